@@ -1,0 +1,385 @@
+"""Checks that every part shares: one error grammar, one way to match classes.
+
+Messages read: parameter, requirement, what came, what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from holdfast.exceptions import InvalidInputError, MissingExtraError
+
+__all__ = [
+    "MatchedProba",
+    "as_array",
+    "as_probabilities",
+    "as_proba_or_labels",
+    "check_choice",
+    "check_labels",
+    "check_proba",
+    "check_same_length",
+    "check_share",
+    "check_weights",
+    "class_index",
+    "match_classes",
+    "missing_rows",
+    "require",
+    "union_classes",
+]
+
+SUM_TOLERANCE = 1e-3
+
+
+def as_array(name: str, values: Any) -> NDArray[Any]:
+    """Turn an array, a sequence or a series or frame of any library into a NumPy array.
+
+    Raises
+    ------
+    InvalidInputError
+        When `values` is None, a scalar, ragged or empty.
+    """
+    if values is None:
+        raise InvalidInputError(f"{name} must be an array, got None; give one value per row")
+    if not isinstance(values, np.ndarray):
+        if hasattr(values, "to_numpy"):
+            values = values.to_numpy()
+        try:
+            values = np.asarray(values)
+        except ValueError as error:
+            raise InvalidInputError(
+                f"{name} must be rectangular, got rows of unequal length; give one value per row "
+                "or one probability per row and class"
+            ) from error
+    if values.ndim not in (1, 2):
+        raise InvalidInputError(
+            f"{name} must have shape (n,) or (n, K), got shape {values.shape}; give one value per "
+            "row, or one probability per row and class"
+        )
+    if values.shape[0] == 0:
+        raise InvalidInputError(f"{name} must have at least one row, got none; give the rows")
+    return values
+
+
+def check_labels(name: str, values: Any) -> NDArray[Any]:
+    """Return `values` as a 1-D array of class labels without missing values."""
+    labels = as_array(name, values)
+    if labels.ndim != 1:
+        raise InvalidInputError(
+            f"{name} must be labels of shape (n,), got shape {labels.shape}; give one class per row"
+        )
+    if labels.dtype.kind == "f":
+        _check_float_labels(name, labels)
+    elif labels.dtype.kind == "O":
+        missing = labels != labels  # NaN is what differs from itself
+        missing = np.asarray(missing, dtype=bool) | np.equal(labels, None).astype(bool)
+        if missing.any():
+            _raise_missing(name, int(missing.sum()), len(labels))
+    elif labels.dtype.kind not in "iubUSM":
+        raise InvalidInputError(
+            f"{name} must be integers, strings or booleans, got dtype {labels.dtype}; "
+            "convert the classes"
+        )
+    return labels
+
+
+def _check_float_labels(name: str, labels: NDArray[Any]) -> None:
+    n_missing = int(np.isnan(labels).sum())
+    if n_missing:
+        _raise_missing(name, n_missing, len(labels))
+    if not np.isfinite(labels).all() or (labels != np.floor(labels)).any():
+        raise InvalidInputError(
+            f"{name} must be class labels, got real numbers such as "
+            f"{labels[labels != np.floor(labels)][:1]}; for probabilities give an array (n, K), "
+            "e.g. np.column_stack([1 - p, p]) for two classes"
+        )
+
+
+def _raise_missing(name: str, n_missing: int, n: int) -> None:
+    raise InvalidInputError(
+        f"{name} must not have missing values, got {n_missing} of {n} rows with NaN or None; "
+        "drop or fill those rows"
+    )
+
+
+def check_proba(name: str, values: Any, *, allow_missing: bool = False) -> NDArray[np.floating]:
+    """Return `values` as an array (n, K) of probabilities that sum to 1.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name, for messages.
+    values : array-like of shape (n, K)
+    allow_missing : bool
+        Whether whole rows may be NaN (no prediction for that row).
+
+    Raises
+    ------
+    InvalidInputError
+        For another shape, NaN, values outside [0, 1] (logits), rows that do not sum to 1.
+    """
+    proba = as_array(name, values)
+    if proba.ndim != 2 or proba.shape[1] < 2:
+        raise InvalidInputError(
+            f"{name} must be probabilities of shape (n, K) with K >= 2, got shape {proba.shape}; "
+            "for two classes give both columns, e.g. np.column_stack([1 - p, p])"
+        )
+    proba = as_probabilities(name, proba)
+    check_proba_rows(name, proba, allow_missing=allow_missing)
+    return proba
+
+
+def as_probabilities(name: str, proba: NDArray[Any]) -> NDArray[np.floating]:
+    """Return `proba` as floats, whatever number type it came in."""
+    if proba.dtype.kind == "f":
+        return proba
+    try:
+        return proba.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"{name} must be numbers, got dtype {proba.dtype}; give probabilities (n, K)"
+        ) from error
+
+
+def check_proba_rows(name: str, proba: NDArray[np.floating], *, allow_missing: bool) -> None:
+    """Raise unless each row of `proba` is a distribution (or, where allowed, all NaN)."""
+    low, high = proba.min(), proba.max()
+    if np.isnan(low):
+        missing = missing_rows(proba)
+        if not allow_missing or np.isnan(proba).any(axis=1).sum() > missing.sum():
+            _raise_missing(name, int(np.isnan(proba).any(axis=1).sum()), len(proba))
+        proba = proba[~missing]
+        if not len(proba):
+            return
+        low, high = proba.min(), proba.max()
+    if low < 0 or high > 1 + SUM_TOLERANCE:
+        raise InvalidInputError(
+            f"{name} must be probabilities in [0, 1], got values from {low:.4g} to {high:.4g}, "
+            "which look like logits; apply a softmax first"
+        )
+    # A matrix product is the fastest row sum; the ones carry the dtype.
+    off = np.abs(proba @ np.ones(proba.shape[1], dtype=proba.dtype) - 1)
+    if off.max() > SUM_TOLERANCE:
+        row = int(np.argmax(off))
+        raise InvalidInputError(
+            f"{name} must sum to 1 in each row, got {proba[row].sum():.4g} in row {row} "
+            f"({int((off > SUM_TOLERANCE).sum())} such rows); normalise the probabilities"
+        )
+
+
+def as_proba_or_labels(name: str, values: Any) -> NDArray[Any]:
+    """Return labels (n,) or probabilities (n, K), checked as what their shape says they are."""
+    array = as_array(name, values)
+    return check_proba(name, array) if array.ndim == 2 else check_labels(name, array)
+
+
+def missing_rows(proba: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return which rows of `proba` (n, K) are NaN throughout."""
+    return np.isnan(proba).all(axis=1)
+
+
+def check_weights(name: str, values: Any, n: int) -> NDArray[np.float64]:
+    """Return `values` as n finite weights >= 0 with a positive sum."""
+    weights = as_array(name, values)
+    if weights.ndim != 1 or weights.dtype.kind not in "iubf":
+        raise InvalidInputError(
+            f"{name} must be numbers of shape (n,), got shape {weights.shape} and dtype "
+            f"{weights.dtype}; give one weight per row"
+        )
+    check_same_length(**{name: weights, "rows": range(n)})
+    weights = weights.astype(np.float64, copy=False)
+    if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() <= 0:
+        raise InvalidInputError(
+            f"{name} must be finite and >= 0 with a positive sum, got values from "
+            f"{weights.min():.4g} to {weights.max():.4g}; drop rows that should not count"
+        )
+    return weights
+
+
+def check_same_length(**arrays: Any) -> int:
+    """Return the common length of the named arrays; None entries are passed over."""
+    lengths = {name: len(array) for name, array in arrays.items() if array is not None}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise InvalidInputError(
+            f"{' and '.join(lengths)} must have the same number of rows, got {listed}; "
+            "give them for the same rows in the same order"
+        )
+    return next(iter(lengths.values()))
+
+
+def check_share(
+    name: str, value: Any, *, low: float = 0.0, high: float = 1.0, open_ends: bool = False
+) -> float:
+    """Return `value` as a float in [low, high] (or, with `open_ends`, strictly inside)."""
+    number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    inside = number and (low < value < high if open_ends else low <= value <= high)
+    if not inside:
+        ends = f"({low:g}, {high:g})" if open_ends else f"[{low:g}, {high:g}]"
+        example = "0.95 for 95 %" if name == "confidence" else "0.02 for 2 %"
+        raise InvalidInputError(
+            f"{name} must be in {ends}, got {value!r}; give a share of rows, e.g. {example}"
+            if (low, high) in ((0.0, 1.0), (-1.0, 1.0))
+            else f"{name} must be in {ends}, got {value!r}; give a number in that range"
+        )
+    return float(value)
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
+    """Return `value` when it is one of `choices`; the error names the nearest."""
+    options = list(choices)
+    if isinstance(value, str) and value in options:
+        return value
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(value), options, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "choose one of them"
+    listed = ", ".join(repr(option) for option in options)
+    raise InvalidInputError(f"{name} must be one of {listed}, got {value!r}; {hint}")
+
+
+def require(module: str, *, extra: str, purpose: str) -> Any:
+    """Import an optional module, or raise an error that names the extra to install."""
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{purpose} needs {module.split('.')[0]}, which is not installed; "
+            f"run: pip install 'holdfast[{extra}]'"
+        ) from error
+
+
+# --- classes -------------------------------------------------------------------------------------
+
+
+def _kind(values: NDArray[Any]) -> str:
+    if values.dtype.kind in "iubf":
+        return "numbers"
+    if values.dtype.kind in "US" or (
+        values.dtype.kind == "O" and all(isinstance(v, str) for v in values.flat)
+    ):
+        return "strings"
+    return "other"
+
+
+def union_classes(**named: Any) -> NDArray[Any]:
+    """Return the sorted distinct classes over all named arrays.
+
+    Raises
+    ------
+    InvalidInputError
+        When some are numbers and others strings: labels of another type never match by value.
+    """
+    arrays = {name: np.asarray(values) for name, values in named.items() if values is not None}
+    distinct = {name: _distinct(values) for name, values in arrays.items()}
+    kinds = {name: _kind(values) for name, values in distinct.items()}
+    if len(set(kinds.values())) > 1:
+        listed = ", ".join(f"{n} {k} (e.g. {distinct[n][0]!r})" for n, k in kinds.items())
+        raise InvalidInputError(
+            f"{' and '.join(kinds)} must have labels of one type, got {listed}; "
+            "convert one side so that equal classes have equal values"
+        )
+    return _distinct(np.concatenate(list(distinct.values())))
+
+
+def _distinct(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind != "O":
+        return np.unique(values)
+    import pandas as pd
+
+    distinct = pd.unique(values)
+    try:
+        return np.sort(distinct)
+    except TypeError as error:
+        raise InvalidInputError(
+            "labels must be of one type, got a mixture such as "
+            f"{sorted({type(v).__name__ for v in distinct})}; convert them to one type"
+        ) from error
+
+
+def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDArray[np.intp]:
+    """Return, per value, its position in `classes` (any order), or -1 where it is not there."""
+    values, classes = np.asarray(values), np.asarray(classes)
+    if values.dtype.kind == "O" or classes.dtype.kind == "O":
+        import pandas as pd
+
+        return pd.Index(classes, dtype=object).get_indexer(values.astype(object))
+    order = np.argsort(classes)
+    position = np.searchsorted(classes, values, sorter=order).clip(max=len(classes) - 1)
+    index = order[position]
+    return np.where(classes[index] == values, index, -1)
+
+
+@dataclass(frozen=True)
+class MatchedProba:
+    """Base probabilities brought to another set of classes.
+
+    Attributes
+    ----------
+    proba : ndarray of shape (n, K)
+        Columns in the order of the new classes; NaN rows have no usable base prediction.
+    n_missing : int
+        Rows that came without a prediction (NaN).
+    n_without_mass : int
+        Rows whose whole probability was on classes that are gone.
+    unknown_classes : tuple
+        New classes that the base model never knew (columns of zeros).
+    removed_classes : tuple
+        Base classes that are gone (columns dropped, rows renormalised).
+    """
+
+    proba: NDArray[np.float64]
+    n_missing: int
+    n_without_mass: int
+    unknown_classes: tuple[Any, ...]
+    removed_classes: tuple[Any, ...]
+
+
+def match_classes(
+    proba: NDArray[np.floating],
+    base_classes: NDArray[Any],
+    classes: NDArray[Any],
+) -> MatchedProba:
+    """Match the columns of base probabilities to `classes` by value, never by position.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n, K_base)
+        Checked probabilities; a row of NaN has no base prediction.
+    base_classes : ndarray of shape (K_base,)
+    classes : ndarray of shape (K,)
+
+    Returns
+    -------
+    MatchedProba
+    """
+    if proba.shape[1] != len(base_classes):
+        raise InvalidInputError(
+            f"base_proba must have one column per base class, got {proba.shape[1]} columns and "
+            f"{len(base_classes)} classes; give base_classes in the order of the columns"
+        )
+    union_classes(base_classes=base_classes, classes=classes)  # raises for labels of another type
+    n_missing = int(missing_rows(proba).sum())
+    column = class_index(classes, base_classes)
+    matched = np.zeros((len(proba), len(classes)))
+    matched[:, column >= 0] = proba[:, column[column >= 0]]
+    matched[missing_rows(proba)] = np.nan
+    removed = tuple(np.asarray(base_classes)[class_index(base_classes, classes) < 0].tolist())
+    if removed:
+        mass = matched.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            matched = np.where(mass > 0, matched / mass, np.nan)
+    return MatchedProba(
+        proba=matched,
+        n_missing=n_missing,
+        n_without_mass=int(missing_rows(matched).sum()) - n_missing,
+        unknown_classes=tuple(np.asarray(classes)[column < 0].tolist()),
+        removed_classes=removed,
+    )

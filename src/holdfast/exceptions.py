@@ -1,0 +1,56 @@
+"""The errors of holdfast: one base class, few kinds."""
+
+from __future__ import annotations
+
+__all__ = [
+    "HoldfastError",
+    "InfeasibleBudgetError",
+    "InvalidInputError",
+    "MissingExtraError",
+    "UnsupportedEstimatorError",
+    "UntrustedModelError",
+]
+
+
+class HoldfastError(Exception):
+    """Base class of every error that holdfast raises on purpose."""
+
+
+class InvalidInputError(HoldfastError, ValueError):
+    """A parameter, an array, a table or a file is not what it must be."""
+
+
+class UnsupportedEstimatorError(HoldfastError, TypeError):
+    """An estimator cannot be trained on soft targets in the way that was asked for."""
+
+
+class InfeasibleBudgetError(HoldfastError, ValueError):
+    """No selection meets the budget.
+
+    Attributes
+    ----------
+    lowest_churn : float or None
+        The lowest churn (in the unit of the budget) that was reachable, where the budget was on
+        churn.
+    highest_accuracy : float or None
+        The highest accuracy that was reachable, where the budget was on accuracy.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        lowest_churn: float | None = None,
+        highest_accuracy: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.lowest_churn = lowest_churn
+        self.highest_accuracy = highest_accuracy
+
+
+class MissingExtraError(HoldfastError, ImportError):
+    """An optional library is needed; the message names the extra that installs it."""
+
+
+class UntrustedModelError(HoldfastError):
+    """A model file could run code when loaded and was not named as trusted."""

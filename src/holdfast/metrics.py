@@ -1,0 +1,591 @@
+"""Measures of predictive churn: arrays in, floats out.
+
+Flips always read base -> new: a *negative* flip is a row that the base model had right and the new
+model has wrong. Labels are arrays of shape (n,); probabilities have shape (n, K) with rows that sum
+to 1. Under `sample_weight` each share is the weighted share of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from holdfast._validation import (
+    check_choice,
+    check_labels,
+    check_proba,
+    check_same_length,
+    check_weights,
+    class_index,
+    union_classes,
+)
+from holdfast.exceptions import InvalidInputError
+
+__all__ = [
+    "accuracy",
+    "accuracy_gain",
+    "brier_score",
+    "churn_divergence",
+    "churn_floor",
+    "churn_rate",
+    "excess_churn",
+    "lateral_flip_rate",
+    "log_loss",
+    "negative_flip_rate",
+    "positive_flip_rate",
+    "risk",
+    "unavoidable_churn",
+]
+
+LOSSES = ("log_loss", "brier")
+DIVERGENCES = ("kl", "brier")
+
+
+def churn_rate(
+    base_pred: ArrayLike, new_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
+    """Share of rows whose predicted class differs between base and new model (hard churn).
+
+    Parameters
+    ----------
+    base_pred, new_pred : array-like of shape (n,)
+        Predicted classes of the base and of the new model for the same rows.
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    InvalidInputError
+        For missing values, unequal lengths or empty input.
+
+    References
+    ----------
+    Milani Fard et al., "Launch and Iterate: Reducing Prediction Churn", NeurIPS 2016.
+
+    Examples
+    --------
+    >>> churn_rate(["cat", "dog", "dog", "cat"], ["cat", "cat", "dog", "cat"])
+    0.25
+    """
+    base, new = _labels(base_pred=base_pred, new_pred=new_pred)
+    return _share(base != new, sample_weight)
+
+
+def negative_flip_rate(
+    y: ArrayLike,
+    base_pred: ArrayLike,
+    new_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Share of rows that go from right (base) to wrong (new).
+
+    Parameters
+    ----------
+    y, base_pred, new_pred : array-like of shape (n,)
+        The truth, and the predicted classes of both models.
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        In [0, churn_rate].
+
+    Raises
+    ------
+    InvalidInputError
+        For missing values, unequal lengths or empty input.
+
+    References
+    ----------
+    Yan et al., "Positive-Congruent Training", CVPR 2021.
+
+    Examples
+    --------
+    >>> negative_flip_rate([1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 0, 0])
+    0.25
+    """
+    truth, base, new = _labels(y=y, base_pred=base_pred, new_pred=new_pred)
+    return _share((base == truth) & (new != truth), sample_weight)
+
+
+def positive_flip_rate(
+    y: ArrayLike,
+    base_pred: ArrayLike,
+    new_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Share of rows that go from wrong (base) to right (new).
+
+    Parameters
+    ----------
+    y, base_pred, new_pred : array-like of shape (n,)
+        The truth, and the predicted classes of both models.
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        In [0, churn_rate].
+
+    Raises
+    ------
+    InvalidInputError
+        For missing values, unequal lengths or empty input.
+
+    Examples
+    --------
+    >>> positive_flip_rate([1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 0, 0])
+    0.25
+    """
+    truth, base, new = _labels(y=y, base_pred=base_pred, new_pred=new_pred)
+    return _share((base != truth) & (new == truth), sample_weight)
+
+
+def lateral_flip_rate(
+    y: ArrayLike,
+    base_pred: ArrayLike,
+    new_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Share of rows that both models have wrong, with different answers.
+
+    Always 0 for two classes. Negative, positive and lateral flips add up to the churn.
+
+    Parameters
+    ----------
+    y, base_pred, new_pred : array-like of shape (n,)
+        The truth, and the predicted classes of both models.
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        In [0, churn_rate].
+
+    Raises
+    ------
+    InvalidInputError
+        For missing values, unequal lengths or empty input.
+
+    Examples
+    --------
+    >>> lateral_flip_rate([0, 0], [1, 0], [2, 0])
+    0.5
+    """
+    truth, base, new = _labels(y=y, base_pred=base_pred, new_pred=new_pred)
+    return _share((base != truth) & (new != truth) & (base != new), sample_weight)
+
+
+def accuracy(y: ArrayLike, pred: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
+    """Share of rows whose predicted class is the truth.
+
+    Parameters
+    ----------
+    y, pred : array-like of shape (n,)
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    InvalidInputError
+        For missing values, unequal lengths or empty input.
+
+    Examples
+    --------
+    >>> accuracy([1, 1, 0, 0], [1, 1, 1, 0])
+    0.75
+    """
+    truth, predicted = _labels(y=y, pred=pred)
+    return _share(truth == predicted, sample_weight)
+
+
+def accuracy_gain(
+    y: ArrayLike,
+    base_pred: ArrayLike,
+    new_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Accuracy of the new model minus accuracy of the base model, on the same rows.
+
+    Equals positive minus negative flips.
+
+    Parameters
+    ----------
+    y, base_pred, new_pred : array-like of shape (n,)
+        The truth, and the predicted classes of both models.
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        In [-1, 1].
+
+    Raises
+    ------
+    InvalidInputError
+        For missing values, unequal lengths or empty input.
+
+    Examples
+    --------
+    >>> accuracy_gain([1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0])
+    0.25
+    """
+    truth, base, new = _labels(y=y, base_pred=base_pred, new_pred=new_pred)
+    gained = (new == truth).astype(np.float64) - (base == truth)
+    return _mean(gained, sample_weight)
+
+
+def unavoidable_churn(
+    y: ArrayLike,
+    base_pred: ArrayLike,
+    new_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Absolute accuracy change: churn that any model of the new accuracy must have.
+
+    Parameters
+    ----------
+    y, base_pred, new_pred : array-like of shape (n,)
+        The truth, and the predicted classes of both models.
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        In [0, churn_rate].
+
+    Raises
+    ------
+    InvalidInputError
+        For missing values, unequal lengths or empty input.
+
+    Examples
+    --------
+    >>> unavoidable_churn([1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 0])
+    0.5
+    """
+    return abs(accuracy_gain(y, base_pred, new_pred, sample_weight=sample_weight))
+
+
+def excess_churn(
+    y: ArrayLike,
+    base_pred: ArrayLike,
+    new_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Churn beyond the unavoidable: `churn_rate` minus `unavoidable_churn`.
+
+    Parameters
+    ----------
+    y, base_pred, new_pred : array-like of shape (n,)
+        The truth, and the predicted classes of both models.
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        In [0, churn_rate]. For two classes, twice the smaller of negative and positive flips.
+
+    Raises
+    ------
+    InvalidInputError
+        For missing values, unequal lengths or empty input.
+
+    Examples
+    --------
+    >>> excess_churn([1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 0, 0])
+    0.5
+    """
+    churn = churn_rate(base_pred, new_pred, sample_weight=sample_weight)
+    gain = accuracy_gain(y, base_pred, new_pred, sample_weight=sample_weight)
+    return max(churn - abs(gain), 0.0)  # rounding may leave -1e-17
+
+
+def churn_floor(predictions: Sequence[ArrayLike]) -> float:
+    """Mean churn between every two of several retrainings that differ only in the seed.
+
+    Parameters
+    ----------
+    predictions : sequence of at least two array-likes of shape (n,)
+        Predicted classes of each retraining for the same rows.
+
+    Returns
+    -------
+    float
+        In [0, 1]: the churn that is noise of training.
+
+    Raises
+    ------
+    InvalidInputError
+        For fewer than two retrainings, missing values or unequal lengths.
+
+    Examples
+    --------
+    >>> churn_floor([[0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 1, 0]])
+    0.16666666666666666
+    """
+    if len(predictions) < 2:
+        raise InvalidInputError(
+            f"predictions must hold at least two retrainings, got {len(predictions)}; "
+            "train the same model with several seeds"
+        )
+    runs = [check_labels(f"predictions[{i}]", pred) for i, pred in enumerate(predictions)]
+    pairs = [(a, b) for i, a in enumerate(runs) for b in runs[i + 1 :]]
+    return float(np.mean([churn_rate(a, b) for a, b in pairs]))
+
+
+def log_loss(
+    y: ArrayLike,
+    proba: ArrayLike,
+    *,
+    classes: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Mean negative log-probability of the truth, in nats.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+    proba : array-like of shape (n, K)
+    classes : array-like of shape (K,), optional
+        Class of each column; 0 … K-1 when left out.
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        At least 0. Probabilities are clipped from below at 2.2e-16, as in scikit-learn.
+
+    Raises
+    ------
+    InvalidInputError
+        For rows that are not distributions, labels outside `classes`, unequal lengths.
+
+    Examples
+    --------
+    >>> round(log_loss([0, 1], [[0.9, 0.1], [0.2, 0.8]]), 4)
+    0.1643
+    """
+    return risk(y, proba, loss="log_loss", classes=classes, sample_weight=sample_weight)
+
+
+def brier_score(
+    y: ArrayLike,
+    proba: ArrayLike,
+    *,
+    classes: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Mean squared distance ‖e_y − h‖² between the truth's indicator and the probabilities.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+    proba : array-like of shape (n, K)
+    classes : array-like of shape (K,), optional
+        Class of each column; 0 … K-1 when left out.
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        In [0, 2]; for two classes twice the squared error of one column.
+
+    Raises
+    ------
+    InvalidInputError
+        For rows that are not distributions, labels outside `classes`, unequal lengths.
+
+    References
+    ----------
+    Brier, "Verification of forecasts expressed in terms of probability", 1950.
+
+    Examples
+    --------
+    >>> round(brier_score([0, 1], [[0.9, 0.1], [0.2, 0.8]]), 4)
+    0.05
+    """
+    return risk(y, proba, loss="brier", classes=classes, sample_weight=sample_weight)
+
+
+def risk(
+    y: ArrayLike,
+    proba: ArrayLike,
+    *,
+    loss: str = "log_loss",
+    classes: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Mean proper loss of the labels, R(h).
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+    proba : array-like of shape (n, K)
+    loss : {"log_loss", "brier"}
+    classes : array-like of shape (K,), optional
+        Class of each column; 0 … K-1 when left out.
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        At least 0.
+
+    Raises
+    ------
+    InvalidInputError
+        For rows that are not distributions, labels outside `classes`, unequal lengths, another
+        loss.
+
+    Examples
+    --------
+    >>> round(risk([0, 1], [[0.9, 0.1], [0.2, 0.8]], loss="brier"), 4)
+    0.05
+    """
+    check_choice("loss", loss, LOSSES)
+    checked = check_proba("proba", proba)
+    truth = check_labels("y", y)
+    check_same_length(y=truth, proba=checked)
+    index = _column_of(truth, classes, checked.shape[1])
+    return _mean(loss_per_row(index, checked, loss), sample_weight)
+
+
+def churn_divergence(
+    base_proba: ArrayLike,
+    new_proba: ArrayLike,
+    *,
+    divergence: str = "kl",
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Mean divergence d(g(x) ‖ h(x)) of the new probabilities from the base's (soft churn, C).
+
+    Parameters
+    ----------
+    base_proba, new_proba : array-like of shape (n, K)
+        Same classes in the same order.
+    divergence : {"kl", "brier"}
+        KL(g ‖ h) in nats, or ‖g − h‖².
+    sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    float
+        At least 0, and 0 only for equal probabilities.
+
+    Raises
+    ------
+    InvalidInputError
+        For rows that are not distributions, unequal shapes, another divergence.
+
+    References
+    ----------
+    Jiang et al., "Churn Reduction via Distillation", ICLR 2022 (arXiv 2106.02654), section 2.
+
+    Examples
+    --------
+    >>> round(churn_divergence([[0.5, 0.5]], [[0.9, 0.1]], divergence="brier"), 4)
+    0.32
+    """
+    check_choice("divergence", divergence, DIVERGENCES)
+    base, new = check_proba("base_proba", base_proba), check_proba("new_proba", new_proba)
+    check_same_shape(base, new)
+    return _mean(divergence_per_row(base, new, divergence), sample_weight)
+
+
+# --- per row, on checked arrays -------------------------------------------------------------------
+
+
+def loss_per_row(
+    y_index: NDArray[np.intp], proba: NDArray[np.floating], loss: str
+) -> NDArray[np.float64]:
+    """Return the loss of each row; `y_index` (n,) is the column of the truth."""
+    of_truth = np.take_along_axis(proba, y_index[:, None], axis=1)[:, 0].astype(np.float64)
+    if loss == "log_loss":
+        return -np.log(clip(of_truth))
+    squares = np.einsum("nk,nk->n", proba, proba, dtype=np.float64)
+    return squares - 2 * of_truth + 1
+
+
+def divergence_per_row(
+    base: NDArray[np.floating], new: NDArray[np.floating], divergence: str
+) -> NDArray[np.float64]:
+    """Return d(base ‖ new) of each row."""
+    if divergence == "brier":
+        difference = np.subtract(base, new, dtype=np.float64)
+        return np.einsum("nk,nk->n", difference, difference)
+    terms = np.log(clip(base))
+    terms -= np.log(clip(new))
+    terms *= base
+    return np.maximum(terms.sum(axis=1), 0.0)
+
+
+def clip(proba: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return `proba` in float64 with zeros raised to 2.2e-16, so that logarithms are finite."""
+    return np.maximum(proba, np.finfo(np.float64).eps, dtype=np.float64)
+
+
+def check_same_shape(base: NDArray[Any], new: NDArray[Any]) -> None:
+    """Raise unless both arrays have the same rows and columns."""
+    if base.shape != new.shape:
+        raise InvalidInputError(
+            f"base and new probabilities must have the same shape, got {base.shape} and "
+            f"{new.shape}; give the same rows and classes"
+        )
+
+
+# --- helpers --------------------------------------------------------------------------------------
+
+
+def _labels(**named: ArrayLike) -> list[NDArray[Any]]:
+    arrays = {name: check_labels(name, values) for name, values in named.items()}
+    check_same_length(**arrays)
+    if len({array.dtype.kind in "US" for array in arrays.values()}) > 1:
+        union_classes(**arrays)  # raises for numbers against strings
+    return list(arrays.values())
+
+
+def _share(rows: NDArray[np.bool_], sample_weight: ArrayLike | None) -> float:
+    if sample_weight is None:
+        return float(np.count_nonzero(rows) / len(rows))
+    return _mean(rows, sample_weight)
+
+
+def _mean(values: NDArray[Any], sample_weight: ArrayLike | None) -> float:
+    if sample_weight is None:
+        return float(np.mean(values))
+    weights = check_weights("sample_weight", sample_weight, len(values))
+    return float(np.average(values, weights=weights))
+
+
+def _column_of(y: NDArray[Any], classes: ArrayLike | None, n_classes: int) -> NDArray[np.intp]:
+    known = np.arange(n_classes) if classes is None else np.asarray(classes)
+    if len(known) != n_classes:
+        raise InvalidInputError(
+            f"classes must name the {n_classes} columns, got {len(known)} names; "
+            "give one class per column"
+        )
+    index = class_index(y, known)
+    if (index < 0).any():
+        raise InvalidInputError(
+            f"y must be among the classes {known.tolist()[:10]}, got {y[index < 0][0]!r}; "
+            "give `classes` in the order of the columns"
+        )
+    return index
