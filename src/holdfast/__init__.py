@@ -11,6 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "Comparison",
+    "HoldfastError",
+    "InfeasibleBudgetError",
+    "InvalidInputError",
+    "LowChurnClassifier",
+    "LowChurnRegressor",
+    "MissingExtraError",
+    "Policy",
+    "Selection",
+    "UnsupportedEstimatorError",
+    "UntrustedModelError",
+    "Verdict",
+    "__version__",
+    "compare",
+    "datasets",
+    "load_model",
+    "methods",
+    "metrics",
+    "override_threshold",
+    "save_model",
+    "select",
+    "targets",
+]
+
 # Public name -> module that defines it; loaded on first use, so that the import stays cheap.
 _HOME = {
     "Comparison": "comparison",
@@ -32,8 +57,6 @@ _HOME = {
     "save_model": "persistence",
 }
 _MODULES = ("datasets", "methods", "metrics", "targets")
-
-__all__ = ["__version__", *sorted(_HOME), *_MODULES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

@@ -18,8 +18,8 @@ from holdfast.exceptions import InvalidInputError, MissingExtraError
 __all__ = [
     "MatchedProba",
     "as_array",
-    "as_probabilities",
     "as_proba_or_labels",
+    "as_probabilities",
     "check_choice",
     "check_labels",
     "check_proba",
@@ -76,8 +76,9 @@ def check_labels(name: str, values: Any) -> NDArray[Any]:
     if labels.dtype.kind == "f":
         _check_float_labels(name, labels)
     elif labels.dtype.kind == "O":
-        missing = labels != labels  # NaN is what differs from itself
-        missing = np.asarray(missing, dtype=bool) | np.equal(labels, None).astype(bool)
+        import pandas as pd
+
+        missing = np.asarray(pd.isna(labels))
         if missing.any():
             _raise_missing(name, int(missing.sum()), len(labels))
     elif labels.dtype.kind not in "iubUSM":
@@ -195,7 +196,7 @@ def check_weights(name: str, values: Any, n: int) -> NDArray[np.float64]:
     weights = weights.astype(np.float64, copy=False)
     if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() <= 0:
         raise InvalidInputError(
-            f"{name} must be finite and >= 0 with a positive sum, got values from "
+            f"{name} must be finite and >= 0, not every weight zero, got values from "
             f"{weights.min():.4g} to {weights.max():.4g}; drop rows that should not count"
         )
     return weights

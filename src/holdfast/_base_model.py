@@ -1,0 +1,118 @@
+"""The deployed model: frozen, asked only for predictions, matched to the classes by value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast._validation import (
+    MatchedProba,
+    check_proba,
+    check_same_length,
+    class_index,
+    match_classes,
+    missing_rows,
+)
+from holdfast.exceptions import InvalidInputError
+
+__all__ = ["BaseModel", "BasePredictions", "base_predictions"]
+
+
+@dataclass(frozen=True, eq=False)
+class BasePredictions:
+    """Base predictions for some rows.
+
+    Attributes
+    ----------
+    matched : MatchedProba
+        Probabilities with columns in the order of the new classes.
+    pred : ndarray of shape (n,)
+        Column of the class that the base model serves: −1 where that class is gone, and where there
+        is no prediction.
+    served : ndarray of shape (n,)
+        The class that the base model serves, by value, gone classes included.
+    """
+
+    matched: MatchedProba
+    pred: NDArray[np.intp]
+    served: NDArray[Any]
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Rows without a usable base prediction, shape (n,)."""
+        return missing_rows(self.matched.proba)
+
+
+def base_predictions(
+    proba: Any, base_classes: NDArray[Any], classes: NDArray[Any], name: str = "base_proba"
+) -> BasePredictions:
+    """Check base probabilities and match them to `classes`.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n, K_base)
+        Rows of NaN have no base prediction.
+    base_classes : ndarray of shape (K_base,)
+    classes : ndarray of shape (K,)
+    name : str
+        For messages.
+    """
+    checked = check_proba(name, proba, allow_missing=True)
+    matched = match_classes(checked, base_classes, classes)
+    missing = missing_rows(checked)
+    own = np.where(missing[:, None], 0.0, checked).argmax(axis=1)
+    pred = class_index(base_classes, classes)[own]
+    return BasePredictions(matched, np.where(missing, -1, pred), np.asarray(base_classes)[own])
+
+
+@dataclass(frozen=True, eq=False)
+class BaseModel:
+    """A deployed model behind one call.
+
+    Parameters
+    ----------
+    model : fitted estimator, object with predict_proba, or callable
+        A callable takes X and returns probabilities (n, K).
+    classes : ndarray of shape (K_base,)
+        Classes of its columns.
+    """
+
+    model: Any
+    classes: NDArray[Any]
+
+    @classmethod
+    def of(cls, model: Any, base_classes: Any, classes: NDArray[Any]) -> BaseModel:
+        """Wrap what the user gave; the classes come from the model unless named.
+
+        A model that does not tell its classes is taken to have those of the labels, sorted, as in
+        scikit-learn.
+        """
+        if not hasattr(model, "predict_proba") and not callable(model):
+            raise InvalidInputError(
+                "base_model must have predict_proba or be a callable X -> probabilities, got "
+                f"{type(model).__name__}; give a fitted classifier, or base_proba"
+            )
+        known = base_classes
+        if known is None:
+            known = getattr(model, "classes_", None)
+        return cls(model, classes if known is None else np.asarray(known))
+
+    def predict(self, X: Any, classes: NDArray[Any]) -> BasePredictions:
+        """Return the model's predictions for X, matched to `classes`."""
+        call = getattr(self.model, "predict_proba", self.model)
+        proba = call(X)
+        check_same_length(X=_Sized(X), base_model=proba)
+        return base_predictions(proba, self.classes, classes, name="base_model's probabilities")
+
+
+class _Sized:
+    """Length of anything with rows, sparse matrices included."""
+
+    def __init__(self, X: Any) -> None:
+        self.n = X.shape[0] if hasattr(X, "shape") else len(X)
+
+    def __len__(self) -> int:
+        return int(self.n)

@@ -1,0 +1,336 @@
+"""Paired counts of two models: everything that comparisons need, in one pass over the rows.
+
+Each row falls into a cell (base class, new class, outcome), where the outcome says which of the two
+models were right. The cells are sufficient for every measure of hard churn and accuracy. Rows are
+read in blocks that fit the processor's cache, so the extra memory does not grow with n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast._validation import check_proba_rows, class_index, union_classes
+from holdfast.exceptions import InvalidInputError
+from holdfast.metrics import divergence_per_row, loss_per_row
+
+__all__ = ["BASE_RIGHT", "NEW_RIGHT", "GroupCounts", "PairedCounts", "count_pairs"]
+
+# Bits of an outcome. Without a truth, every row has outcome 0.
+BASE_RIGHT, NEW_RIGHT = 1, 2
+N_OUTCOMES = 4
+
+BLOCK = 1 << 16
+MAX_INTEGER_RANGE = 1 << 16
+MAX_DENSE_CLASSES = 128
+
+Codes = Callable[[slice], NDArray[np.intp]]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupCounts:
+    """Counts within the groups of one column.
+
+    Attributes
+    ----------
+    values : tuple of length G
+    rows : ndarray of shape (G,)
+    weight_squares : ndarray of shape (G,)
+        Sums of squared weights, for effective numbers of rows.
+    cells : ndarray of shape (G, 2, 4)
+        Weight by (answer changed, outcome).
+    """
+
+    values: tuple[Any, ...]
+    rows: NDArray[np.int64]
+    weight_squares: NDArray[np.float64]
+    cells: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PairedCounts:
+    """Counts over all rows.
+
+    Attributes
+    ----------
+    n : int
+    weighted, has_truth : bool
+    weight_squares : float
+        Sum of squared weights.
+    classes : ndarray of shape (K,)
+        The classes that occur, sorted.
+    pairs : ndarray of shape (m, 2)
+        Base and new class (positions in `classes`) of the pairs that occur.
+    pair_cells : ndarray of shape (m, 4)
+        Weight of each pair by outcome.
+    sums : dict
+        Weighted sums of losses and divergences, where probabilities were given.
+    groups : dict
+        Column name -> GroupCounts.
+    """
+
+    n: int
+    weighted: bool
+    has_truth: bool
+    weight_squares: float
+    classes: NDArray[Any]
+    pairs: NDArray[np.intp]
+    pair_cells: NDArray[np.float64]
+    sums: dict[str, float]
+    groups: dict[str, GroupCounts]
+
+    @property
+    def cells(self) -> NDArray[np.float64]:
+        """Weight by (answer changed, outcome), shape (2, 4)."""
+        changed = self.pairs[:, 0] != self.pairs[:, 1]
+        return np.stack([self.pair_cells[~changed].sum(axis=0), self.pair_cells[changed].sum(0)])
+
+
+def count_pairs(
+    base: NDArray[Any],
+    new: NDArray[Any],
+    y: NDArray[Any] | None,
+    *,
+    proba_classes: NDArray[Any] | None,
+    sample_weight: NDArray[np.float64] | None,
+    groups: Mapping[str, NDArray[Any]],
+) -> PairedCounts:
+    """Count the rows of checked input; `base` and `new` are labels (n,) or probabilities (n, K)."""
+    classes, codes = _encode({"base": base, "new": new, "y": y}, proba_classes)
+    table = _CellTable(len(classes), weighted=sample_weight is not None)
+    soft = _SoftSums(base, new, _columns_of(classes, proba_classes))
+    columns = {name: _GroupTable(values) for name, values in groups.items()}
+    weight_squares = float(len(base))
+    if sample_weight is not None:
+        weight_squares = float(sample_weight @ sample_weight)
+    for start in range(0, len(base), BLOCK):
+        rows = slice(start, min(start + BLOCK, len(base)))
+        weight = None if sample_weight is None else sample_weight[rows]
+        soft.check(rows)
+        b, n = codes["base"](rows), codes["new"](rows)
+        truth = codes["y"](rows) if y is not None else None
+        outcome = _outcome(b, n, truth)
+        for column in columns.values():
+            column.add(rows, (b != n) * N_OUTCOMES + outcome, weight)
+        soft.add(rows, truth, weight)
+        table.add(b, n, outcome, weight)
+    pairs, pair_cells, used = table.result(classes)
+    return PairedCounts(
+        n=len(base),
+        weighted=sample_weight is not None,
+        has_truth=y is not None,
+        weight_squares=weight_squares,
+        classes=classes[used],
+        pairs=pairs,
+        pair_cells=pair_cells,
+        sums=soft.sums,
+        groups={name: column.result() for name, column in columns.items()},
+    )
+
+
+def _outcome(
+    base: NDArray[np.intp], new: NDArray[np.intp], truth: NDArray[np.intp] | None
+) -> NDArray[np.intp]:
+    if truth is None:
+        return np.zeros(len(base), dtype=np.intp)
+    return (base == truth) * BASE_RIGHT + (new == truth) * NEW_RIGHT
+
+
+# --- classes to codes -----------------------------------------------------------------------------
+
+
+def _encode(
+    arrays: dict[str, NDArray[Any] | None], proba_classes: NDArray[Any] | None
+) -> tuple[NDArray[Any], dict[str, Codes]]:
+    """Return sorted classes, and per array a function from a block of rows to class codes."""
+    given = {name: array for name, array in arrays.items() if array is not None}
+    labels = {name: array for name, array in given.items() if array.ndim == 1}
+    by_value = dict(labels)
+    if proba_classes is not None:
+        by_value["proba columns"] = proba_classes
+    classes, codes = _encode_small_integers(by_value) or _encode_any(by_value)
+    if proba_classes is not None:
+        column_code = codes.pop("proba columns")(slice(None))
+        for name, array in given.items():
+            if array.ndim == 2:
+                codes[name] = _argmax_codes(array, column_code)
+    return classes, codes
+
+
+def _encode_small_integers(
+    arrays: dict[str, NDArray[Any]],
+) -> tuple[NDArray[Any], dict[str, Codes]] | None:
+    """Integers in a narrow range are their own codes: no hashing, no copy of the column."""
+    if any(array.dtype.kind not in "iub" for array in arrays.values()):
+        return None
+    low = min(int(array.min()) for array in arrays.values())
+    high = max(int(array.max()) for array in arrays.values())
+    if high - low >= MAX_INTEGER_RANGE:
+        return None
+    classes = np.arange(low, high + 1)
+    if all(array.dtype.kind == "b" for array in arrays.values()):
+        classes = classes.astype(bool)
+    return classes, {name: _shifted_codes(array, low) for name, array in arrays.items()}
+
+
+def _shifted_codes(array: NDArray[Any], low: int) -> Codes:
+    if array.dtype.kind == "b":
+        array = array.view(np.uint8)
+    # Subtracting in the array's own type would wrap for unsigned integers; its cast comes first.
+    return lambda rows: array[rows].astype(np.int64, copy=False) - low
+
+
+def _encode_any(arrays: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], dict[str, Codes]]:
+    import pandas as pd
+
+    parts = {name: pd.factorize(array) for name, array in arrays.items()}
+    classes = union_classes(**{name: distinct for name, (_, distinct) in parts.items()})
+    recoded = {
+        name: class_index(np.asarray(distinct), classes)[code]
+        for name, (code, distinct) in parts.items()
+    }
+    return classes, {name: code.__getitem__ for name, code in recoded.items()}
+
+
+def _argmax_codes(proba: NDArray[np.floating], column_code: NDArray[np.intp]) -> Codes:
+    return lambda rows: column_code[proba[rows].argmax(axis=1)]
+
+
+def _columns_of(
+    classes: NDArray[Any], proba_classes: NDArray[Any] | None
+) -> NDArray[np.intp] | None:
+    """Return the probability column of each class, -1 where it has none."""
+    return None if proba_classes is None else class_index(classes, proba_classes)
+
+
+# --- accumulators ---------------------------------------------------------------------------------
+
+
+class _CellTable:
+    """Weight per (base class, new class, outcome): dense for few classes, sparse for many."""
+
+    def __init__(self, n_classes: int, *, weighted: bool) -> None:
+        self.n_classes = n_classes
+        dense = n_classes <= MAX_DENSE_CLASSES
+        dtype = np.float64 if weighted else np.int64
+        self.dense = np.zeros(n_classes * n_classes * N_OUTCOMES, dtype) if dense else None
+        self.blocks: list[tuple[NDArray[np.intp], NDArray[Any]]] = []
+
+    def add(
+        self,
+        base: NDArray[np.intp],
+        new: NDArray[np.intp],
+        outcome: NDArray[np.intp],
+        weight: NDArray[np.float64] | None,
+    ) -> None:
+        cell = (base * self.n_classes + new) * N_OUTCOMES + outcome
+        if self.dense is not None:
+            self.dense += np.bincount(cell, weights=weight, minlength=len(self.dense))
+            return
+        distinct, position = np.unique(cell, return_inverse=True)
+        self.blocks.append((distinct, np.bincount(position, weights=weight)))
+
+    def result(
+        self, classes: NDArray[Any]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
+        """Return the pairs that occur, their cells, and the positions of the classes that occur."""
+        if self.dense is not None:
+            cell = np.flatnonzero(self.dense)
+            weight = self.dense[cell].astype(np.float64)
+        else:
+            cell, position = np.unique(
+                np.concatenate([block[0] for block in self.blocks]), return_inverse=True
+            )
+            block_weights = np.concatenate([block[1] for block in self.blocks])
+            weight = np.bincount(position, weights=block_weights).astype(np.float64)
+        pair, row = np.unique(cell // N_OUTCOMES, return_inverse=True)
+        pair_cells = np.zeros((len(pair), N_OUTCOMES))
+        pair_cells[row, cell % N_OUTCOMES] = weight
+        pairs = np.stack(np.divmod(pair, self.n_classes), axis=1)
+        used, position = np.unique(pairs, return_inverse=True)
+        return position.reshape(pairs.shape), pair_cells, used
+
+
+class _GroupTable:
+    """Weight per (group, answer changed, outcome)."""
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        import pandas as pd
+
+        self.codes, distinct = pd.factorize(values, use_na_sentinel=False)
+        self.values = [None if pd.isna(value) else value for value in distinct.tolist()]
+        self.rows = np.zeros(len(self.values), dtype=np.int64)
+        self.weight_squares = np.zeros(len(self.values))
+        self.cells = np.zeros(len(self.values) * 2 * N_OUTCOMES)
+
+    def add(self, rows: slice, cell: NDArray[np.intp], weight: NDArray[np.float64] | None) -> None:
+        code, size = self.codes[rows], len(self.values)
+        n_rows = np.bincount(code, minlength=size)
+        self.rows += n_rows
+        self.weight_squares += (
+            n_rows if weight is None else np.bincount(code, weights=weight**2, minlength=size)
+        )
+        cell = code * (2 * N_OUTCOMES) + cell
+        self.cells += np.bincount(cell, weights=weight, minlength=len(self.cells))
+
+    def result(self) -> GroupCounts:
+        order = sorted(range(len(self.values)), key=lambda i: _sort_key(self.values[i]))
+        return GroupCounts(
+            values=tuple(self.values[i] for i in order),
+            rows=self.rows[order],
+            weight_squares=self.weight_squares[order],
+            cells=self.cells.reshape(-1, 2, N_OUTCOMES)[order],
+        )
+
+
+def _sort_key(value: Any) -> tuple[bool, bool, Any]:
+    number = isinstance(value, (int, float))
+    return value is None, not number, value if number else str(value)
+
+
+class _SoftSums:
+    """Sums of losses and divergences, for those of base and new that are probabilities."""
+
+    def __init__(
+        self, base: NDArray[Any], new: NDArray[Any], column: NDArray[np.intp] | None
+    ) -> None:
+        models = {"base": base, "new": new}
+        self.proba = {name: array for name, array in models.items() if array.ndim == 2}
+        self.column = column
+        self.sums: dict[str, float] = {}
+
+    def check(self, rows: slice) -> None:
+        for name, proba in self.proba.items():
+            check_proba_rows(name, proba[rows], allow_missing=False)
+
+    def add(
+        self,
+        rows: slice,
+        truth: NDArray[np.intp] | None,
+        weight: NDArray[np.float64] | None,
+    ) -> None:
+        block = {name: proba[rows] for name, proba in self.proba.items()}
+        if truth is not None and self.column is not None:
+            index = self.column[truth]
+            if (index < 0).any():
+                raise InvalidInputError(
+                    "y must be among the classes of the probability columns, got a label without "
+                    "a column; give `classes` in the order of the columns"
+                )
+            for name, proba in block.items():
+                self._sum(f"log_loss_{name}", loss_per_row(index, proba, "log_loss"), weight)
+                self._sum(f"brier_{name}", loss_per_row(index, proba, "brier"), weight)
+        if len(block) == 2:
+            for name in ("kl", "brier"):
+                values = divergence_per_row(block["base"], block["new"], name)
+                self._sum(f"divergence_{name}", values, weight)
+
+    def _sum(
+        self, key: str, values: NDArray[np.float64], weight: NDArray[np.float64] | None
+    ) -> None:
+        total = values.sum() if weight is None else values @ weight
+        self.sums[key] = self.sums.get(key, 0.0) + float(total)

@@ -1,0 +1,243 @@
+"""The convex program over mixtures of candidates: risk and soft churn with exact gradients.
+
+Variables are the weights w of L candidates on the simplex. In probability space the mixture is
+Σ w_l p_l; in log-odds space it is softmax(Σ w_l log p_l). Risk and soft churn are convex in w: log
+loss with KL in both spaces, Brier with squared distance in probability space (both quadratic).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.metrics import clip, divergence_per_row, loss_per_row
+
+__all__ = ["Mixtures", "mix", "solve"]
+
+Vector = NDArray[np.float64]
+Function = Callable[[Vector], tuple[float, Vector]]
+
+FEASIBLE = 1e-10
+NEGLIGIBLE_WEIGHT = 1e-7
+
+
+def mix(proba: NDArray[np.float64], weights: Vector, average_in: str) -> NDArray[np.float64]:
+    """Return the mixture of `proba` (L, n, K) under `weights` (L,), shape (n, K)."""
+    used = np.flatnonzero(weights)
+    if len(used) == 1:
+        return proba[used[0]]
+    if average_in == "probability":
+        return np.tensordot(weights[used], proba[used], axes=1)
+    logits = np.tensordot(weights[used], np.log(clip(proba[used])), axes=1)
+    logits -= logits.max(axis=1, keepdims=True)
+    odds = np.exp(logits)
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixtures:
+    """Candidates on the selection rows.
+
+    Attributes
+    ----------
+    proba : ndarray of shape (L, n, K)
+    base : ndarray of shape (n, K)
+        Base probabilities; rows without weight in `churn_weight` are ignored.
+    y : ndarray of shape (n,)
+        Columns of the labels.
+    base_pred : ndarray of shape (n,)
+        Columns of the base classes, -1 for a class that is gone.
+    risk_weight, churn_weight : ndarray of shape (n,)
+        Row weights that sum to 1.
+    divergence : {"kl", "brier"}
+    average_in : {"probability", "log_odds"}
+    """
+
+    proba: NDArray[np.float64]
+    base: NDArray[np.float64]
+    y: NDArray[np.intp]
+    base_pred: NDArray[np.intp]
+    risk_weight: Vector
+    churn_weight: Vector
+    divergence: str
+    average_in: str
+
+    @property
+    def loss(self) -> str:
+        """The loss that is paired with the divergence."""
+        return "log_loss" if self.divergence == "kl" else "brier"
+
+    def mix(self, weights: Vector) -> NDArray[np.float64]:
+        """Return the mixture's probabilities."""
+        return mix(self.proba, weights, self.average_in)
+
+    def losses(self, weights: Vector) -> Vector:
+        """Return the loss of each row."""
+        return loss_per_row(self.y, self.mix(weights), self.loss)
+
+    def changed(self, weights: Vector) -> NDArray[np.bool_]:
+        """Return which rows get another class than the base model's."""
+        return self.mix(weights).argmax(axis=1) != self.base_pred
+
+    def hard_churn(self, weights: Vector) -> float:
+        """Return the weighted share of rows that change."""
+        return float(self.changed(weights) @ self.churn_weight)
+
+    def accuracy(self, weights: Vector) -> float:
+        """Return the weighted share of rows that are right."""
+        return float((self.mix(weights).argmax(axis=1) == self.y) @ self.risk_weight)
+
+    def soft_churn(self, weights: Vector) -> float:
+        """Return the mean divergence from the base, exactly as the metric defines it."""
+        rows = divergence_per_row(self.base, self.mix(weights), self.divergence)
+        return float(rows @ self.churn_weight)
+
+    def true_risk(self, weights: Vector) -> float:
+        """Return the mean loss, exactly as the metric defines it."""
+        return float(self.losses(weights) @ self.risk_weight)
+
+    @cached_property
+    def risk(self) -> Function:
+        """Risk and its gradient as a function of the weights."""
+        own = np.zeros_like(self.base)
+        own[np.arange(len(own)), self.y] = 1.0
+        return self._expected_loss(own, self.risk_weight)
+
+    @cached_property
+    def churn(self) -> Function:
+        """Soft churn and its gradient as a function of the weights."""
+        cross = self._expected_loss(self.base, self.churn_weight)
+        entropy_loss = self._own_loss()
+
+        def churn(weights: Vector) -> tuple[float, Vector]:
+            value, gradient = cross(weights)
+            return value - entropy_loss, gradient
+
+        return churn
+
+    def _own_loss(self) -> float:
+        """Mean loss of the base model against itself, the constant between loss and divergence."""
+        if self.divergence == "kl":
+            rows = -(self.base * np.log(clip(self.base))).sum(axis=1)
+        else:
+            rows = 1 - (self.base**2).sum(axis=1)
+        return float(rows @ self.churn_weight)
+
+    def _expected_loss(self, target: NDArray[np.float64], weight: Vector) -> Function:
+        """Mean over rows of E_{k~target} φ(k, mixture), with its gradient."""
+        mass = target * weight[:, None]
+        if self.divergence == "brier":
+            return self._quadratic(mass, weight)
+        if self.average_in == "log_odds":
+            return self._log_odds_cross_entropy(mass)
+        return self._cross_entropy(mass)
+
+    def _cross_entropy(self, mass: NDArray[np.float64]) -> Function:
+        # Only entries with mass matter: one a row for the labels, all for the base model.
+        entries = np.flatnonzero(mass)
+        values = np.ascontiguousarray(self.proba.reshape(len(self.proba), -1)[:, entries].T)
+        share = mass.ravel()[entries]
+
+        def function(weights: Vector) -> tuple[float, Vector]:
+            mixture = clip(values @ weights)
+            return float(-share @ np.log(mixture)), -(share / mixture) @ values
+
+        return function
+
+    def _log_odds_cross_entropy(self, mass: NDArray[np.float64]) -> Function:
+        logits = np.log(clip(self.proba))
+        by_row = mass.sum(axis=1)
+        linear = np.einsum("nk,lnk->l", mass, logits)
+
+        def function(weights: Vector) -> tuple[float, Vector]:
+            z = np.tensordot(weights, logits, axes=1)
+            top = z.max(axis=1, keepdims=True)
+            odds = np.exp(z - top)
+            total = odds.sum(axis=1, keepdims=True)
+            value = by_row @ (np.log(total) + top)[:, 0] - weights @ linear
+            expected = (odds / total) * by_row[:, None]
+            return float(value), np.einsum("nk,lnk->l", expected, logits) - linear
+
+        return function
+
+    def _quadratic(self, mass: NDArray[np.float64], weight: Vector) -> Function:
+        flat = self.proba.reshape(len(self.proba), -1)
+        by_entry = np.repeat(weight, self.proba.shape[2])
+        gram = (flat * by_entry) @ flat.T
+        linear = flat @ mass.ravel()
+        constant = float(weight.sum())
+
+        def function(weights: Vector) -> tuple[float, Vector]:
+            product = gram @ weights
+            value = weights @ product - 2 * linear @ weights + constant
+            return float(value), 2 * (product - linear)
+
+        return function
+
+
+def solve(
+    objective: Function, n: int, *, start: Vector, constraint: Function | None, limit: float = 0.0
+) -> Vector:
+    """Minimise a convex objective over the simplex, subject to ``constraint(w) <= limit``.
+
+    `start` must be feasible. The result is feasible to 1e-10: what the solver leaves outside is
+    moved back towards `start`, which convexity allows.
+    """
+    from scipy.optimize import minimize
+
+    if n == 1:
+        return start
+    constraints = [{"type": "eq", "fun": lambda w: w.sum() - 1, "jac": lambda w: np.ones(n)}]
+    if constraint is not None:
+        constraints.append(
+            {
+                "type": "ineq",
+                "fun": lambda w: limit - constraint(w)[0],
+                "jac": lambda w: -constraint(w)[1],
+            }
+        )
+    best, best_value = start, objective(start)[0]
+    point = np.full(n, 1 / n) if constraint is None else start
+    for _ in range(3):  # a restart from the last point frees a stuck line search
+        found = minimize(  # type: ignore[call-overload]  # the stubs know no (value, gradient)
+            objective,
+            point,
+            jac=True,
+            method="SLSQP",
+            bounds=[(0, 1)] * n,
+            constraints=constraints,
+            options={"ftol": 1e-13, "maxiter": 500},
+        )
+        point = _onto_simplex(found.x)
+        if constraint is not None:
+            point = _pull_back(point, start, constraint, limit)
+        value = objective(point)[0]
+        improved = best_value - value
+        if improved > 0:
+            best, best_value = point, value
+        if improved <= 1e-12:
+            break
+    return best
+
+
+def _onto_simplex(weights: Vector) -> Vector:
+    weights = np.where(weights > NEGLIGIBLE_WEIGHT, weights, 0.0)
+    return weights / weights.sum()
+
+
+def _pull_back(point: Vector, feasible: Vector, constraint: Function, limit: float) -> Vector:
+    from scipy.optimize import brentq
+
+    def excess(t: float) -> float:
+        return constraint(feasible + t * (point - feasible))[0] - limit
+
+    if excess(1.0) <= FEASIBLE:
+        return point
+    if excess(0.0) >= 0:
+        return feasible
+    t = brentq(excess, 0.0, 1.0, xtol=1e-14)
+    return feasible + max(t - 1e-13, 0.0) * (point - feasible)

@@ -1,0 +1,699 @@
+"""`LowChurnClassifier`: wiring of targets, learner, path, selection and serving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing, column_or_1d, indexable
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+
+from holdfast._base_model import BaseModel, BasePredictions, base_predictions
+from holdfast._validation import (
+    check_choice,
+    check_labels,
+    check_same_length,
+    check_share,
+    check_weights,
+    class_index,
+)
+from holdfast.comparison import Comparison, compare
+from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
+from holdfast.learners._sklearn import SklearnLearner
+from holdfast.methods import Method, resolve_methods
+from holdfast.override import override_classes, override_threshold
+from holdfast.path import Path, fit_path, proba_of
+from holdfast.selection import CHURN_KINDS, select
+from holdfast.serving import AveragedClassifier, OverrideClassifier, joined_linear_model
+
+__all__ = ["BaseReport", "LowChurnClassifier"]
+
+MIXTURES = ("average", "single", "override")
+
+
+@dataclass(frozen=True)
+class BaseReport:
+    """What the base model could not say, as counts over all rows given to ``fit``.
+
+    Attributes
+    ----------
+    n : int
+        Rows.
+    n_missing : int
+        Rows without a base prediction (NaN); λ = 0 for them.
+    n_unknown_label : int
+        Rows whose label the base model never knew; λ = 0 for them.
+    n_without_mass : int
+        Rows whose whole base probability was on classes that are gone; λ = 0 for them.
+    unknown_classes, removed_classes : tuple
+        New classes that the base model never knew; base classes that are gone.
+    """
+
+    n: int
+    n_missing: int
+    n_unknown_label: int
+    n_without_mass: int
+    unknown_classes: tuple[Any, ...]
+    removed_classes: tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows of one part, with everything that runs along them."""
+
+    X: Any
+    y: NDArray[np.intp]
+    weight: NDArray[np.float64] | None
+    base: BasePredictions
+
+
+def _base_can(name: str) -> Callable[[Any], bool]:
+    return lambda self: hasattr(_served_or_estimator(self), name)
+
+
+def _served_or_estimator(model: Any) -> Any:
+    return getattr(model, "served_", model.estimator)
+
+
+class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Retrain a classifier inside a churn budget.
+
+    Fits clones of `estimator` to mixtures of the labels and the base model's probabilities, one for
+    each λ of a grid and plain retraining among them, and serves the combination of lowest risk that
+    keeps the budget on rows that none of them was trained on.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Any scikit-learn classifier with `predict_proba`, or a `Pipeline` that ends in one. To learn
+        soft targets it needs `sample_weight`; see `soft_targets`.
+    base_model : fitted estimator, object with predict_proba, or callable, optional
+        The deployed model; a callable takes X and returns probabilities (n, K). It is only asked for
+        predictions: never refitted, never cloned. Leave it out and give `base_proba` to ``fit`` when
+        only logged predictions are at hand; with neither, this is a first release: a plain fit.
+    method : str, Method or list of these
+        What is trained: ``"distill"``, ``"anchor"``, ``"label_smoothing"``, ``"cold"``, an object of
+        `holdfast.methods`, several that compete, or ``"auto"`` (distillation).
+    max_churn : float, optional
+        The budget: a share of rows whose answer may change (hard), nats (kl), or squared distance
+        (brier). It is a target on the selection rows; churn on other rows varies around it.
+    min_accuracy : float or "cold", optional
+        Ask for the lowest churn at this accuracy instead; ``"cold"`` is that of plain retraining,
+        both on the selection rows. The default when no budget is given: the operating point of the
+        paper.
+    churn : {"hard", "kl", "brier"}
+        Unit of the budget.
+    lambdas : "auto" or sequence of float
+        Grid of λ; "auto" is .1, .2 … .9. Plain retraining (λ = 0) is always there.
+    mixture : {"average", "single", "override"}
+        Serve an average of candidates, one candidate, or the base model's class except where a
+        candidate is clearly surer (`override_threshold`; needs the base model at serving).
+    include_base : bool or "auto"
+        Whether the base model itself may carry weight in the average. "auto": where `base_model` is
+        there to be served, and only if that gains more than noise.
+    validation_fraction : float
+        Share of rows held out for the selection, in (0, 1). Where `seen_by_base` is given, at most
+        half of the rows that are new to the base model.
+    refit : bool
+        Train the chosen settings again on all rows. The served model then differs from the one that
+        was measured: `comparison_` is None.
+    n_jobs : int, optional
+        Candidates fitted at once, through joblib.
+    random_state : int, optional
+        Of the split and of drawn labels. The estimator's own seed is its own.
+    verbose : int
+    soft_targets : {"weights", "sample"}
+        "weights": each row becomes K weighted rows, exact. "sample": one label a row is drawn from
+        its target, for estimators that take no `sample_weight`.
+    average_in : {"probability", "log_odds"}
+        Where candidates are averaged. In log-odds, linear models of one path are served as one model
+        with interpolated coefficients.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (K,)
+    path_ : Path
+        All candidates with their probabilities on the selection rows.
+    selection_ : Selection or None
+        None for a first release and for ``mixture="override"``.
+    threshold_ : float
+        τ of the override; only with ``mixture="override"``.
+    weights_ : ndarray of shape (m,)
+        Weights of `estimators_`.
+    base_weight_ : float
+        Weight of the base model in the average.
+    estimators_ : list of m fitted estimators
+        The candidates that are served.
+    lambda_ : float
+        Weighted mean λ of what is served; the base model counts as 1.
+    served_ : classifier
+        What `predict` calls, holding nothing but what serving needs.
+    serving_ : str
+        One sentence: what serving needs.
+    comparison_ : Comparison or None
+        Base against served model on the selection rows; None for a first release and after a refit.
+        The selection was made on these rows, so expect slightly more churn on others.
+    base_report_ : BaseReport or None
+        Counts of missing, unknown and removed.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Raises
+    ------
+    InvalidInputError
+        From ``fit``: for parameters or arrays that are not what they must be.
+    UnsupportedEstimatorError
+        From ``fit``: when the estimator cannot learn soft targets as asked.
+    InfeasibleBudgetError
+        From ``fit``: when no combination keeps the budget; names the lowest churn reachable.
+
+    References
+    ----------
+    Jiang et al., "Churn Reduction via Distillation", ICLR 2022 (arXiv 2106.02654).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = make_classification(2000, n_informative=8, random_state=0)
+    >>> base = LogisticRegression().fit(X[:200], y[:200])
+    >>> model = LowChurnClassifier(LogisticRegression(), base, max_churn=0.02, random_state=0)
+    >>> model.fit(X, y).comparison_.churn_rate <= 0.02
+    True
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        base_model: Any = None,
+        *,
+        method: Any = "distill",
+        max_churn: float | None = None,
+        min_accuracy: float | str | None = None,
+        churn: str = "hard",
+        lambdas: Any = "auto",
+        mixture: str = "average",
+        include_base: bool | str = "auto",
+        validation_fraction: float = 0.2,
+        refit: bool = False,
+        n_jobs: int | None = None,
+        random_state: int | None = None,
+        verbose: int = 0,
+        soft_targets: str = "weights",
+        average_in: str = "probability",
+    ) -> None:
+        self.estimator = estimator
+        self.base_model = base_model
+        self.method = method
+        self.max_churn = max_churn
+        self.min_accuracy = min_accuracy
+        self.churn = churn
+        self.lambdas = lambdas
+        self.mixture = mixture
+        self.include_base = include_base
+        self.validation_fraction = validation_fraction
+        self.refit = refit
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+        self.soft_targets = soft_targets
+        self.average_in = average_in
+
+    def __sklearn_clone__(self) -> LowChurnClassifier:
+        """Clone everything but the base model, which stays the fitted object that it is."""
+        params = self.get_params(deep=False)
+        copies = {
+            name: value if name == "base_model" else clone(value, safe=False)
+            for name, value in params.items()
+        }
+        copied = type(self)(**copies)
+        for name in ("_metadata_request", "_sklearn_output_config"):
+            if hasattr(self, name):
+                setattr(copied, name, deepcopy(getattr(self, name)))
+        return copied
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        inner = getattr(self.estimator, "__sklearn_tags__", None)
+        if inner is not None:
+            tags.input_tags = deepcopy(inner().input_tags)
+            tags.classifier_tags = deepcopy(inner().classifier_tags) or tags.classifier_tags
+        return tags
+
+    # --- fitting ----------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        base_proba: Any = None,
+        base_classes: Any = None,
+        sample_weight: Any = None,
+        seen_by_base: Any = None,
+        validation: tuple[Any, ...] | None = None,
+    ) -> LowChurnClassifier:
+        """Fit the path and select.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n, d)
+        y : array-like of shape (n,)
+        base_proba : array-like of shape (n, K_base), optional
+            Probabilities of the base model for these rows, in place of calling `base_model`. A row
+            of NaN has no base prediction and is learned from its label alone.
+        base_classes : array-like of shape (K_base,), optional
+            Classes of the base model's columns. Left out: the columns of a data frame, the base
+            model's ``classes_``, or the sorted labels, in this order.
+        sample_weight : array-like of shape (n,), optional
+            Weighs the rows in training, selection and measures.
+        seen_by_base : array-like of bool of shape (n,), optional
+            Rows that the base model was trained on. The selection rows are then drawn from the
+            others: on its own training rows a base model looks better, and nearer to its successor,
+            than it is.
+        validation : tuple (X, y) or (X, y, base_proba), optional
+            Rows for the selection, in place of a split; `base_proba` where `base_model` is not given.
+
+        Returns
+        -------
+        self
+        """
+        X, labels, weight = self._check_rows(X, y, sample_weight)
+        self._check_parameters()
+        self.classes_ = np.unique(labels)
+        index = np.searchsorted(self.classes_, labels)
+        if base_proba is None and self.base_model is None:
+            return self._fit_first_release(X, index, weight)
+        self._check_several_classes()
+        self._learner().check()
+        base_model, predictions = self._base_of(X, labels, base_proba, base_classes)
+        rows = _Rows(X, index, weight, predictions)
+        if validation is None:
+            train, selection = self._split(rows, seen_by_base)
+        else:
+            train, selection = rows, self._validation_rows(base_model, base_classes, validation)
+        self.base_report_ = self._report_base(rows)
+        settings = self._settings()
+        self.path_ = self._fit_path(train, settings, X_selection=selection.X)
+        if self.mixture == "override":
+            self._choose_override(selection, base_model)
+        else:
+            self._choose_mixture(selection, base_model)
+        if self.refit:
+            self._refit(rows if validation is None else train)
+        self._serve(base_model)
+        self.comparison_ = None if self.refit else self._compare(selection)
+        return self
+
+    def _check_rows(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None]:
+        if y is None:
+            raise InvalidInputError(
+                "y must be given, got None: this estimator requires y to be passed, but the target "
+                "y is None; give one class per row"
+            )
+        (X,) = indexable(X)
+        validate_data(self, X, skip_check_array=True)
+        labels = column_or_1d(y, warn=True)
+        if labels.dtype.kind in "fc":
+            check_classification_targets(labels)
+        check_same_length(X=_row_range(X), y=labels)
+        labels = check_labels("y", labels)
+        weight = None
+        if sample_weight is not None:
+            weight = check_weights("sample_weight", sample_weight, len(labels))
+        return X, labels, weight
+
+    def _check_parameters(self) -> None:
+        check_choice("mixture", self.mixture, MIXTURES)
+        check_choice("churn", self.churn, CHURN_KINDS)
+        check_choice("average_in", self.average_in, ("probability", "log_odds"))
+        check_share("validation_fraction", self.validation_fraction, open_ends=True)
+        if self.max_churn is not None and self.min_accuracy is not None:
+            raise InvalidInputError(
+                "only one of max_churn and min_accuracy may be given, got both; a churn budget and "
+                "an accuracy to keep are two different problems"
+            )
+        if self.max_churn is not None:
+            high = {"hard": 1.0, "kl": np.inf, "brier": 2.0}[self.churn]
+            check_share("max_churn", self.max_churn, high=high)
+        if self.min_accuracy is not None and self.min_accuracy != "cold":
+            check_share("min_accuracy", self.min_accuracy)
+        if self.include_base not in (True, False):
+            check_choice("include_base", self.include_base, ["auto"])
+        if self.mixture == "override" and self.churn != "hard":
+            raise InvalidInputError(
+                f"churn must be 'hard' with mixture='override', got {self.churn!r}: the override "
+                "answers a hard budget; use mixture='average' for a soft one"
+            )
+        if not hasattr(self.estimator, "predict_proba"):
+            raise InvalidInputError(
+                f"estimator must have predict_proba, got {type(self.estimator).__name__}; "
+                "use a probabilistic classifier (or wrap this one for calibration)"
+            )
+
+    def _check_several_classes(self) -> None:
+        if len(self.classes_) < 2:
+            raise InvalidInputError(
+                f"y must have at least two classes, got one class, {self.classes_[0]!r}; "
+                "give rows of every class"
+            )
+
+    def _learner(self) -> SklearnLearner:
+        return SklearnLearner(self.estimator, self.soft_targets, self.random_state)
+
+    def _settings(self) -> list[Method]:
+        return resolve_methods(self.method, self.lambdas)
+
+    def _fit_path(self, rows: _Rows, settings: list[Method], X_selection: Any) -> Path:
+        base = rows.base.matched.proba.copy()
+        base[self._unknown_label(rows)] = np.nan
+        return fit_path(
+            self._learner(),
+            settings,
+            rows.X,
+            rows.y,
+            classes=self.classes_,
+            base_proba=base,
+            X_selection=X_selection,
+            sample_weight=rows.weight,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+
+    def _fit_first_release(
+        self, X: Any, y: NDArray[np.intp], weight: NDArray[np.float64] | None
+    ) -> LowChurnClassifier:
+        self.path_ = fit_path(
+            self._learner(),
+            resolve_methods("cold", "auto"),
+            X,
+            y,
+            classes=self.classes_,
+            sample_weight=weight,
+        )
+        self.selection_, self.comparison_, self.base_report_ = None, None, None
+        self._keep([0], np.ones(1))
+        self._serve(None)
+        return self
+
+    # --- the base model and the rows --------------------------------------------------------------
+
+    def _base_of(
+        self, X: Any, labels: NDArray[Any], base_proba: Any, base_classes: Any
+    ) -> tuple[BaseModel | None, BasePredictions]:
+        model = None
+        if self.base_model is not None:
+            if self.base_model is self.estimator:
+                raise InvalidInputError(
+                    "base_model and estimator must be two objects, got the same object twice; give "
+                    "the fitted base model and an estimator to train, e.g. clone(base_model)"
+                )
+            model = BaseModel.of(self.base_model, base_classes, self.classes_)
+        if base_proba is None:
+            assert model is not None  # one of the two was given
+            return model, model.predict(X, self.classes_)
+        check_same_length(X=_row_range(X), base_proba=base_proba)
+        known = self._classes_of_columns(base_proba, base_classes, model)
+        return model, base_predictions(base_proba, known, self.classes_)
+
+    def _classes_of_columns(
+        self, base_proba: Any, base_classes: Any, model: BaseModel | None
+    ) -> NDArray[Any]:
+        if base_classes is not None:
+            return np.asarray(base_classes)
+        if hasattr(base_proba, "columns"):
+            return np.asarray(list(base_proba.columns))
+        if model is not None:
+            return model.classes
+        width = np.shape(base_proba)[1] if np.ndim(base_proba) == 2 else len(self.classes_)
+        if width != len(self.classes_):
+            raise InvalidInputError(
+                f"base_proba must have one column per class of y ({len(self.classes_)}) when its "
+                f"classes are not named, got {width}; give base_classes in the order of the columns"
+            )
+        return self.classes_
+
+    def _split(self, rows: _Rows, seen_by_base: Any) -> tuple[_Rows, _Rows]:
+        """Hold rows out, stratified, from those that the base model has not seen."""
+        fresh = np.arange(len(rows.y))
+        if seen_by_base is not None:
+            fresh = np.flatnonzero(~_check_seen(seen_by_base, len(rows.y)))
+        per_class = np.bincount(rows.y[fresh])
+        size = min(self.validation_fraction * len(rows.y), 0.5 * len(fresh))
+        if seen_by_base is None:
+            size = self.validation_fraction * len(rows.y)
+        _, held_out = train_test_split(
+            fresh,
+            test_size=max(int(np.ceil(size)), 1),
+            random_state=self.random_state,
+            stratify=rows.y[fresh] if per_class[per_class > 0].min() > 1 else None,
+        )
+        kept = np.ones(len(rows.y), dtype=bool)
+        kept[held_out] = False
+        if len(np.unique(rows.y[kept])) < len(self.classes_):
+            raise InvalidInputError(
+                "y must have every class among the training rows after the split, got a class of "
+                f"{np.bincount(rows.y).min()} rows; give more rows of it, or `validation`"
+            )
+        return self._take(rows, np.flatnonzero(kept)), self._take(rows, np.sort(held_out))
+
+    def _take(self, rows: _Rows, index: NDArray[np.intp]) -> _Rows:
+        base = BasePredictions(
+            replace(rows.base.matched, proba=rows.base.matched.proba[index]),
+            rows.base.pred[index],
+            rows.base.served[index],
+        )
+        weight = None if rows.weight is None else rows.weight[index]
+        return _Rows(_safe_indexing(rows.X, index), rows.y[index], weight, base)
+
+    def _validation_rows(
+        self, base_model: BaseModel | None, base_classes: Any, validation: tuple[Any, ...]
+    ) -> _Rows:
+        if not isinstance(validation, tuple) or len(validation) not in (2, 3):
+            raise InvalidInputError(
+                "validation must be a tuple (X, y) or (X, y, base_proba), got "
+                f"{type(validation).__name__}; give rows that are not among the training rows"
+            )
+        X, y, proba = (*validation, None)[:3]
+        labels = check_labels("validation y", y)
+        check_same_length(**{"validation X": _row_range(X), "validation y": labels})
+        if proba is None and base_model is None:
+            raise InvalidInputError(
+                "validation must hold base_proba as its third entry when base_model is not given, "
+                "got (X, y); give the base model's probabilities for these rows"
+            )
+        index = class_index(labels, self.classes_)
+        if (index < 0).any():
+            raise InvalidInputError(
+                f"validation y must hold classes of y only, got {labels[index < 0][0]!r}; "
+                "drop those rows or train on that class"
+            )
+        _, base = self._base_of(X, labels, proba, base_classes)
+        return _Rows(X, index, None, base)
+
+    def _unknown_label(self, rows: _Rows) -> NDArray[np.bool_]:
+        unknown = class_index(np.array(rows.base.matched.unknown_classes), self.classes_)
+        return np.isin(rows.y, unknown)
+
+    def _report_base(self, rows: _Rows) -> BaseReport:
+        matched = rows.base.matched
+        return BaseReport(
+            n=len(rows.y),
+            n_missing=matched.n_missing,
+            n_unknown_label=int(self._unknown_label(rows).sum()),
+            n_without_mass=matched.n_without_mass,
+            unknown_classes=matched.unknown_classes,
+            removed_classes=matched.removed_classes,
+        )
+
+    # --- choosing and serving ---------------------------------------------------------------------
+
+    def _choose_mixture(self, rows: _Rows, base_model: BaseModel | None) -> None:
+        include = self.include_base
+        if base_model is None:
+            if include is True:
+                raise InvalidInputError(
+                    "include_base must be False or 'auto' without base_model, got True: base_proba "
+                    "alone cannot be served; give base_model"
+                )
+            include = False
+        self.selection_ = select(
+            self.path_.proba,
+            rows.base.matched.proba,
+            rows.y,
+            max_churn=self.max_churn,
+            min_accuracy=self._min_accuracy(rows),
+            churn=self.churn,
+            include_base=include,
+            mixture=self.mixture,
+            average_in=self.average_in,
+            base_pred=rows.base.pred,
+            sample_weight=rows.weight,
+        )
+        served = np.flatnonzero(self.selection_.weights)
+        self._keep(served, self.selection_.weights[served], self.selection_.base_weight)
+
+    def _min_accuracy(self, rows: _Rows) -> float | None:
+        if self.max_churn is not None:
+            return None
+        if self.min_accuracy is not None and self.min_accuracy != "cold":
+            return float(self.min_accuracy)
+        right = self.path_.proba[0].argmax(axis=1) == rows.y
+        return float(np.average(right, weights=rows.weight))
+
+    def _choose_override(self, rows: _Rows, base_model: BaseModel | None) -> None:
+        """Serve the candidate whose override is the most accurate inside the budget."""
+        if base_model is None:
+            raise InvalidInputError(
+                "base_model must be given with mixture='override', got base_proba alone: the base "
+                "model's class is served wherever the new model is not clearly surer"
+            )
+        weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
+        known = ~rows.base.missing
+        options = [self._override_option(proba, rows, weight, known) for proba in self.path_.proba]
+        allowed = [option for option in options if option is not None]
+        if not allowed:
+            raise InfeasibleBudgetError(
+                f"min_accuracy must be reachable by an override, got {self._min_accuracy(rows):.4g};"
+                " lower it or use mixture='average'"
+            )
+        best = min(allowed, key=lambda option: option[0])
+        chosen = next(i for i, option in enumerate(options) if option is best)
+        self.threshold_, self.selection_ = best[1], None
+        self._keep([chosen], np.ones(1))
+
+    def _override_option(
+        self,
+        proba: NDArray[np.float64],
+        rows: _Rows,
+        weight: NDArray[np.float64],
+        known: NDArray[np.bool_],
+    ) -> tuple[tuple[float, float], float] | None:
+        """Return (cost, threshold) of one candidate; None where it cannot meet the budget."""
+
+        def measures(threshold: float) -> tuple[float, float]:
+            served = override_classes(proba, rows.base.pred, threshold)
+            accuracy = np.average(served == rows.y, weights=weight)
+            changed = (served != rows.base.pred)[known]
+            return float(accuracy), float(np.average(changed, weights=weight[known]))
+
+        def threshold_for(max_churn: float) -> float:
+            return override_threshold(
+                proba[known],
+                rows.base.pred[known],
+                max_churn=max_churn,
+                sample_weight=weight[known],
+            )
+
+        if self.max_churn is not None:
+            threshold = threshold_for(self.max_churn)
+            accuracy, churn = measures(threshold)
+            return (-accuracy, churn), threshold
+        target = self._min_accuracy(rows) or 0.0
+        # Distinct thresholds, highest first, are as many churn levels; the lowest churn that is
+        # accurate enough is found among a fine grid of budgets.
+        for budget in np.linspace(0, 1, 201):
+            threshold = threshold_for(float(budget))
+            accuracy, churn = measures(threshold)
+            if accuracy >= target:
+                return (churn, -accuracy), threshold
+        return None
+
+    def _keep(self, served: Any, weights: NDArray[np.float64], base_weight: float = 0.0) -> None:
+        self.estimators_ = [self.path_.candidates[i].estimator for i in served]
+        self._served_index = list(served)
+        self.base_weight_ = base_weight
+        self.lambda_ = float(self.path_.lambdas[list(served)] @ weights + base_weight)
+        total = weights.sum()
+        self.weights_ = weights if base_weight else weights / total
+
+    def _refit(self, rows: _Rows) -> None:
+        settings = [self.path_.candidates[i].method for i in self._served_index]
+        self.estimators_ = [c.estimator for c in self._fit_path(rows, settings, None).candidates]
+
+    def _serve(self, base_model: BaseModel | None) -> None:
+        """Build what is served; several linear models become one where that changes nothing."""
+        n = len(self.estimators_)
+        joined = None
+        if self.mixture == "override" and base_model is not None:
+            self.served_: Any = OverrideClassifier(
+                self.estimators_[0], base_model, self.threshold_, self.classes_
+            )
+            self.serving_ = "the base model and one new model, which overrides it where surer"
+            return
+        if n == 1 and not self.base_weight_:
+            self.served_, self.serving_ = self.estimators_[0], "one model"
+            return
+        if self.average_in == "log_odds" and not self.base_weight_:
+            joined = joined_linear_model(self.estimators_, self.weights_)
+        if joined is not None:
+            self.served_, self.serving_ = joined, f"one model, joined from {n} linear models"
+            return
+        self.served_ = AveragedClassifier(
+            self.estimators_,
+            self.weights_,
+            self.classes_,
+            self.average_in,
+            base_model if self.base_weight_ else None,
+            self.base_weight_,
+        )
+        if not n:
+            self.serving_ = "the base model, unchanged"
+            return
+        models = f"{n} new model{'s' if n != 1 else ''}"
+        self.serving_ = f"{models}{' and the base model' if self.base_weight_ else ''}, averaged"
+
+    def _compare(self, rows: _Rows) -> Comparison:
+        known = ~rows.base.missing
+        new = self.predict(rows.X)
+        return compare(
+            rows.base.served[known],
+            new[known],
+            self.classes_[rows.y][known],
+            sample_weight=None if rows.weight is None else rows.weight[known],
+        )
+
+    # --- serving ----------------------------------------------------------------------------------
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return probabilities of shape (n, K), columns in the order of `classes_`."""
+        check_is_fitted(self, "served_")
+        return proba_of(self.served_, X, self.classes_)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the served class of each row, shape (n,)."""
+        check_is_fitted(self, "served_")
+        return self.served_.predict(X)
+
+    @available_if(_base_can("decision_function"))
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the decision function of a single served model that has one."""
+        check_is_fitted(self, "served_")
+        return self.served_.decision_function(X)
+
+
+def _check_seen(seen_by_base: Any, n: int) -> NDArray[np.bool_]:
+    seen = np.asarray(seen_by_base)
+    check_same_length(seen_by_base=seen, X=range(n))
+    if seen.dtype.kind != "b" or seen.ndim != 1 or (n - seen.sum()) < 2:
+        raise InvalidInputError(
+            "seen_by_base must be booleans of shape (n,) with at least two rows that are False, got "
+            f"dtype {seen.dtype} and {int(n - np.count_nonzero(seen))} such rows; mark the rows that "
+            "the base model was trained on, or give `validation`"
+        )
+    return seen
+
+
+def _row_range(X: Any) -> range:
+    """Return something whose length is the number of rows, sparse matrices included."""
+    return range(_num_samples(X))

@@ -1,0 +1,367 @@
+"""Soft targets for scikit-learn classifiers, by weighted rows.
+
+A row with target (t_1 … t_K) becomes K rows with the labels 1 … K and the weights t_1 … t_K. For a
+classifier that minimises a weighted sum of losses over rows this *is* training on the soft target.
+The module takes care of what would break the equality, or refuses:
+
+- Transformers of a pipeline are fitted on the original rows, once; only the last step sees twins.
+- Hyperparameters that count rows (`min_samples_leaf`, `min_child_samples`, `batch_size`, …) are
+  multiplied by the number of twins during the fit, with one twin for every class of every row.
+- ``class_weight="balanced"`` is worked out on the original labels.
+- Early stopping of histogram gradient boosting splits the original rows before the twins are made.
+  Every other internal split (cross-validation, out-of-bag scores, early stopping elsewhere) would
+  put twins of one row on both sides, and is refused.
+
+What stays approximate: resampling (random forests, bagging) draws twins one by one, and stochastic
+solvers see them in different batches; both are right in expectation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
+
+from holdfast._validation import check_choice
+from holdfast.exceptions import UnsupportedEstimatorError
+
+__all__ = ["SklearnLearner", "TrainingRows"]
+
+ROW_COUNTING = (
+    "min_samples_leaf",
+    "min_samples_split",
+    "min_child_samples",
+    "min_data_in_leaf",
+    "max_samples",
+    "batch_size",
+)
+SOFT_TARGETS = ("weights", "sample")
+HIST_EARLY_STOPPING_ROWS = 10_000  # scikit-learn's meaning of early_stopping="auto"
+MLP_AUTO_BATCH = 200  # scikit-learn's meaning of batch_size="auto"
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The original rows, ready for the last step of the estimator.
+
+    Attributes
+    ----------
+    head : Pipeline or None
+        The fitted transformers.
+    X : array-like of shape (n, d)
+        What the last step sees.
+    y : ndarray of shape (n,)
+        Positions of the labels among `classes`.
+    classes : ndarray of shape (K,)
+    sample_weight : ndarray of shape (n,) or None
+    """
+
+    head: Pipeline | None
+    X: Any
+    y: NDArray[np.intp]
+    classes: NDArray[Any]
+    sample_weight: NDArray[np.float64] | None
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The labels by value."""
+        return self.classes[self.y]
+
+
+@dataclass(frozen=True)
+class SklearnLearner:
+    """Fits clones of one scikit-learn classifier to soft targets.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier or a `Pipeline` that ends in one; never changed.
+    soft_targets : {"weights", "sample"}
+        "weights": exact, by weighted rows; needs `sample_weight` in ``fit``. "sample": each row
+        gets one label drawn from its target, for estimators without `sample_weight` or with internal
+        splits; right in expectation, noisier.
+    random_state : int or None
+        Of the drawn labels.
+    """
+
+    estimator: Any
+    soft_targets: str = "weights"
+    random_state: int | None = None
+
+    def check(self) -> None:
+        """Raise UnsupportedEstimatorError when soft targets cannot be learned as asked."""
+        check_choice("soft_targets", self.soft_targets, SOFT_TARGETS)
+        final = _final(self.estimator)
+        if self.soft_targets == "sample":
+            return
+        if not _accepts_weights(final):
+            raise UnsupportedEstimatorError(
+                f"estimator must take sample_weight in fit to learn soft targets, got "
+                f"{type(final).__name__}, which does not; set soft_targets='sample' to draw one "
+                "label a row from the targets instead"
+            )
+        reason = _splits_rows(final)
+        if reason:
+            raise UnsupportedEstimatorError(
+                f"estimator must not split the training rows itself, got {type(final).__name__} "
+                f"with {reason}: soft targets repeat each row once a class, and the copies would "
+                "end up on both sides; switch that off, put it around the whole model, or set "
+                "soft_targets='sample'"
+            )
+
+    def prepare(
+        self,
+        X: Any,
+        y: NDArray[np.intp],
+        classes: NDArray[Any],
+        sample_weight: NDArray[np.float64] | None,
+    ) -> TrainingRows:
+        """Fit the transformers of a pipeline, once for every target to come."""
+        if not isinstance(self.estimator, Pipeline) or len(self.estimator.steps) < 2:
+            return TrainingRows(None, X, y, classes, sample_weight)
+        head = clone(self.estimator)[:-1]
+        with config_context(enable_metadata_routing=True):
+            routed = {}
+            if sample_weight is not None and _requests_weights(head):
+                routed = {"sample_weight": sample_weight}
+            transformed = head.fit_transform(X, classes[y], **routed)
+        return TrainingRows(head, transformed, y, classes, sample_weight)
+
+    def fit(self, rows: TrainingRows, target: NDArray[np.float64] | None) -> Any:
+        """Return a fitted clone of the estimator.
+
+        Parameters
+        ----------
+        rows : TrainingRows
+        target : ndarray of shape (n, K) or None
+            Soft targets; None, like targets that are the labels themselves, is a plain fit.
+        """
+        estimator = clone(self.estimator)
+        final = _final(estimator)
+        if target is None or _is_plain(target, rows.y):
+            _fit_final(final, rows.X, rows.labels, rows.sample_weight)
+        elif self.soft_targets == "sample":
+            self._fit_sampled(final, rows, target)
+        else:
+            _fit_weighted(final, rows, target)
+        if isinstance(estimator, Pipeline):
+            steps = [] if rows.head is None else list(rows.head.steps)
+            estimator.steps = [*steps, (estimator.steps[-1][0], final)]
+        return estimator
+
+    def _fit_sampled(self, final: Any, rows: TrainingRows, target: NDArray[np.float64]) -> None:
+        """Draw one label a row; the same draws for every target, so that paths are smooth."""
+        mass = target.sum(axis=1)
+        draw = np.random.default_rng(self.random_state).random(len(target))
+        # The row's own label comes first, so that small λ change few labels.
+        column = _rotated_classes(rows.y, target.shape[1])
+        cumulative = np.take_along_axis(target, column, axis=1).cumsum(axis=1) / mass[:, None]
+        position = (draw[:, None] >= cumulative).sum(axis=1).clip(max=target.shape[1] - 1)
+        drawn = np.take_along_axis(column, position[:, None], axis=1)[:, 0]
+        weight = rows.sample_weight
+        if not np.allclose(mass, 1):
+            weight = mass if weight is None else mass * weight
+            if not _accepts_weights(final):
+                raise UnsupportedEstimatorError(
+                    "estimator must take sample_weight in fit for targets whose rows do not sum "
+                    f"to 1, got {type(final).__name__}; use another method (e.g. Anchor with eta=1)"
+                )
+        _fit_final(final, rows.X, rows.classes[drawn], weight)
+
+
+# --- weighted rows --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Twins:
+    """Repeated rows: positions of the originals, their labels (positions) and weights."""
+
+    row: NDArray[np.intp]
+    label: NDArray[np.intp]
+    weight: NDArray[np.float64]
+
+
+def _rotated_classes(y: NDArray[np.intp], n_classes: int) -> NDArray[np.intp]:
+    """Return, per row, all classes starting with the row's own, shape (n, K)."""
+    return (y[:, None] + np.arange(n_classes)) % n_classes
+
+
+def _twins(
+    rows: NDArray[np.intp],
+    data: TrainingRows,
+    target: NDArray[np.float64],
+    *,
+    keep_all: bool,
+) -> _Twins:
+    """Repeat `rows` once a class, the own labels first and in the original order."""
+    n_classes = target.shape[1]
+    row = np.tile(rows, n_classes)
+    label = _rotated_classes(data.y[rows], n_classes).T.ravel()
+    weight = target[row, label]
+    if data.sample_weight is not None:
+        weight = weight * data.sample_weight[row]
+    kept = slice(None) if keep_all else weight > 0
+    return _Twins(row[kept], label[kept], weight[kept])
+
+
+def _fit_weighted(final: Any, data: TrainingRows, target: NDArray[np.float64]) -> None:
+    n, n_classes = target.shape
+    scaled = _scaled_parameters(final, n, n_classes)
+    train, validation = np.arange(n), None
+    if isinstance(final, HistGradientBoostingClassifier):
+        train, validation = _early_stopping_split(final, data)
+        scaled["early_stopping"] = validation is not None
+    twins = _twins(train, data, target, keep_all=bool(scaled))
+    extra = {}
+    if validation is not None:
+        held_out = _twins(validation, data, target, keep_all=False)
+        extra = {
+            "X_val": _safe_indexing(data.X, held_out.row),
+            "y_val": data.classes[held_out.label],
+            "sample_weight_val": held_out.weight,
+        }
+    with _temporary_parameters(final, scaled | _balanced_weights(final, data)):
+        _fit_final(
+            final,
+            _safe_indexing(data.X, twins.row),
+            data.classes[twins.label],
+            twins.weight,
+            **extra,
+        )
+
+
+def _scaled_parameters(final: Any, n: int, n_classes: int) -> dict[str, Any]:
+    """Return the hyperparameters that count rows, multiplied by the number of twins."""
+    scaled = {}
+    for key, value in final.get_params(deep=True).items():
+        name = key.rpartition("__")[2]
+        if name == "batch_size" and value == "auto":
+            scaled[key] = min(MLP_AUTO_BATCH, n) * n_classes
+        elif name in ROW_COUNTING and isinstance(value, (int, np.integer)) and value > 1:
+            scaled[key] = int(value) * n_classes
+    return scaled
+
+
+def _balanced_weights(final: Any, data: TrainingRows) -> dict[str, Any]:
+    """Return class_weight="balanced" worked out on the original labels."""
+    balanced = [
+        key
+        for key, value in final.get_params(deep=True).items()
+        if key.rpartition("__")[2] == "class_weight"
+        and isinstance(value, str)
+        and value == "balanced"
+    ]
+    if not balanced:
+        return {}
+    weights = compute_class_weight(
+        "balanced", classes=data.classes, y=data.labels, sample_weight=data.sample_weight
+    )
+    by_class = dict(zip(data.classes.tolist(), weights.tolist(), strict=True))
+    return dict.fromkeys(balanced, by_class)
+
+
+def _early_stopping_split(
+    final: HistGradientBoostingClassifier, data: TrainingRows
+) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
+    """Split the original rows as the classifier itself would, seed included."""
+    n = len(data.y)
+    stops = final.early_stopping
+    if stops == "auto":
+        stops = n > HIST_EARLY_STOPPING_ROWS
+    everything = np.arange(n)
+    if not stops or final.validation_fraction is None:
+        return everything, None
+    seed = check_random_state(final.random_state).randint(np.iinfo(np.uint32).max, dtype="u8")
+    train, validation = train_test_split(
+        everything,
+        test_size=final.validation_fraction,
+        stratify=data.y,
+        random_state=int(seed),
+    )
+    return train, validation
+
+
+@contextmanager
+def _temporary_parameters(estimator: Any, changed: dict[str, Any]) -> Iterator[None]:
+    """Fit with changed hyperparameters, then show the user's own again."""
+    present = estimator.get_params(deep=True)
+    before = {key: present[key] for key in changed}
+    estimator.set_params(**changed)
+    try:
+        yield
+    finally:
+        estimator.set_params(**before)
+
+
+def _fit_final(
+    final: Any, X: Any, y: NDArray[Any], weight: NDArray[np.float64] | None, **extra: Any
+) -> None:
+    if weight is None:
+        final.fit(X, y, **extra)
+    elif has_fit_parameter(final, "sample_weight"):
+        final.fit(X, y, sample_weight=weight, **extra)
+    elif _accepts_weights(final):
+        with config_context(enable_metadata_routing=True):
+            final.fit(X, y, sample_weight=weight, **extra)
+    else:
+        raise UnsupportedEstimatorError(
+            f"estimator must take sample_weight in fit when sample_weight is given, got "
+            f"{type(final).__name__}; leave sample_weight out or use another estimator"
+        )
+
+
+def _is_plain(target: NDArray[np.float64], y: NDArray[np.intp]) -> bool:
+    own = np.take_along_axis(target, y[:, None], axis=1)
+    return bool((own == 1).all() and np.count_nonzero(target) == len(y))
+
+
+# --- what an estimator can do ---------------------------------------------------------------------
+
+
+def _final(estimator: Any) -> Any:
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _accepts_weights(final: Any) -> bool:
+    return has_fit_parameter(final, "sample_weight") or _requests_weights(final)
+
+
+def _requests_weights(estimator: Any) -> bool:
+    """Whether metadata routing hands sample_weight to the estimator or to a part of it."""
+    with config_context(enable_metadata_routing=True):
+        try:
+            return bool(get_routing_for_object(estimator).consumes("fit", ["sample_weight"]))
+        except (AttributeError, NotImplementedError):  # an estimator that knows no routing
+            return False
+
+
+def _splits_rows(final: Any) -> str:
+    """Name the hyperparameter by which the estimator splits its training rows, "" if none."""
+    parameters = final.get_params(deep=True)
+    for key, value in parameters.items():
+        name = key.rpartition("__")[2]
+        stopping = key.removesuffix(name) + "early_stopping"
+        handled = isinstance(final, HistGradientBoostingClassifier) and key == "early_stopping"
+        splits = (
+            name == "cv"
+            or (name == "early_stopping" and value is not False and not handled)
+            or (name == "n_iter_no_change" and value is not None and stopping not in parameters)
+            or (name in ("oob_score", "probability", "eval_fraction") and bool(value))
+            or (name == "class_weight" and isinstance(value, str) and "subsample" in value)
+        )
+        if splits:
+            return f"{key}={value!r}"
+    return ""

@@ -1,0 +1,158 @@
+"""Method + learner -> candidates: the whole path of one update."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from holdfast._validation import class_index
+from holdfast.learners._sklearn import SklearnLearner, TrainingRows
+from holdfast.methods import Method
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Candidate", "Path", "fit_path", "proba_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One fitted model.
+
+    Attributes
+    ----------
+    method : Method
+        What it was trained with.
+    estimator : estimator
+    proba : ndarray of shape (n_selection, K) or None
+        Its probabilities on the selection rows; None without such rows.
+    fit_seconds : float
+    """
+
+    method: Method
+    estimator: Any
+    proba: NDArray[np.float64] | None
+    fit_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """The candidates of one update; the first is plain retraining.
+
+    Attributes
+    ----------
+    candidates : tuple of Candidate
+    classes : ndarray of shape (K,)
+    """
+
+    candidates: tuple[Candidate, ...]
+    classes: NDArray[Any]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Readable names of the candidates, in order."""
+        return tuple(str(candidate.method) for candidate in self.candidates)
+
+    @property
+    def lambdas(self) -> NDArray[np.float64]:
+        """Weight of the base model in each candidate's targets, shape (L,)."""
+        return np.array([candidate.method.lam for candidate in self.candidates])
+
+    @property
+    def proba(self) -> NDArray[np.float64]:
+        """Probabilities of all candidates on the selection rows, shape (L, n_selection, K)."""
+        return np.stack([c.proba for c in self.candidates if c.proba is not None])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each candidate: method, settings, time of the fit."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {"method": c.method.name, **c.method.params(), "fit_seconds": c.fit_seconds}
+                for c in self.candidates
+            ]
+        )
+
+
+def fit_path(
+    learner: SklearnLearner,
+    methods: Sequence[Method],
+    X: Any,
+    y: NDArray[np.intp],
+    *,
+    classes: NDArray[Any],
+    base_proba: NDArray[np.float64] | None = None,
+    X_selection: Any = None,
+    sample_weight: NDArray[np.float64] | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> Path:
+    """Fit one candidate for each method, in parallel under joblib's back end.
+
+    Parameters
+    ----------
+    learner : SklearnLearner
+    methods : sequence of Method
+    X : array-like of shape (n, d)
+        Training rows.
+    y : ndarray of shape (n,)
+        Positions of the labels in `classes`.
+    classes : ndarray of shape (K,)
+    base_proba : ndarray of shape (n, K), optional
+        NaN rows have no base prediction.
+    X_selection : array-like of shape (n_selection, d), optional
+        Rows to predict for the selection.
+    sample_weight : ndarray of shape (n,), optional
+    n_jobs : int, optional
+    verbose : int
+
+    Returns
+    -------
+    Path
+    """
+    rows = learner.prepare(X, y, classes, sample_weight)
+    candidates = Parallel(n_jobs=n_jobs, verbose=verbose)(
+        delayed(_fit_candidate)(learner, method, rows, base_proba, X_selection)
+        for method in methods
+    )
+    return Path(tuple(candidates), classes)
+
+
+def _fit_candidate(
+    learner: SklearnLearner,
+    method: Method,
+    rows: TrainingRows,
+    base_proba: NDArray[np.float64] | None,
+    X_selection: Any,
+) -> Candidate:
+    start = time.perf_counter()
+    target = None
+    if method.name != "cold":
+        positions = np.arange(len(rows.classes))
+        usable = (
+            np.full((len(rows.y), len(positions)), np.nan) if base_proba is None else base_proba
+        )
+        target = method.target(rows.y, usable, positions)
+    estimator = learner.fit(rows, target)
+    seconds = time.perf_counter() - start
+    proba = None if X_selection is None else proba_of(estimator, X_selection, rows.classes)
+    return Candidate(method, estimator, proba, seconds)
+
+
+def proba_of(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
+    """Return an estimator's probabilities with columns in the order of `classes`."""
+    proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+    own = np.asarray(estimator.classes_)
+    if len(own) == len(classes) and (own == classes).all():
+        return proba
+    column = class_index(own, classes)
+    result = np.zeros((len(proba), len(classes)))
+    result[:, column] = proba
+    return result

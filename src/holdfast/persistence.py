@@ -1,0 +1,297 @@
+"""Model files: written with skops, read without running the file's code.
+
+A model file holds the fitted model and its *card*, a dictionary of plain values that says where the
+model comes from. Reading it builds only types that are known to be harmless or that the caller
+names; a pickle, which can run any code when it is read, is refused unless its file is named.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from holdfast._files import replace_file
+from holdfast.exceptions import InvalidInputError, UntrustedModelError
+
+__all__ = ["LoadedModel", "load_model", "save_model"]
+
+FORMAT = "holdfast-model"
+FORMAT_VERSION = 1
+PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib")
+# Protocol 2 and later: one opcode, then the protocol's number.
+PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
+
+# Fitted parts of scikit-learn that skops does not list although they only hold values: objects
+# whose attributes are arrays, numbers or estimators, which are checked in their turn.
+# Trees and neighbour indexes are left out on purpose: their arrays are followed in compiled code
+# without bounds checks, so a crafted file could crash the process or read foreign memory. Whoever
+# trusts the source of such a file names them.
+HARMLESS_TYPES = (
+    "numpy.dtype",  # ColumnTransformer with SimpleImputer
+    "sklearn.calibration._CalibratedClassifier",  # CalibratedClassifierCV
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
+    "sklearn.compose._column_transformer._RemainderColsList",  # ColumnTransformer, older releases
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",  # MLPClassifier
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.utils._bunch.Bunch",  # VotingClassifier, StackingClassifier, metadata routing
+)
+UNCHECKED_INDEXES = (
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model read from a file.
+
+    Attributes
+    ----------
+    model : object
+        Has `predict`.
+    card : dict
+        What `save_model` was given; empty for files that holdfast did not write.
+    """
+
+    model: Any
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+def save_model(
+    model: Any, path: str | os.PathLike[str], *, card: Mapping[str, Any] | None = None
+) -> None:
+    """Write a fitted model to a `.skops` file, whole or not at all.
+
+    Parameters
+    ----------
+    model : object
+        A fitted estimator with `predict`.
+    path : path-like
+        The file, which ends in `.skops`; an existing one is replaced.
+    card : mapping, optional
+        Plain values (what JSON can hold) that describe the model: data, date, measures.
+
+    Raises
+    ------
+    InvalidInputError
+        When `model` has no `predict` or cannot be stored, `card` has other values, or `path` has
+        another extension or cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from sklearn.dummy import DummyClassifier
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.skops"
+    >>> save_model(DummyClassifier().fit([[0], [1]], [0, 0]), path, card={"rows": 2})
+    >>> load_model(path).card
+    {'rows': 2}
+    """
+    import skops.io
+
+    from holdfast import __version__
+
+    target = Path(path)
+    if target.suffix.lower() != ".skops":
+        raise InvalidInputError(
+            f"path must end in .skops, got {target.name!r}; name the file "
+            f"{target.with_suffix('.skops').name!r}"
+        )
+    _check_model(model, "model")
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "holdfast": __version__,
+        "model": model,
+        "card": _plain(card),
+    }
+    with replace_file(target) as temporary:
+        try:
+            skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise InvalidInputError(
+                f"model must be storable without pickle, got a {type(model).__name__} that is "
+                f"not: {_first_line(error)}; replace the part that skops cannot write"
+            ) from error
+
+
+def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> LoadedModel:
+    """Read a model file; types that are not known to be harmless must be named.
+
+    Parameters
+    ----------
+    path : path-like
+        A file of `save_model`, another skops file that holds an estimator, or a pickle.
+    trusted : sequence of str
+        Names of further types that may be built (the error lists those that are needed), and of
+        pickle files (path or file name) that may be loaded. Loading a pickle runs whatever its
+        author put there; name only files from a source that you trust.
+
+    Returns
+    -------
+    LoadedModel
+
+    Raises
+    ------
+    UntrustedModelError
+        When the file needs types that are not trusted, or is a pickle that is not named.
+    InvalidInputError
+        When the file is missing, cut short, of another kind, or holds no model.
+
+    Notes
+    -----
+    Classes that holdfast defines are trusted, functions are not. scikit-learn warns
+    (`InconsistentVersionWarning`) when an estimator was stored by another of its releases.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.skops"
+    >>> save_model(DecisionTreeClassifier().fit([[0], [1]], ["a", "b"]), path)
+    >>> load_model(path, trusted=["sklearn.tree._tree.Tree"]).model.predict([[1]])
+    array(['b'], dtype='<U1')
+    """
+    source = Path(path)
+    names = (trusted,) if isinstance(trusted, str) else tuple(trusted)
+    start = _first_bytes(source)
+    if source.suffix.lower() in PICKLE_SUFFIXES or start.startswith(PICKLE_STARTS):
+        loaded = LoadedModel(_load_pickle(source, names))
+    elif start.startswith(b"PK"):
+        loaded = _unpack(source, _load_skops(source, names))
+    else:
+        raise InvalidInputError(
+            f"{source} must be a model file, got a file that is neither skops nor a pickle; "
+            "write it with holdfast.save_model"
+        )
+    _check_model(loaded.model, str(source))
+    return loaded
+
+
+def _check_model(model: Any, name: str) -> None:
+    if not callable(getattr(model, "predict", None)) or isinstance(model, type):
+        raise InvalidInputError(
+            f"{name} must be a fitted model with predict, got {type(model).__name__}; "
+            "give the estimator itself"
+        )
+
+
+def _plain(card: Mapping[str, Any] | None) -> dict[str, Any]:
+    try:
+        return json.loads(json.dumps(dict(card or {})))
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"card must hold plain values, got: {_first_line(error)}; convert arrays with tolist() "
+            "and dates with isoformat()"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _first_bytes(source: Path) -> bytes:
+    if source.is_dir():
+        raise InvalidInputError(f"path must be a model file, got the folder {source}; name a file")
+    try:
+        with source.open("rb") as file:
+            return file.read(4)
+    except OSError as error:
+        raise InvalidInputError(
+            f"path must be a readable model file, got {source}: {error.strerror}; check the path"
+        ) from error
+
+
+def _load_pickle(source: Path, trusted: tuple[str, ...]) -> Any:
+    if source.name not in trusted and str(source) not in trusted:
+        raise UntrustedModelError(
+            f"{source} is a pickle, which can run any code when it is loaded; if you trust its "
+            f"source, pass trusted=[{source.name!r}] (on the command line: --trusted "
+            f"{source.name}), then store it with holdfast.save_model"
+        )
+    import joblib
+
+    try:
+        return joblib.load(source)
+    except Exception as error:  # a damaged pickle can fail in any way
+        raise InvalidInputError(
+            f"{source} must be a whole pickle of this environment, got: {_first_line(error)}; "
+            "write it again, or install what it needs"
+        ) from error
+
+
+def _load_skops(source: Path, trusted: tuple[str, ...]) -> Any:
+    import skops.io
+
+    try:
+        with zipfile.ZipFile(source) as archive:
+            if "schema.json" not in archive.namelist():
+                raise InvalidInputError(
+                    f"{source} must be a model file, got a zip file of something else; "
+                    "write it with holdfast.save_model"
+                )
+        needed = skops.io.get_untrusted_types(file=source)
+        allowed = [name for name in needed if _is_trusted(name, trusted)]
+        _refuse(source, sorted(set(needed) - set(allowed)))
+        return skops.io.load(source, trusted=allowed)
+    except (InvalidInputError, UntrustedModelError):
+        raise
+    except ImportError as error:
+        raise InvalidInputError(
+            f"{source} must hold a model of installed libraries, got: {_first_line(error)}; "
+            "install the library and release that the model was trained with"
+        ) from error
+    except Exception as error:  # a damaged or crafted file can fail in any way
+        raise InvalidInputError(
+            f"{source} must be a whole model file, got one that is cut short or damaged "
+            f"({_first_line(error)}); copy or write it again"
+        ) from error
+
+
+def _is_trusted(name: str, trusted: tuple[str, ...]) -> bool:
+    return name in trusted or name in HARMLESS_TYPES or _is_own_class(name)
+
+
+def _is_own_class(name: str) -> bool:
+    """Whether `name` is a class that holdfast defines; what it merely imports does not count."""
+    module, _, attribute = name.rpartition(".")
+    if module.partition(".")[0] != "holdfast":
+        return False
+    try:
+        found = getattr(import_module(module), attribute, None)
+    except ImportError:
+        return False
+    return isinstance(found, type) and found.__module__.partition(".")[0] == "holdfast"
+
+
+def _refuse(source: Path, names: list[str]) -> None:
+    if not names:
+        return
+    flags = " ".join(f"--trusted {name}" for name in names)
+    reason = (
+        " (a crafted tree can crash the process when it predicts)"
+        if set(names) & set(UNCHECKED_INDEXES)
+        else ""
+    )
+    raise UntrustedModelError(
+        f"{source} must hold trusted types only, got {', '.join(names)}{reason}; if you trust the "
+        f"source of the file, pass trusted={names!r} (on the command line: {flags})"
+    )
+
+
+def _unpack(source: Path, content: Any) -> LoadedModel:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return LoadedModel(content)
+    if content.get("format_version") != FORMAT_VERSION:
+        raise InvalidInputError(
+            f"{source} must have format version {FORMAT_VERSION}, got "
+            f"{content.get('format_version')!r}, written by holdfast {content.get('holdfast')}; "
+            "install that release"
+        )
+    return LoadedModel(content.get("model"), dict(content.get("card") or {}))

@@ -1,0 +1,129 @@
+"""Numbers -> the text that readers see: percent, points, intervals; a dash for what is missing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+__all__ = [
+    "Shown",
+    "amount",
+    "is_number",
+    "known_interval",
+    "limit_text",
+    "p_value",
+    "percent_of",
+    "plain_number",
+    "points",
+    "share",
+]
+
+MAX_DECIMALS = 4
+
+_GAPS = {"%": "\N{NO-BREAK SPACE}%", "points": "\N{NO-BREAK SPACE}points"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A number as shown: its value with the unit, and its interval without."""
+
+    value: str
+    range: str | None = None
+
+    def __str__(self) -> str:
+        return self.value if self.range is None else f"{self.value} ({self.range})"
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Return whether `value` is a finite number."""
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def known_interval(interval: Any) -> tuple[float, float] | None:
+    """Return the ends of an interval, or None where one is missing."""
+    if not isinstance(interval, (list, tuple)) or not all(is_number(end) for end in interval):
+        return None
+    low, high = interval
+    return low, high
+
+
+def share(value: Any, interval: Any = None, limit: Any = None) -> Shown:
+    """Show a share of rows in percent."""
+    return _shown(value, interval, limit, unit="%", sign=False)
+
+
+def points(value: Any, interval: Any = None, limit: Any = None) -> Shown:
+    """Show a difference of shares in signed percentage points."""
+    return _shown(value, interval, limit, unit="points", sign=True)
+
+
+def _shown(value: Any, interval: Any, limit: Any, *, unit: str, sign: bool) -> Shown:
+    if not is_number(value):
+        return Shown("–")
+    ends = known_interval(interval)
+    decimals = _decimals(value, ends, limit)
+    shown = _fixed(100 * value, decimals, sign=sign) + _GAPS[unit]
+    if ends is None:
+        return Shown(shown)
+    low, high = (_fixed(100 * end, decimals, sign=sign) for end in ends)
+    return Shown(shown, f"{low} to {high}")
+
+
+def _decimals(value: float, interval: tuple[float, float] | None, limit: Any) -> int:
+    """As many decimals as the interval's width makes meaningful, and as the limit needs.
+
+    An interval that ends just beyond its limit must not be shown as if it ended on it.
+    """
+    if interval is None:
+        digits = 1 - _magnitude(100 * abs(value))
+    else:
+        digits = -_magnitude(50 * (interval[1] - interval[0]))
+    digits = min(max(digits, 1), MAX_DECIMALS)
+    ends = (value, *(interval or ())) if is_number(limit) else ()
+    while digits < MAX_DECIMALS and any(
+        end != limit and round(100 * end, digits) == round(100 * limit, digits) for end in ends
+    ):
+        digits += 1
+    return digits
+
+
+def _magnitude(number: float) -> int:
+    return math.floor(math.log10(number)) if number > 0 else 0
+
+
+def _fixed(number: float, decimals: int, *, sign: bool = False) -> str:
+    number = round(number, decimals) + 0.0  # no "-0.0"
+    return f"{number:{'+' if sign and number else ''},.{decimals}f}".replace("-", "−")
+
+
+def limit_text(limit: Any, *, gain: bool = False) -> str:
+    """Show a limit on a share, or on a gain, as the user gave it: without trailing zeros."""
+    if not is_number(limit):
+        return "–"
+    number = f"{100 * limit:{'+' if gain and limit else ''}.6g}".replace("-", "−")
+    return number + _GAPS["points" if gain else "%"]
+
+
+def amount(number: Any) -> str:
+    """Show a number of rows, or a sum of their weights."""
+    if not is_number(number):
+        return "–"
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.1f}"
+
+
+def plain_number(number: Any) -> str:
+    """Show a loss, a divergence or a weight."""
+    return f"{number:.4g}".replace("-", "−") if is_number(number) else "–"
+
+
+def p_value(p: Any) -> str:
+    """Show a p-value; very small ones only as such."""
+    if not is_number(p):
+        return "–"
+    return "below 0.0001" if p < 0.0001 else f"{p:.2g}"
+
+
+def percent_of(part: float, whole: float) -> float:
+    """Return a part of a whole in percent, for widths and shades."""
+    return round(100 * part / whole, 2) if whole else 0.0

@@ -1,0 +1,162 @@
+"""What a selection serves: one model, an average of several, or an override of the base model.
+
+These are fitted classifiers that hold what serving needs and nothing else: no path, no selection
+rows. They predict, save and load like any other model, and can be the next update's base model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from holdfast._base_model import BaseModel
+from holdfast._mixture import mix
+from holdfast.exceptions import UnsupportedEstimatorError
+from holdfast.override import override_classes, override_proba
+from holdfast.path import proba_of
+
+__all__ = ["AveragedClassifier", "OverrideClassifier", "joined_linear_model"]
+
+
+class _ServedClassifier(ClassifierMixin, BaseEstimator):
+    """Fitted at construction; training goes through `LowChurnClassifier`."""
+
+    classes: NDArray[Any]
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Classes of the probability columns, shape (K,)."""
+        return self.classes
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_clone__(self) -> Any:
+        return self  # an empty copy could not be fitted again
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """Refuse: a served selection comes out of `LowChurnClassifier.fit`."""
+        raise UnsupportedEstimatorError(
+            f"{type(self).__name__} cannot be fitted, it only serves; fit a LowChurnClassifier"
+        )
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return probabilities of shape (n, K)."""
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class of each row, shape (n,)."""
+        return self.classes[self.predict_proba(X).argmax(axis=1)]
+
+
+class AveragedClassifier(_ServedClassifier):
+    """Several models, averaged.
+
+    Parameters
+    ----------
+    estimators : sequence of fitted classifiers
+    weights : ndarray of shape (m,)
+    classes : ndarray of shape (K,)
+    average_in : {"probability", "log_odds"}
+    base_model : BaseModel or None
+        Carries `base_weight` beside the estimators.
+    base_weight : float
+    """
+
+    def __init__(
+        self,
+        estimators: Sequence[Any],
+        weights: NDArray[np.float64],
+        classes: NDArray[Any],
+        average_in: str = "probability",
+        base_model: BaseModel | None = None,
+        base_weight: float = 0.0,
+    ) -> None:
+        self.estimators = estimators
+        self.weights = weights
+        self.classes = classes
+        self.average_in = average_in
+        self.base_model = base_model
+        self.base_weight = base_weight
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the weighted average of the models' probabilities, shape (n, K)."""
+        proba = [proba_of(estimator, X, self.classes) for estimator in self.estimators]
+        weights = np.asarray(self.weights, dtype=np.float64)
+        if self.base_model is not None:
+            proba.append(self.base_model.predict(X, self.classes).matched.proba)
+            weights = np.append(weights, self.base_weight)
+        return mix(np.stack(proba), weights, self.average_in)
+
+
+class OverrideClassifier(_ServedClassifier):
+    """The base model's class, unless the new model's is more probable by more than a threshold.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+    base_model : BaseModel
+    threshold : float
+    classes : ndarray of shape (K,)
+    """
+
+    def __init__(
+        self, estimator: Any, base_model: BaseModel, threshold: float, classes: NDArray[Any]
+    ) -> None:
+        self.estimator = estimator
+        self.base_model = base_model
+        self.threshold = threshold
+        self.classes = classes
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the new model's probabilities, least changed so that the served class leads."""
+        return override_proba(*self._parts(X), self.threshold)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the served class of each row, shape (n,)."""
+        return self.classes[override_classes(*self._parts(X), self.threshold)]
+
+    def _parts(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        new = proba_of(self.estimator, X, self.classes)
+        return new, self.base_model.predict(X, self.classes).pred
+
+
+def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64]) -> Any | None:
+    """Return one linear model with interpolated coefficients, or None where there is none.
+
+    Averaging log-odds of linear models is averaging their coefficients and intercepts. Pipelines
+    join when only their last step differs, as on one path.
+
+    Parameters
+    ----------
+    estimators : sequence of fitted classifiers
+    weights : ndarray of shape (m,)
+    """
+    from copy import copy
+
+    from sklearn.linear_model._base import LinearClassifierMixin
+    from sklearn.pipeline import Pipeline
+
+    finals = [e.steps[-1][1] if isinstance(e, Pipeline) else e for e in estimators]
+    heads = [[s[1] for s in e.steps[:-1]] if isinstance(e, Pipeline) else [] for e in estimators]
+    same_head = all(
+        len(head) == len(heads[0]) and all(a is b for a, b in zip(head, heads[0], strict=True))
+        for head in heads
+    )
+    linear = all(isinstance(final, LinearClassifierMixin) for final in finals)
+    if not (same_head and linear):
+        return None
+    joined = copy(finals[0])
+    joined.coef_ = np.tensordot(weights, np.stack([f.coef_ for f in finals]), axes=1)
+    joined.intercept_ = np.tensordot(
+        weights, np.stack([np.atleast_1d(f.intercept_) for f in finals]), axes=1
+    )
+    if not isinstance(estimators[0], Pipeline):
+        return joined
+    pipeline = copy(estimators[0])
+    pipeline.steps = [*estimators[0].steps[:-1], (estimators[0].steps[-1][0], joined)]
+    return pipeline

@@ -1,0 +1,378 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from holdfast.comparison import compare
+from holdfast.policy import Policy
+from holdfast.report._numbers import amount, limit_text, p_value, points, share
+from holdfast.report.render import render_page, render_snippet
+from holdfast.report.summarise import summarise_comparison
+
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "<!--<script>",
+    "]]>{{ 7 * 7 }}${7*7}\u2028\u2029\x00\ud800",
+    "javascript:alert(1)//http://evil.example",
+]
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, and the text of scripts, styles and the rest."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.open, self.scripts, self.styles, self.text = [], [], [], [], ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "script":
+            self.scripts.append("")
+        if tag == "style":
+            self.styles.append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.scripts[-1] += data
+        elif self.open and self.open[-1] == "style":
+            self.styles[-1] += data
+        else:
+            self.text += data
+
+    def tags(self, name):
+        return [attrs for tag, attrs in self.elements if tag == name]
+
+    @property
+    def words(self):
+        return " ".join(self.text.replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+@pytest.fixture
+def models():
+    rng = np.random.default_rng(3)
+    n = 600
+    base, new = rng.dirichlet([0.6] * 4, n), rng.dirichlet([0.6] * 4, n)
+    new = 0.8 * base + 0.2 * new
+    y = np.where(rng.random(n) < 0.7, base.argmax(1), rng.integers(0, 4, n))
+    return base, new, y, rng
+
+
+def full_summary(models, names=("cat", "dog", "fox", "owl"), text="x"):
+    base, new, y, rng = models
+    classes = np.array(names)
+    groups = {f"column {text}": np.array([f"{text}{i}" for i in range(3)])[rng.integers(0, 3, 600)]}
+    comparison = compare(base, new, classes[y], groups=groups, classes=classes, max_group_churn=0.1)
+    decision = Policy(max_churn=0.05, min_gain=-0.5, per_group=0.1).decide(comparison)
+    summary = summarise_comparison(
+        comparison,
+        decision=decision,
+        base=base,
+        new=new,
+        classes=classes,
+        y=classes[y],
+        ids=[f"{text} {i}" for i in range(600)],
+        title=f"Title {text}",
+        facts={"command": ["train", text], text: {"seed": 0, "deep": {text: 1}}},
+    )
+    point = {
+        "series": f"series {text}",
+        "label": text,
+        "churn_rate": 0.021,
+        "accuracy": 0.9,
+        "churn_rate_interval": [0.018, 0.024],
+        "accuracy_interval": None,
+        "lam": 0.5,
+        "weights": {text: 0.25, "other": 0.75},
+        "chosen": True,
+    }
+    budget = {
+        "name": text,
+        "budget": 0.02,
+        "accuracy": 0.91,
+        "accuracy_interval": [0.9, 0.92],
+        "churn_rate": 0.0123,
+        "churn_rate_interval": [0.01, 0.015],
+        "negative_flip_rate": 0.004,
+        "status": "pass",
+    }
+    return summary | {
+        "subtitle": f"Subtitle {text}",
+        "serving": f"Served {text}",
+        "budgets": [budget],
+        "frontier": {"points": [point], "budget": 0.02, "measured_on": text},
+    }
+
+
+# --- the page as a file ---------------------------------------------------------------------------
+
+
+def test_same_summary_gives_the_same_bytes(models):
+    summary = full_summary(models)
+    again = json.loads(json.dumps(summary))  # JSON-able, and read back the same
+    assert render_page(summary) == render_page(summary) == render_page(again)
+
+
+def test_page_is_below_six_megabytes_and_small_without_a_chart(models):
+    summary = full_summary(models)
+    assert len(render_page(summary).encode()) < 6e6
+    assert len(render_page(summary | {"frontier": None}).encode()) < 60e3
+
+
+def test_page_loads_nothing(models):
+    page = Page(render_page(full_summary(models)))
+    for _, attrs in page.elements:
+        assert not set(attrs) & {"src", "srcset", "action", "data", "poster", "background"}
+        assert not any(name.startswith("on") for name in attrs)
+    assert [attrs["href"] for _, attrs in page.elements if "href" in attrs] == ["data:,"]
+    styles = "".join(page.styles)
+    assert "url(" not in styles
+    assert "@import" not in styles
+    assert len(page.scripts) == 3
+
+
+def test_security_policy_allows_the_two_scripts_only(models):
+    import base64
+    import hashlib
+
+    page = Page(render_page(full_summary(models)))
+    policy = next(meta["content"] for meta in page.tags("meta") if "http-equiv" in meta)
+    hashes = re.findall(r"'(sha256-[^']+)'", policy)
+    runnable = page.scripts[1:]
+    assert hashes == [
+        f"sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}" for s in runnable
+    ]
+    assert "default-src 'none'" in policy
+    plain = Page(render_page({"title": "x"}))
+    assert "script-src 'none'" in next(
+        m["content"] for m in plain.tags("meta") if "http-equiv" in m
+    )
+
+
+def test_page_is_accessible(models):
+    page = Page(render_page(full_summary(models)))
+    assert page.tags("html") == [{"lang": "en"}]
+    assert all(attrs.get("scope") in ("row", "col") for attrs in page.tags("th"))
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    sections = page.tags("section")
+    assert all(section["aria-labelledby"] in ids for section in sections)
+    assert len(page.tags("h1")) == 1
+    assert any("width=device-width" in meta.get("content", "") for meta in page.tags("meta"))
+    assert "prefers-color-scheme: dark" in page.styles[0]
+    statuses = [
+        attrs["class"] for tag, attrs in page.elements if tag == "span" and "class" in attrs
+    ]
+    assert "badge fail" in statuses  # and the word beside the colour:
+    assert "fail" in page.words
+
+
+# --- hostile data ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_strings_stay_text(models, text):
+    calm = Page(render_page(full_summary(models)))
+    hostile_html = render_page(full_summary(models, names=("cat", f"m{text}", "n", "z"), text=text))
+    hostile = Page(hostile_html)
+    assert len(hostile.scripts) == len(calm.scripts)
+    assert {tag for tag, _ in hostile.elements} == {tag for tag, _ in calm.elements}
+    assert not any(name.startswith("on") for _, attrs in hostile.elements for name in attrs)
+    assert hostile.text.count(text.replace("\ud800", "?")) > 10
+    hostile_html.encode("utf-8")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_strings_cannot_end_the_chart_data(models, text):
+    page = Page(render_page(full_summary(models, text=text)))
+    assert not set("<>&\u2028\u2029") & set(page.scripts[0])
+    figure = json.loads(page.scripts[0])
+    # Plotly reads some mark-up, so it gets entities.
+    name = figure["data"][0]["name"]
+    assert "<" not in name
+    assert name.startswith("series ")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_strings_in_a_snippet(text):
+    snippet = render_snippet({"n": text, "churn_rate": text, "groups": [{"status": text}]})
+    assert {tag for tag, _ in Page(snippet).elements} == {
+        *("div", "style", "table", "caption", "tbody", "tr", "th", "td", "span", "p")
+    }
+
+
+# --- what is shown --------------------------------------------------------------------------------
+
+
+def test_shown_numbers_are_those_of_the_comparison(models):
+    summary = full_summary(models)
+    c = summary["comparison"]
+    words = Page(render_page(summary)).words
+    for name in ("churn_rate", "negative_flip_rate", "accuracy_new"):
+        low, high = c[f"{name}_interval"]
+        assert f"{c[name]:.1%}".replace("%", " %") in words
+        assert f"({100 * low:.1f} to {100 * high:.1f})" in words
+    low, high = c["accuracy_gain_interval"]
+    gain = f"{100 * c['accuracy_gain']:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
+    assert gain.replace("-", "−") in words
+    for pair in c["groups"]:
+        assert f"= {pair['value']}" in words
+    for row in summary["matrix"]["counts"]:
+        assert all(f" {count:,} " in words for count in row)
+    for move in summary["moves"]:
+        assert f"{100 * move['move']:.1f} %" in words
+    assert "Budgets" in words
+    assert "1.23 % (1.00 to 1.50)" not in words  # a width of half a point carries one decimal
+    assert "1.2 % (1.0 to 1.5)" in words
+
+
+def test_chart_has_the_points_and_the_budget(models):
+    page = Page(render_page(full_summary(models)))
+    figure = json.loads(page.scripts[0])
+    trace, chosen = figure["data"]
+    assert (trace["x"], trace["y"]) == ([0.021], [0.9])
+    assert trace["error_x"]["array"] == [pytest.approx(0.003)]
+    assert trace["error_y"]["visible"] is False
+    assert (chosen["name"], chosen["x"]) == ("chosen", [0.021])
+    assert figure["layout"]["shapes"][0]["x0"] == 0.02
+    assert "λ 0.5" in trace["hovertext"][0]
+    assert "weight other 0.75" in trace["hovertext"][0]
+
+
+def test_plotly_accepts_the_chart(models):
+    from plotly.graph_objects import Figure
+
+    figure = json.loads(Page(render_page(full_summary(models))).scripts[0])
+    assert len(Figure(figure["data"], figure["layout"]).data) == 2
+
+
+def test_sections_come_in_order_and_only_with_their_keys(models):
+    summary = full_summary(models)
+    every = [attrs["aria-labelledby"] for attrs in Page(render_page(summary)).tags("section")]
+    names = ["verdict", "checks", "headline", "budgets", "frontier", "classes", "groups"]
+    assert every == [f"{name}-title" for name in [*names, "moves", "provenance"]]
+    for key, gone in {
+        "decision": {"verdict", "checks"},
+        "comparison": {"headline", "groups"},
+        "budgets": {"budgets"},
+        "frontier": {"frontier"},
+        "matrix": set(),  # the list of changes takes its place
+        "moves": {"moves"},
+        "provenance": {"provenance"},
+    }.items():
+        page = Page(render_page(summary | {key: None}))
+        left = {attrs["aria-labelledby"] for attrs in page.tags("section")}
+        assert left == set(every) - {f"{name}-title" for name in gone}
+
+
+@pytest.mark.parametrize("with_y", [True, False])
+def test_a_comparison_alone_renders(models, with_y):
+    base, new, y, _ = models
+    comparison = compare(base.argmax(1), new.argmax(1), y if with_y else None)
+    page = Page(comparison.to_html())
+    assert ("Accuracy gain" in page.words) is with_y
+    assert ("Negative flips" in page.words) is with_y
+    assert "None" not in page.words
+    assert "nan" not in page.words
+    assert "McNemar" not in render_snippet(comparison.to_dict())
+    assert "None" not in Page(comparison._repr_html_()).words
+
+
+@pytest.mark.parametrize(
+    "summary", [{}, {"comparison": {}}, {"decision": {"verdict": "HOLD"}}, {"frontier": {}}]
+)
+def test_empty_summaries_render(summary):
+    page = Page(render_page(summary))
+    assert "Comparison of two models" in page.words
+    assert len(page.tags("section")) <= 1
+
+
+def test_nan_becomes_a_dash():
+    point = {"series": "a", "label": "b", "churn_rate": 0.1, "accuracy": 0.9, "lam": float("nan")}
+    broken = point | {"accuracy": float("nan")}
+    frontier = {"points": [point, broken], "budget": float("nan"), "measured_on": None}
+    page = Page(render_page({"frontier": frontier}))
+    assert len(json.loads(page.scripts[0])["data"][0]["x"]) == 1
+    assert "nan" not in page.words
+
+
+def test_no_change_at_all():
+    labels = [0, 1, 1, 0]
+    page = Page(render_page(summarise_comparison(compare(labels, list(labels), labels))))
+    assert "Of every" not in page.words
+    assert "0.0 %" in page.words
+
+
+def test_counts_in_words_add_up(models):
+    words = Page(render_page(full_summary(models))).words
+    total, negative, positive, lateral = re.search(
+        r"about ([\d,]+) get another answer: ([\d,]+) right → wrong ([\d,]+) wrong → right "
+        r"([\d,]+) wrong → wrong",
+        words,
+    ).groups()
+    assert int(total) == int(negative) + int(positive) + int(lateral)
+
+
+def test_many_groups_show_those_with_highest_churn():
+    rng = np.random.default_rng(0)
+    base, groups = rng.integers(0, 2, 5000), rng.integers(0, 260, 5000)
+    new = np.where(rng.random(5000) < groups / 1000, 1 - base, base)
+    comparison = compare(base, new, groups={"shop": groups})
+    page = Page(render_page({"comparison": comparison.to_dict()}))
+    shown = [int(value) for value in re.findall(r"shop = (\d+)", page.words)]
+    assert len(shown) == 200
+    rate = {group.value: group.churn_rate for group in comparison.groups}
+    assert min(rate[v] for v in shown) >= max(rate[v] for v in set(rate) - set(shown))
+    assert "60 groups with lower churn are not shown" in page.words
+
+
+def test_many_checks_and_reasons_are_cut():
+    check = {"name": "churn_rate[g=1]", "limit": 0.1, "value": 0.05, "interval": [0.04, 0.06]}
+    checks = [check | {"status": "pass", "reason": f"reason {i}"} for i in range(300)]
+    decision = {"verdict": "PROMOTE", "reasons": [c["reason"] for c in checks], "checks": checks}
+    words = Page(render_page({"decision": decision})).words
+    assert words.count("reason ") == 8
+    assert "and 292 more" in words
+    assert "100 more checks are not shown" in words
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "limit", "text"),
+    [
+        (0.021, [0.018, 0.024], None, "2.1 % (1.8 to 2.4)"),
+        (0.021, None, None, "2.1 %"),
+        (0.5, [0.3, 0.7], None, "50.0 % (30.0 to 70.0)"),
+        (0.00042, None, None, "0.042 %"),
+        (0.02, [0.01998, 0.02002], None, "2.000 % (1.998 to 2.002)"),
+        (0.018, [0.016, 0.0201], 0.02, "1.80 % (1.60 to 2.01)"),
+        (0.0, [0.0, 0.0], None, "0.0 % (0.0 to 0.0)"),
+        (None, None, None, "–"),
+        (float("nan"), None, None, "–"),
+    ],
+)
+def test_share(value, interval, limit, text):
+    assert str(share(value, interval, limit)).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_other_numbers():
+    shown = str(points(-0.0048, [-0.009, 0.0001])).replace("\N{NO-BREAK SPACE}", " ")
+    assert shown == "−0.5 points (−0.9 to 0.0)"
+    assert [limit_text(x).replace("\N{NO-BREAK SPACE}", " ") for x in (0.02, 0.005, 0.07)] == [
+        *("2 %", "0.5 %", "7 %")
+    ]
+    assert limit_text(-0.005, gain=True) == "−0.5\N{NO-BREAK SPACE}points"
+    assert [amount(x) for x in (1234, 2.0, 2.25, None)] == ["1,234", "2", "2.2", "–"]
+    assert [p_value(x) for x in (0.04999, 1e-9, 1.0)] == ["0.05", "below 0.0001", "1"]
