@@ -67,6 +67,16 @@ class Mixtures:
     average_in: str
 
     @property
+    def size(self) -> int:
+        """Number of candidates, L."""
+        return len(self.proba)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.y)
+
+    @property
     def loss(self) -> str:
         """The loss that is paired with the divergence."""
         return "log_loss" if self.divergence == "kl" else "brier"

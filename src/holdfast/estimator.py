@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.model_selection import train_test_split
-from sklearn.utils import _safe_indexing, column_or_1d, indexable
+from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from holdfast._base_model import BaseModel, BasePredictions, base_predictions
+from holdfast._override_search import OverrideSelection, select_override
+from holdfast._rows import BaseReport, UpdateRows
+from holdfast._search import Selection
 from holdfast._validation import (
     check_choice,
     check_labels,
@@ -26,61 +26,34 @@ from holdfast._validation import (
     class_index,
 )
 from holdfast.comparison import Comparison, compare
-from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
+from holdfast.exceptions import InvalidInputError
 from holdfast.learners._sklearn import SklearnLearner
 from holdfast.methods import Method, resolve_methods
-from holdfast.override import override_classes, override_threshold
 from holdfast.path import Path, fit_path, proba_of
 from holdfast.selection import CHURN_KINDS, select
-from holdfast.serving import AveragedClassifier, OverrideClassifier, joined_linear_model
+from holdfast.serving import serve
 
-__all__ = ["BaseReport", "LowChurnClassifier"]
+__all__ = ["LowChurnClassifier", "clone_but_base_model"]
 
 MIXTURES = ("average", "single", "override")
 
 
-@dataclass(frozen=True)
-class BaseReport:
-    """What the base model could not say, as counts over all rows given to ``fit``.
-
-    Attributes
-    ----------
-    n : int
-        Rows.
-    n_missing : int
-        Rows without a base prediction (NaN); λ = 0 for them.
-    n_unknown_label : int
-        Rows whose label the base model never knew; λ = 0 for them.
-    n_without_mass : int
-        Rows whose whole base probability was on classes that are gone; λ = 0 for them.
-    unknown_classes, removed_classes : tuple
-        New classes that the base model never knew; base classes that are gone.
-    """
-
-    n: int
-    n_missing: int
-    n_unknown_label: int
-    n_without_mass: int
-    unknown_classes: tuple[Any, ...]
-    removed_classes: tuple[Any, ...]
+def clone_but_base_model(estimator: Any) -> Any:
+    """Clone everything but the base model, which stays the fitted object that it is."""
+    params = estimator.get_params(deep=False)
+    copies = {
+        name: value if name == "base_model" else clone(value, safe=False)
+        for name, value in params.items()
+    }
+    copied = type(estimator)(**copies)
+    for name in ("_metadata_request", "_sklearn_output_config"):
+        if hasattr(estimator, name):
+            setattr(copied, name, deepcopy(getattr(estimator, name)))
+    return copied
 
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """Rows of one part, with everything that runs along them."""
-
-    X: Any
-    y: NDArray[np.intp]
-    weight: NDArray[np.float64] | None
-    base: BasePredictions
-
-
-def _base_can(name: str) -> Callable[[Any], bool]:
-    return lambda self: hasattr(_served_or_estimator(self), name)
-
-
-def _served_or_estimator(model: Any) -> Any:
-    return getattr(model, "served_", model.estimator)
+def _served_has_decision_function(model: Any) -> bool:
+    return hasattr(getattr(model, "served_", model.estimator), "decision_function")
 
 
 class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -96,12 +69,13 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Any scikit-learn classifier with `predict_proba`, or a `Pipeline` that ends in one. To learn
         soft targets it needs `sample_weight`; see `soft_targets`.
     base_model : fitted estimator, object with predict_proba, or callable, optional
-        The deployed model; a callable takes X and returns probabilities (n, K). It is only asked for
-        predictions: never refitted, never cloned. Leave it out and give `base_proba` to ``fit`` when
-        only logged predictions are at hand; with neither, this is a first release: a plain fit.
+        The deployed model; a callable takes X and returns probabilities (n, K). It is only asked
+        for predictions: never refitted, never cloned. Leave it out and give `base_proba` to ``fit``
+        when only logged predictions are at hand; with neither, this is a first release: a plain
+        fit.
     method : str, Method or list of these
-        What is trained: ``"distill"``, ``"anchor"``, ``"label_smoothing"``, ``"cold"``, an object of
-        `holdfast.methods`, several that compete, or ``"auto"`` (distillation).
+        What is trained: ``"distill"``, ``"anchor"``, ``"label_smoothing"``, ``"cold"``, an object
+        of `holdfast.methods`, several that compete, or ``"auto"`` (distillation).
     max_churn : float, optional
         The budget: a share of rows whose answer may change (hard), nats (kl), or squared distance
         (brier). It is a target on the selection rows; churn on other rows varies around it.
@@ -134,16 +108,16 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         "weights": each row becomes K weighted rows, exact. "sample": one label a row is drawn from
         its target, for estimators that take no `sample_weight`.
     average_in : {"probability", "log_odds"}
-        Where candidates are averaged. In log-odds, linear models of one path are served as one model
-        with interpolated coefficients.
+        Where candidates are averaged. In log-odds, linear models of one path are served as one
+        model with interpolated coefficients.
 
     Attributes
     ----------
     classes_ : ndarray of shape (K,)
     path_ : Path
         All candidates with their probabilities on the selection rows.
-    selection_ : Selection or None
-        None for a first release and for ``mixture="override"``.
+    selection_ : Selection, OverrideSelection or None
+        What was chosen, with every alternative that was looked at; None for a first release.
     threshold_ : float
         τ of the override; only with ``mixture="override"``.
     weights_ : ndarray of shape (m,)
@@ -228,17 +202,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.average_in = average_in
 
     def __sklearn_clone__(self) -> LowChurnClassifier:
-        """Clone everything but the base model, which stays the fitted object that it is."""
-        params = self.get_params(deep=False)
-        copies = {
-            name: value if name == "base_model" else clone(value, safe=False)
-            for name, value in params.items()
-        }
-        copied = type(self)(**copies)
-        for name in ("_metadata_request", "_sklearn_output_config"):
-            if hasattr(self, name):
-                setattr(copied, name, deepcopy(getattr(self, name)))
-        return copied
+        return clone_but_base_model(self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -247,6 +211,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             tags.input_tags = deepcopy(inner().input_tags)
             tags.classifier_tags = deepcopy(inner().classifier_tags) or tags.classifier_tags
         return tags
+
+    selection_: Selection | OverrideSelection | None
+    comparison_: Comparison | None
+    base_report_: BaseReport | None
 
     # --- fitting ----------------------------------------------------------------------------------
 
@@ -280,7 +248,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             others: on its own training rows a base model looks better, and nearer to its successor,
             than it is.
         validation : tuple (X, y) or (X, y, base_proba), optional
-            Rows for the selection, in place of a split; `base_proba` where `base_model` is not given.
+            Rows for the selection, in place of a split; with `base_proba` where `base_model` is not
+            given.
 
         Returns
         -------
@@ -294,23 +263,23 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             return self._fit_first_release(X, index, weight)
         self._check_several_classes()
         self._learner().check()
-        base_model, predictions = self._base_of(X, labels, base_proba, base_classes)
-        rows = _Rows(X, index, weight, predictions)
+        base_model, predictions = self._base_of(X, base_proba, base_classes)
+        rows = UpdateRows(X, index, self.classes_, weight, predictions)
         if validation is None:
-            train, selection = self._split(rows, seen_by_base)
+            train, held_out = rows.split(self.validation_fraction, self.random_state, seen_by_base)
         else:
-            train, selection = rows, self._validation_rows(base_model, base_classes, validation)
-        self.base_report_ = self._report_base(rows)
-        settings = self._settings()
-        self.path_ = self._fit_path(train, settings, X_selection=selection.X)
+            train, held_out = rows, self._validation_rows(base_model, base_classes, validation)
+        self.base_report_ = rows.base_report
+        settings = resolve_methods(self.method, self.lambdas)
+        self.path_ = self._fit_path(train, settings, X_selection=held_out.X)
         if self.mixture == "override":
-            self._choose_override(selection, base_model)
+            self._choose_override(held_out, base_model)
         else:
-            self._choose_mixture(selection, base_model)
+            self._choose_mixture(held_out, base_model)
         if self.refit:
-            self._refit(rows if validation is None else train)
+            self._refit(rows)
         self._serve(base_model)
-        self.comparison_ = None if self.refit else self._compare(selection)
+        self.comparison_ = None if self.refit else self._compare(held_out)
         return self
 
     def _check_rows(
@@ -371,19 +340,14 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _learner(self) -> SklearnLearner:
         return SklearnLearner(self.estimator, self.soft_targets, self.random_state)
 
-    def _settings(self) -> list[Method]:
-        return resolve_methods(self.method, self.lambdas)
-
-    def _fit_path(self, rows: _Rows, settings: list[Method], X_selection: Any) -> Path:
-        base = rows.base.matched.proba.copy()
-        base[self._unknown_label(rows)] = np.nan
+    def _fit_path(self, rows: UpdateRows, settings: list[Method], X_selection: Any) -> Path:
         return fit_path(
             self._learner(),
             settings,
             rows.X,
             rows.y,
             classes=self.classes_,
-            base_proba=base,
+            base_proba=rows.teacher_proba,
             X_selection=X_selection,
             sample_weight=rows.weight,
             n_jobs=self.n_jobs,
@@ -409,7 +373,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     # --- the base model and the rows --------------------------------------------------------------
 
     def _base_of(
-        self, X: Any, labels: NDArray[Any], base_proba: Any, base_classes: Any
+        self, X: Any, base_proba: Any, base_classes: Any
     ) -> tuple[BaseModel | None, BasePredictions]:
         model = None
         if self.base_model is not None:
@@ -443,42 +407,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
         return self.classes_
 
-    def _split(self, rows: _Rows, seen_by_base: Any) -> tuple[_Rows, _Rows]:
-        """Hold rows out, stratified, from those that the base model has not seen."""
-        fresh = np.arange(len(rows.y))
-        if seen_by_base is not None:
-            fresh = np.flatnonzero(~_check_seen(seen_by_base, len(rows.y)))
-        per_class = np.bincount(rows.y[fresh])
-        size = min(self.validation_fraction * len(rows.y), 0.5 * len(fresh))
-        if seen_by_base is None:
-            size = self.validation_fraction * len(rows.y)
-        _, held_out = train_test_split(
-            fresh,
-            test_size=max(int(np.ceil(size)), 1),
-            random_state=self.random_state,
-            stratify=rows.y[fresh] if per_class[per_class > 0].min() > 1 else None,
-        )
-        kept = np.ones(len(rows.y), dtype=bool)
-        kept[held_out] = False
-        if len(np.unique(rows.y[kept])) < len(self.classes_):
-            raise InvalidInputError(
-                "y must have every class among the training rows after the split, got a class of "
-                f"{np.bincount(rows.y).min()} rows; give more rows of it, or `validation`"
-            )
-        return self._take(rows, np.flatnonzero(kept)), self._take(rows, np.sort(held_out))
-
-    def _take(self, rows: _Rows, index: NDArray[np.intp]) -> _Rows:
-        base = BasePredictions(
-            replace(rows.base.matched, proba=rows.base.matched.proba[index]),
-            rows.base.pred[index],
-            rows.base.served[index],
-        )
-        weight = None if rows.weight is None else rows.weight[index]
-        return _Rows(_safe_indexing(rows.X, index), rows.y[index], weight, base)
-
     def _validation_rows(
         self, base_model: BaseModel | None, base_classes: Any, validation: tuple[Any, ...]
-    ) -> _Rows:
+    ) -> UpdateRows:
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
             raise InvalidInputError(
                 "validation must be a tuple (X, y) or (X, y, base_proba), got "
@@ -498,27 +429,12 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 f"validation y must hold classes of y only, got {labels[index < 0][0]!r}; "
                 "drop those rows or train on that class"
             )
-        _, base = self._base_of(X, labels, proba, base_classes)
-        return _Rows(X, index, None, base)
-
-    def _unknown_label(self, rows: _Rows) -> NDArray[np.bool_]:
-        unknown = class_index(np.array(rows.base.matched.unknown_classes), self.classes_)
-        return np.isin(rows.y, unknown)
-
-    def _report_base(self, rows: _Rows) -> BaseReport:
-        matched = rows.base.matched
-        return BaseReport(
-            n=len(rows.y),
-            n_missing=matched.n_missing,
-            n_unknown_label=int(self._unknown_label(rows).sum()),
-            n_without_mass=matched.n_without_mass,
-            unknown_classes=matched.unknown_classes,
-            removed_classes=matched.removed_classes,
-        )
+        _, base = self._base_of(X, proba, base_classes)
+        return UpdateRows(X, index, self.classes_, None, base)
 
     # --- choosing and serving ---------------------------------------------------------------------
 
-    def _choose_mixture(self, rows: _Rows, base_model: BaseModel | None) -> None:
+    def _choose_mixture(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
         include = self.include_base
         if base_model is None:
             if include is True:
@@ -527,7 +443,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                     "alone cannot be served; give base_model"
                 )
             include = False
-        self.selection_ = select(
+        chosen = select(
             self.path_.proba,
             rows.base.matched.proba,
             rows.y,
@@ -540,10 +456,29 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             base_pred=rows.base.pred,
             sample_weight=rows.weight,
         )
-        served = np.flatnonzero(self.selection_.weights)
-        self._keep(served, self.selection_.weights[served], self.selection_.base_weight)
+        self.selection_ = chosen
+        served = np.flatnonzero(chosen.weights)
+        self._keep(served.tolist(), chosen.weights[served], chosen.base_weight)
 
-    def _min_accuracy(self, rows: _Rows) -> float | None:
+    def _choose_override(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
+        if base_model is None:
+            raise InvalidInputError(
+                "base_model must be given with mixture='override', got base_proba alone: the base "
+                "model's class is served wherever the new model is not clearly surer"
+            )
+        chosen = select_override(
+            self.path_.proba,
+            rows.base.matched.proba,
+            rows.base.pred,
+            rows.y,
+            max_churn=self.max_churn,
+            min_accuracy=self._min_accuracy(rows),
+            sample_weight=rows.weight,
+        )
+        self.selection_, self.threshold_ = chosen, chosen.threshold
+        self._keep([chosen.candidate], np.ones(1))
+
+    def _min_accuracy(self, rows: UpdateRows) -> float | None:
         if self.max_churn is not None:
             return None
         if self.min_accuracy is not None and self.min_accuracy != "cold":
@@ -551,109 +486,31 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         right = self.path_.proba[0].argmax(axis=1) == rows.y
         return float(np.average(right, weights=rows.weight))
 
-    def _choose_override(self, rows: _Rows, base_model: BaseModel | None) -> None:
-        """Serve the candidate whose override is the most accurate inside the budget."""
-        if base_model is None:
-            raise InvalidInputError(
-                "base_model must be given with mixture='override', got base_proba alone: the base "
-                "model's class is served wherever the new model is not clearly surer"
-            )
-        weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
-        known = ~rows.base.missing
-        options = [self._override_option(proba, rows, weight, known) for proba in self.path_.proba]
-        allowed = [option for option in options if option is not None]
-        if not allowed:
-            raise InfeasibleBudgetError(
-                f"min_accuracy must be reachable by an override, got {self._min_accuracy(rows):.4g};"
-                " lower it or use mixture='average'"
-            )
-        best = min(allowed, key=lambda option: option[0])
-        chosen = next(i for i, option in enumerate(options) if option is best)
-        self.threshold_, self.selection_ = best[1], None
-        self._keep([chosen], np.ones(1))
-
-    def _override_option(
-        self,
-        proba: NDArray[np.float64],
-        rows: _Rows,
-        weight: NDArray[np.float64],
-        known: NDArray[np.bool_],
-    ) -> tuple[tuple[float, float], float] | None:
-        """Return (cost, threshold) of one candidate; None where it cannot meet the budget."""
-
-        def measures(threshold: float) -> tuple[float, float]:
-            served = override_classes(proba, rows.base.pred, threshold)
-            accuracy = np.average(served == rows.y, weights=weight)
-            changed = (served != rows.base.pred)[known]
-            return float(accuracy), float(np.average(changed, weights=weight[known]))
-
-        def threshold_for(max_churn: float) -> float:
-            return override_threshold(
-                proba[known],
-                rows.base.pred[known],
-                max_churn=max_churn,
-                sample_weight=weight[known],
-            )
-
-        if self.max_churn is not None:
-            threshold = threshold_for(self.max_churn)
-            accuracy, churn = measures(threshold)
-            return (-accuracy, churn), threshold
-        target = self._min_accuracy(rows) or 0.0
-        # Distinct thresholds, highest first, are as many churn levels; the lowest churn that is
-        # accurate enough is found among a fine grid of budgets.
-        for budget in np.linspace(0, 1, 201):
-            threshold = threshold_for(float(budget))
-            accuracy, churn = measures(threshold)
-            if accuracy >= target:
-                return (churn, -accuracy), threshold
-        return None
-
-    def _keep(self, served: Any, weights: NDArray[np.float64], base_weight: float = 0.0) -> None:
+    def _keep(
+        self, served: list[int], weights: NDArray[np.float64], base_weight: float = 0.0
+    ) -> None:
+        self._served_index = served
         self.estimators_ = [self.path_.candidates[i].estimator for i in served]
-        self._served_index = list(served)
-        self.base_weight_ = base_weight
-        self.lambda_ = float(self.path_.lambdas[list(served)] @ weights + base_weight)
-        total = weights.sum()
-        self.weights_ = weights if base_weight else weights / total
+        self.weights_, self.base_weight_ = weights, base_weight
+        self.lambda_ = float(self.path_.lambdas[served] @ weights + base_weight)
 
-    def _refit(self, rows: _Rows) -> None:
+    def _refit(self, rows: UpdateRows) -> None:
         settings = [self.path_.candidates[i].method for i in self._served_index]
         self.estimators_ = [c.estimator for c in self._fit_path(rows, settings, None).candidates]
 
     def _serve(self, base_model: BaseModel | None) -> None:
-        """Build what is served; several linear models become one where that changes nothing."""
-        n = len(self.estimators_)
-        joined = None
-        if self.mixture == "override" and base_model is not None:
-            self.served_: Any = OverrideClassifier(
-                self.estimators_[0], base_model, self.threshold_, self.classes_
-            )
-            self.serving_ = "the base model and one new model, which overrides it where surer"
-            return
-        if n == 1 and not self.base_weight_:
-            self.served_, self.serving_ = self.estimators_[0], "one model"
-            return
-        if self.average_in == "log_odds" and not self.base_weight_:
-            joined = joined_linear_model(self.estimators_, self.weights_)
-        if joined is not None:
-            self.served_, self.serving_ = joined, f"one model, joined from {n} linear models"
-            return
-        self.served_ = AveragedClassifier(
+        served = serve(
             self.estimators_,
             self.weights_,
             self.classes_,
-            self.average_in,
-            base_model if self.base_weight_ else None,
-            self.base_weight_,
+            average_in=self.average_in,
+            base_model=base_model,
+            base_weight=self.base_weight_,
+            threshold=self.threshold_ if self.mixture == "override" and base_model else None,
         )
-        if not n:
-            self.serving_ = "the base model, unchanged"
-            return
-        models = f"{n} new model{'s' if n != 1 else ''}"
-        self.serving_ = f"{models}{' and the base model' if self.base_weight_ else ''}, averaged"
+        self.served_, self.serving_ = served.model, served.needs
 
-    def _compare(self, rows: _Rows) -> Comparison:
+    def _compare(self, rows: UpdateRows) -> Comparison:
         known = ~rows.base.missing
         new = self.predict(rows.X)
         return compare(
@@ -675,23 +532,11 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "served_")
         return self.served_.predict(X)
 
-    @available_if(_base_can("decision_function"))
+    @available_if(_served_has_decision_function)
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the decision function of a single served model that has one."""
         check_is_fitted(self, "served_")
         return self.served_.decision_function(X)
-
-
-def _check_seen(seen_by_base: Any, n: int) -> NDArray[np.bool_]:
-    seen = np.asarray(seen_by_base)
-    check_same_length(seen_by_base=seen, X=range(n))
-    if seen.dtype.kind != "b" or seen.ndim != 1 or (n - seen.sum()) < 2:
-        raise InvalidInputError(
-            "seen_by_base must be booleans of shape (n,) with at least two rows that are False, got "
-            f"dtype {seen.dtype} and {int(n - np.count_nonzero(seen))} such rows; mark the rows that "
-            "the base model was trained on, or give `validation`"
-        )
-    return seen
 
 
 def _row_range(X: Any) -> range:

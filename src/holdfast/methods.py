@@ -29,7 +29,6 @@ class Method:
     """Base class: subclasses with a `name` are found by that name."""
 
     name: ClassVar[str] = ""
-    needs_base: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
         METHODS[cls.name] = cls
@@ -79,7 +78,6 @@ class Cold(Method):
     """Plain retraining on the labels."""
 
     name: ClassVar[str] = "cold"
-    needs_base: ClassVar[bool] = False
 
     @classmethod
     def grid(cls, lambdas: Sequence[float]) -> list[Method]:
@@ -179,7 +177,6 @@ class LabelSmoothing(Method):
     alpha: float = 0.1
 
     name: ClassVar[str] = "label_smoothing"
-    needs_base: ClassVar[bool] = False
 
     @classmethod
     def grid(cls, lambdas: Sequence[float]) -> list[Method]:

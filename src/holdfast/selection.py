@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast._mixture import Mixtures, Vector, solve
+from holdfast._mixture import Mixtures
+from holdfast._search import (
+    Budget,
+    FrontierPoint,
+    Selection,
+    choose,
+    choose_with_or_without_base,
+)
 from holdfast._validation import (
     check_choice,
     check_labels,
@@ -19,74 +26,11 @@ from holdfast._validation import (
     class_index,
     missing_rows,
 )
-from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
+from holdfast.exceptions import InvalidInputError
 
-__all__ = ["FrontierPoint", "Selection", "select"]
+__all__ = ["CHURN_KINDS", "FrontierPoint", "Selection", "select"]
 
 CHURN_KINDS = ("hard", "kl", "brier")
-SWEEP_POINTS = 12
-SWEEP_BISECTIONS = 6
-TOLERANCE = 1e-9
-
-
-@dataclass(frozen=True, eq=False)
-class FrontierPoint:
-    """One mixture that was looked at, with its measures on the selection rows.
-
-    Attributes
-    ----------
-    weights : ndarray of shape (L,) or (L + 1,)
-        Of the candidates, the base model last where it was in the hull.
-    risk, accuracy, churn_rate, soft_churn : float
-    """
-
-    weights: Vector
-    risk: float
-    accuracy: float
-    churn_rate: float
-    soft_churn: float
-
-    def churn(self, kind: str) -> float:
-        """Return the churn in the unit of the budget."""
-        return self.churn_rate if kind == "hard" else self.soft_churn
-
-
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """Weights over the candidates that meet a budget on the selection rows.
-
-    Attributes
-    ----------
-    weights : ndarray of shape (L,)
-        Of the candidates.
-    base_weight : float
-        Of the base model; the weights and it sum to 1.
-    risk, accuracy, churn_rate, soft_churn : float
-        Of the selected mixture: mean loss, share of right rows, hard churn, mean divergence.
-    churn : {"hard", "kl", "brier"}
-        Unit of the budget.
-    max_churn, min_accuracy : float or None
-        The budget.
-    average_in : {"probability", "log_odds"}
-        Where the candidates are averaged.
-    n : int
-        Selection rows.
-    frontier : tuple of FrontierPoint
-        Every mixture that was looked at, single candidates first.
-    """
-
-    weights: Vector
-    base_weight: float
-    risk: float
-    accuracy: float
-    churn_rate: float
-    soft_churn: float
-    churn: str
-    max_churn: float | None
-    min_accuracy: float | None
-    average_in: str
-    n: int
-    frontier: tuple[FrontierPoint, ...]
 
 
 def select(
@@ -176,32 +120,14 @@ def select(
         base_pred=base_pred,
         sample_weight=sample_weight,
     )
-    budget = _Budget(churn, max_churn, min_accuracy, mixture)
+    budget = Budget(churn, max_churn, min_accuracy, mixture)
+    if include_base == "auto" and _base_everywhere(problem):
+        return choose_with_or_without_base(problem, _with_base(problem), budget)
     if include_base is True:
-        return _select(_with_base(problem), budget, has_base=True)
-    if include_base == "auto":
-        return _select_auto(problem, budget)
+        return choose(_with_base(problem), budget, has_base=True)
     if include_base is not False:
         check_choice("include_base", include_base, ["auto"])
-    return _select(problem, budget, has_base=False)
-
-
-@dataclass(frozen=True)
-class _Budget:
-    churn: str
-    max_churn: float | None
-    min_accuracy: float | None
-    mixture: str
-
-    def allows(self, point: FrontierPoint) -> bool:
-        if self.max_churn is not None:
-            return point.churn(self.churn) <= self.max_churn + TOLERANCE
-        return point.accuracy >= (self.min_accuracy or 0.0) - TOLERANCE
-
-    def cost(self, point: FrontierPoint) -> tuple[float, float]:
-        """What is minimised among the allowed; ties go to the other measure."""
-        measures = (point.risk, point.churn(self.churn))
-        return measures if self.max_churn is not None else measures[::-1]
+    return choose(problem, budget, has_base=False)
 
 
 def _check_budget(
@@ -288,140 +214,14 @@ def _check_candidates(candidate_proba: Any, shape: tuple[int, ...]) -> NDArray[n
     return np.stack(parts).astype(np.float64, copy=False)
 
 
+def _base_everywhere(problem: Mixtures) -> bool:
+    return not (problem.churn_weight[problem.risk_weight > 0] == 0).any()
+
+
 def _with_base(problem: Mixtures) -> Mixtures:
-    if (problem.churn_weight[problem.risk_weight > 0] == 0).any():
+    if not _base_everywhere(problem):
         raise InvalidInputError(
             "include_base must be False where base predictions are missing, got rows of NaN in "
             "base_proba; the base model could not be served for them"
         )
     return replace(problem, proba=np.concatenate([problem.proba, problem.base[None]]))
-
-
-# --- search ---------------------------------------------------------------------------------------
-
-
-def _select_auto(problem: Mixtures, budget: _Budget) -> Selection:
-    """Let the base model in, and leave it out again where nothing measurable is lost."""
-    if (problem.churn_weight[problem.risk_weight > 0] == 0).any():
-        return _select(problem, budget, has_base=False)
-    widened = _with_base(problem)
-    with_base = _select(widened, budget, has_base=True)
-    try:
-        without = _select(problem, budget, has_base=False)
-    except InfeasibleBudgetError:
-        return with_base
-    own = np.append(without.weights, 0.0)
-    other = np.append(with_base.weights, with_base.base_weight)
-    if budget.max_churn is not None:
-        difference = widened.losses(own) - widened.losses(other)
-    elif budget.churn == "hard":
-        difference = widened.changed(own).astype(float) - widened.changed(other)
-    else:
-        return without if without.soft_churn <= with_base.soft_churn else with_base
-    worse, error = _mean_and_error(difference, problem.risk_weight)
-    return without if worse <= error else with_base
-
-
-def _mean_and_error(values: Vector, weight: Vector) -> tuple[float, float]:
-    mean = float(values @ weight)
-    return mean, float(np.sqrt(((values - mean) ** 2) @ weight**2))
-
-
-def _select(problem: Mixtures, budget: _Budget, *, has_base: bool) -> Selection:
-    size = len(problem.proba)
-    points = [_point(problem, vertex) for vertex in np.eye(size)]
-    if budget.mixture == "average" and size > 1:
-        points += _mixture_points(problem, budget, points)
-    allowed = [point for point in points if budget.allows(point)]
-    if not allowed:
-        _raise_infeasible(points, budget)
-    best = min(allowed, key=budget.cost)
-    return Selection(
-        weights=best.weights[: size - has_base],
-        base_weight=float(best.weights[-1]) if has_base else 0.0,
-        risk=best.risk,
-        accuracy=best.accuracy,
-        churn_rate=best.churn_rate,
-        soft_churn=best.soft_churn,
-        churn=budget.churn,
-        max_churn=budget.max_churn,
-        min_accuracy=budget.min_accuracy,
-        average_in=problem.average_in,
-        n=len(problem.y),
-        frontier=tuple(points),
-    )
-
-
-def _point(problem: Mixtures, weights: Vector) -> FrontierPoint:
-    return FrontierPoint(
-        weights=weights,
-        risk=problem.true_risk(weights),
-        accuracy=problem.accuracy(weights),
-        churn_rate=problem.hard_churn(weights),
-        soft_churn=problem.soft_churn(weights),
-    )
-
-
-def _mixture_points(
-    problem: Mixtures, budget: _Budget, vertices: list[FrontierPoint]
-) -> list[FrontierPoint]:
-    """Solve the soft program at the budget, or along a sweep of budgets for a hard one."""
-    size = len(vertices)
-    safest = min(vertices, key=lambda point: point.soft_churn).weights
-    safest = solve(problem.churn, size, start=safest, constraint=None)
-    boldest = min(vertices, key=lambda point: point.risk).weights
-    boldest = solve(problem.risk, size, start=boldest, constraint=None)
-    ends = [_point(problem, safest), _point(problem, boldest)]
-    low, high = (problem.churn(point.weights)[0] for point in ends)
-
-    def at(limit: float) -> FrontierPoint:
-        weights = solve(
-            problem.risk, size, start=safest, constraint=problem.churn, limit=max(limit, low)
-        )
-        return _point(problem, weights)
-
-    if budget.churn != "hard" and budget.max_churn is not None:
-        inside = low < budget.max_churn < high
-        return [*ends, at(budget.max_churn)] if inside else ends
-    if high - low <= TOLERANCE:
-        return ends
-    return [*ends, *_sweep(at, low, high, budget)]
-
-
-def _sweep(at: Any, low: float, high: float, budget: _Budget) -> list[FrontierPoint]:
-    """Solve along soft budgets in [low, high], then bisect where the hard budget is crossed."""
-    # Churn answers to the square root of a divergence, hence even steps there.
-    limits = low + (high - low) * np.linspace(0, 1, SWEEP_POINTS + 2)[1:-1] ** 2
-    points = [at(limit) for limit in limits]
-    allowed = [budget.allows(point) for point in points]
-    crossings = [i for i in range(len(points) - 1) if allowed[i] != allowed[i + 1]]
-    if not crossings:
-        return points
-    # The boldest crossing under a churn budget; the safest where accuracy is what is kept.
-    edge = crossings[-1] if budget.max_churn is not None else crossings[0]
-    left, right = limits[edge], limits[edge + 1]
-    for _ in range(SWEEP_BISECTIONS):
-        middle = (left + right) / 2
-        points.append(at(middle))
-        if budget.allows(points[-1]) == allowed[edge]:
-            left = middle
-        else:
-            right = middle
-    return points
-
-
-def _raise_infeasible(points: list[FrontierPoint], budget: _Budget) -> None:
-    if budget.max_churn is not None:
-        lowest = min(point.churn(budget.churn) for point in points)
-        raise InfeasibleBudgetError(
-            f"max_churn must be at least {lowest:.4g} with these candidates, got "
-            f"{budget.max_churn:.4g} ({budget.churn} churn); raise it, add candidates of larger λ, "
-            "or let the base model in (include_base=True)",
-            lowest_churn=lowest,
-        )
-    highest = max(point.accuracy for point in points)
-    raise InfeasibleBudgetError(
-        f"min_accuracy must be at most {highest:.4g} with these candidates, got "
-        f"{budget.min_accuracy:.4g}; lower it or add candidates",
-        highest_accuracy=highest,
-    )

@@ -7,11 +7,15 @@ rows. They predict, save and load like any other model, and can be the next upda
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.pipeline import Pipeline
 
 from holdfast._base_model import BaseModel
 from holdfast._mixture import mix
@@ -19,7 +23,58 @@ from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.override import override_classes, override_proba
 from holdfast.path import proba_of
 
-__all__ = ["AveragedClassifier", "OverrideClassifier", "joined_linear_model"]
+__all__ = ["AveragedClassifier", "OverrideClassifier", "Served", "joined_linear_model", "serve"]
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A fitted classifier, and one sentence that says what serving it needs."""
+
+    model: Any
+    needs: str
+
+
+def serve(
+    estimators: Sequence[Any],
+    weights: NDArray[np.float64],
+    classes: NDArray[Any],
+    *,
+    average_in: str = "probability",
+    base_model: BaseModel | None = None,
+    base_weight: float = 0.0,
+    threshold: float | None = None,
+) -> Served:
+    """Build the simplest classifier that predicts what was selected.
+
+    Parameters
+    ----------
+    estimators : sequence of m fitted classifiers
+    weights : ndarray of shape (m,)
+        Together with `base_weight` they sum to 1.
+    classes : ndarray of shape (K,)
+    average_in : {"probability", "log_odds"}
+    base_model : BaseModel, optional
+    base_weight : float
+    threshold : float, optional
+        Of an override of the base model by the one estimator.
+    """
+    n = len(estimators)
+    if threshold is not None and base_model is not None:
+        model = OverrideClassifier(estimators[0], base_model, threshold, classes)
+        return Served(model, "the base model and one new model, which overrides it where surer")
+    if n == 1 and not base_weight:
+        return Served(estimators[0], "one model")
+    if average_in == "log_odds" and not base_weight:
+        joined = joined_linear_model(estimators, weights)
+        if joined is not None:
+            return Served(joined, f"one model, joined from {n} linear models")
+    averaged = AveragedClassifier(
+        estimators, weights, classes, average_in, base_model if base_weight else None, base_weight
+    )
+    if not n:
+        return Served(averaged, "the base model, unchanged")
+    models = f"{n} new model{'s' if n > 1 else ''}{' and the base model' if base_weight else ''}"
+    return Served(averaged, f"{models}, averaged")
 
 
 class _ServedClassifier(ClassifierMixin, BaseEstimator):
@@ -136,11 +191,6 @@ def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64])
     estimators : sequence of fitted classifiers
     weights : ndarray of shape (m,)
     """
-    from copy import copy
-
-    from sklearn.linear_model._base import LinearClassifierMixin
-    from sklearn.pipeline import Pipeline
-
     finals = [e.steps[-1][1] if isinstance(e, Pipeline) else e for e in estimators]
     heads = [[s[1] for s in e.steps[:-1]] if isinstance(e, Pipeline) else [] for e in estimators]
     same_head = all(

@@ -38,7 +38,7 @@ from sklearn.utils.validation import has_fit_parameter
 from holdfast._validation import check_choice
 from holdfast.exceptions import UnsupportedEstimatorError
 
-__all__ = ["SklearnLearner", "TrainingRows"]
+__all__ = ["SklearnLearner", "TrainingRows", "fit_plain"]
 
 ROW_COUNTING = (
     "min_samples_leaf",
@@ -91,8 +91,8 @@ class SklearnLearner:
         A classifier or a `Pipeline` that ends in one; never changed.
     soft_targets : {"weights", "sample"}
         "weights": exact, by weighted rows; needs `sample_weight` in ``fit``. "sample": each row
-        gets one label drawn from its target, for estimators without `sample_weight` or with internal
-        splits; right in expectation, noisier.
+        gets one label drawn from its target, for estimators without `sample_weight` or with
+        internal splits; right in expectation, noisier.
     random_state : int or None
         Of the drawn labels.
     """
@@ -130,14 +130,7 @@ class SklearnLearner:
         sample_weight: NDArray[np.float64] | None,
     ) -> TrainingRows:
         """Fit the transformers of a pipeline, once for every target to come."""
-        if not isinstance(self.estimator, Pipeline) or len(self.estimator.steps) < 2:
-            return TrainingRows(None, X, y, classes, sample_weight)
-        head = clone(self.estimator)[:-1]
-        with config_context(enable_metadata_routing=True):
-            routed = {}
-            if sample_weight is not None and _requests_weights(head):
-                routed = {"sample_weight": sample_weight}
-            transformed = head.fit_transform(X, classes[y], **routed)
+        head, transformed = _fit_head(clone(self.estimator), X, classes[y], sample_weight)
         return TrainingRows(head, transformed, y, classes, sample_weight)
 
     def fit(self, rows: TrainingRows, target: NDArray[np.float64] | None) -> Any:
@@ -180,6 +173,42 @@ class SklearnLearner:
                     f"to 1, got {type(final).__name__}; use another method (e.g. Anchor with eta=1)"
                 )
         _fit_final(final, rows.X, rows.classes[drawn], weight)
+
+
+def fit_plain(
+    estimator: Any, X: Any, y: NDArray[Any], sample_weight: NDArray[np.float64] | None
+) -> Any:
+    """Fit `estimator` in place and return it; weights reach the last step of a pipeline.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fresh clone.
+    X : array-like of shape (n, d)
+    y : ndarray of shape (n,)
+    sample_weight : ndarray of shape (n,) or None
+    """
+    if sample_weight is None:
+        return estimator.fit(X, y)
+    head, transformed = _fit_head(estimator, X, y, sample_weight)
+    _fit_final(_final(estimator), transformed, y, sample_weight)
+    if head is not None:
+        estimator.steps = [*head.steps, estimator.steps[-1]]
+    return estimator
+
+
+def _fit_head(
+    estimator: Any, X: Any, y: NDArray[Any], sample_weight: NDArray[np.float64] | None
+) -> tuple[Pipeline | None, Any]:
+    """Fit the transformers of a pipeline; those that request the weights get them."""
+    if not isinstance(estimator, Pipeline) or len(estimator.steps) < 2:
+        return None, X
+    head = estimator[:-1]
+    routed = {}
+    if sample_weight is not None and _requests_weights(head):
+        routed = {"sample_weight": sample_weight}
+    with config_context(enable_metadata_routing=True):
+        return head, head.fit_transform(X, y, **routed)
 
 
 # --- weighted rows --------------------------------------------------------------------------------

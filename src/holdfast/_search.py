@@ -1,0 +1,285 @@
+"""The search behind every selection: solve the convex program at a budget, or sweep it.
+
+Works on any problem that tells risk and soft churn of a mixture with their gradients, and measures
+hard churn and accuracy: classifiers (`_mixture`) and regressors (`_moves`) alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast._mixture import Function, Vector, solve
+from holdfast.exceptions import InfeasibleBudgetError
+
+__all__ = ["Budget", "FrontierPoint", "Selection", "choose", "choose_with_or_without_base"]
+
+SWEEP_POINTS = 12
+SWEEP_BISECTIONS = 6
+TOLERANCE = 1e-9
+
+
+class Problem(Protocol):
+    """Mixtures of L candidates on n selection rows; `weights` always has shape (L,)."""
+
+    @property
+    def risk_weight(self) -> Vector:
+        """Row weights of the risk, summing to 1."""
+
+    @property
+    def average_in(self) -> str:
+        """Where candidates are averaged."""
+
+    @property
+    def size(self) -> int:
+        """Number of candidates, L."""
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+
+    @property
+    def risk(self) -> Function:
+        """Risk of a mixture, with its gradient."""
+
+    @property
+    def churn(self) -> Function:
+        """Soft churn of a mixture, with its gradient."""
+
+    def losses(self, weights: Vector) -> Vector:
+        """Loss of each row."""
+
+    def changed(self, weights: Vector) -> NDArray[np.bool_]:
+        """Which rows count as hard churn."""
+
+    def true_risk(self, weights: Vector) -> float:
+        """Risk as the metric defines it."""
+
+    def soft_churn(self, weights: Vector) -> float:
+        """Soft churn as the metric defines it."""
+
+    def hard_churn(self, weights: Vector) -> float:
+        """Share of rows that count as hard churn."""
+
+    def accuracy(self, weights: Vector) -> float:
+        """Accuracy, or R² of a regressor."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrontierPoint:
+    """One mixture that was looked at, with its measures on the selection rows.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (L,) or (L + 1,)
+        Of the candidates, the base model last where it was in the hull.
+    risk, accuracy, churn_rate, soft_churn : float
+        Accuracy is R² for a regressor.
+    """
+
+    weights: Vector
+    risk: float
+    accuracy: float
+    churn_rate: float
+    soft_churn: float
+
+    def churn(self, kind: str) -> float:
+        """Return the churn in the unit of the budget."""
+        return self.churn_rate if kind == "hard" else self.soft_churn
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Weights over the candidates that meet a budget on the selection rows.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (L,)
+        Of the candidates.
+    base_weight : float
+        Of the base model; the weights and it sum to 1.
+    risk, accuracy, churn_rate, soft_churn : float
+        Of the selected mixture: mean loss, share of right rows (R² for a regressor), hard churn,
+        mean divergence.
+    churn : str
+        Unit of the budget.
+    max_churn, min_accuracy : float or None
+        The budget.
+    average_in : {"probability", "log_odds", "value"}
+        Where the candidates are averaged.
+    n : int
+        Selection rows.
+    frontier : tuple of FrontierPoint
+        Every mixture that was looked at, single candidates first.
+    """
+
+    weights: Vector
+    base_weight: float
+    risk: float
+    accuracy: float
+    churn_rate: float
+    soft_churn: float
+    churn: str
+    max_churn: float | None
+    min_accuracy: float | None
+    average_in: str
+    n: int
+    frontier: tuple[FrontierPoint, ...]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a selection must keep; exactly one of the two limits is given."""
+
+    churn: str
+    max_churn: float | None
+    min_accuracy: float | None
+    mixture: str
+
+    def allows(self, point: FrontierPoint) -> bool:
+        """Whether the point keeps the limit."""
+        if self.max_churn is not None:
+            return point.churn(self.churn) <= self.max_churn + TOLERANCE
+        assert self.min_accuracy is not None
+        return point.accuracy >= self.min_accuracy - TOLERANCE
+
+    def cost(self, point: FrontierPoint) -> tuple[float, float]:
+        """What is minimised among the allowed; ties go to the other measure."""
+        measures = (point.risk, point.churn(self.churn))
+        return measures if self.max_churn is not None else measures[::-1]
+
+
+def choose_with_or_without_base(problem: Problem, widened: Problem, budget: Budget) -> Selection:
+    """Let the base model in (`widened`); leave it out again where nothing measurable is lost."""
+    with_base = choose(widened, budget, has_base=True)
+    try:
+        without = choose(problem, budget, has_base=False)
+    except InfeasibleBudgetError:
+        return with_base
+    own = np.append(without.weights, 0.0)
+    other = np.append(with_base.weights, with_base.base_weight)
+    if budget.max_churn is not None:
+        difference = widened.losses(own) - widened.losses(other)
+    elif budget.churn == "hard":
+        difference = widened.changed(own).astype(np.float64) - widened.changed(other)
+    else:
+        return without if without.soft_churn <= with_base.soft_churn else with_base
+    worse, error = _mean_and_error(difference, problem.risk_weight)
+    return without if worse <= error else with_base
+
+
+def _mean_and_error(values: Vector, weight: Vector) -> tuple[float, float]:
+    mean = float(values @ weight)
+    return mean, float(np.sqrt(((values - mean) ** 2) @ weight**2))
+
+
+def choose(problem: Problem, budget: Budget, *, has_base: bool) -> Selection:
+    """Return the selection of lowest risk inside a churn budget, or of lowest churn at an accuracy.
+
+    Raises
+    ------
+    InfeasibleBudgetError
+        When no mixture keeps the budget.
+    """
+    points = [_point(problem, vertex) for vertex in np.eye(problem.size)]
+    if budget.mixture == "average" and problem.size > 1:
+        points += _mixture_points(problem, budget, points)
+    allowed = [point for point in points if budget.allows(point)]
+    if not allowed:
+        _raise_infeasible(points, budget)
+    best = min(allowed, key=budget.cost)
+    return Selection(
+        weights=best.weights[: problem.size - has_base],
+        base_weight=float(best.weights[-1]) if has_base else 0.0,
+        risk=best.risk,
+        accuracy=best.accuracy,
+        churn_rate=best.churn_rate,
+        soft_churn=best.soft_churn,
+        churn=budget.churn,
+        max_churn=budget.max_churn,
+        min_accuracy=budget.min_accuracy,
+        average_in=problem.average_in,
+        n=problem.n,
+        frontier=tuple(points),
+    )
+
+
+def _point(problem: Problem, weights: Vector) -> FrontierPoint:
+    return FrontierPoint(
+        weights=weights,
+        risk=problem.true_risk(weights),
+        accuracy=problem.accuracy(weights),
+        churn_rate=problem.hard_churn(weights),
+        soft_churn=problem.soft_churn(weights),
+    )
+
+
+def _mixture_points(
+    problem: Problem, budget: Budget, vertices: list[FrontierPoint]
+) -> list[FrontierPoint]:
+    """Solve the soft program at the budget, or along a sweep of budgets for a hard one."""
+    size = problem.size
+    safest = min(vertices, key=lambda point: point.soft_churn).weights
+    safest = solve(problem.churn, size, start=safest, constraint=None)
+    boldest = min(vertices, key=lambda point: point.risk).weights
+    boldest = solve(problem.risk, size, start=boldest, constraint=None)
+    ends = [_point(problem, safest), _point(problem, boldest)]
+    low, high = (problem.churn(point.weights)[0] for point in ends)
+
+    def at(limit: float) -> FrontierPoint:
+        weights = solve(
+            problem.risk, size, start=safest, constraint=problem.churn, limit=max(limit, low)
+        )
+        return _point(problem, weights)
+
+    if budget.churn != "hard" and budget.max_churn is not None:
+        inside = low < budget.max_churn < high
+        return [*ends, at(budget.max_churn)] if inside else ends
+    if high - low <= TOLERANCE:
+        return ends
+    return [*ends, *_sweep(at, low, high, budget)]
+
+
+def _sweep(
+    at: Callable[[float], FrontierPoint], low: float, high: float, budget: Budget
+) -> list[FrontierPoint]:
+    """Solve along soft budgets in [low, high], then bisect where the hard budget is crossed."""
+    # Churn answers to the square root of a divergence, hence even steps there.
+    limits = low + (high - low) * np.linspace(0, 1, SWEEP_POINTS + 2)[1:-1] ** 2
+    points = [at(limit) for limit in limits]
+    allowed = [budget.allows(point) for point in points]
+    crossings = [i for i in range(len(points) - 1) if allowed[i] != allowed[i + 1]]
+    if not crossings:
+        return points
+    # The boldest crossing under a churn budget; the safest where accuracy is what is kept.
+    edge = crossings[-1] if budget.max_churn is not None else crossings[0]
+    left, right = limits[edge], limits[edge + 1]
+    for _ in range(SWEEP_BISECTIONS):
+        middle = (left + right) / 2
+        points.append(at(middle))
+        if budget.allows(points[-1]) == allowed[edge]:
+            left = middle
+        else:
+            right = middle
+    return points
+
+
+def _raise_infeasible(points: list[FrontierPoint], budget: Budget) -> NoReturn:
+    if budget.max_churn is not None:
+        lowest = min(point.churn(budget.churn) for point in points)
+        raise InfeasibleBudgetError(
+            f"max_churn must be at least {lowest:.4g} with these candidates, got "
+            f"{budget.max_churn:.4g} ({budget.churn} churn); raise it, add candidates of larger λ, "
+            "or let the base model in (include_base=True)",
+            lowest_churn=lowest,
+        )
+    highest = max(point.accuracy for point in points)
+    raise InfeasibleBudgetError(
+        f"min_accuracy must be at most {highest:.4g} with these candidates, got "
+        f"{budget.min_accuracy:.4g}; lower it or add candidates",
+        highest_accuracy=highest,
+    )
