@@ -3,6 +3,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from holdfast.comparison import compare
 from holdfast.exceptions import InvalidInputError
 from holdfast.predictions import read_predictions
 from holdfast.tables import write_table
@@ -24,7 +25,7 @@ def pair_of(folder, base, new, suffix=".parquet", **options):
 @pytest.fixture
 def tables():
     rng = np.random.default_rng(0)
-    n = 20_000
+    n = 5_000
     base = pd.DataFrame(
         {
             "key": rng.permutation(10 * n)[:n],
@@ -166,6 +167,17 @@ def test_tables_of_one_name_in_two_folders_and_of_two_kinds(tmp_path):
         assert (pair.base.tolist(), pair.new.tolist()) == ([True, False], [False, False])
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_missing_groups_are_a_group(tmp_path, suffix):
+    groups = {"s": ["x", None, "y"], "i": [1, None, 3], "f": [0.5, None, 1.5]}
+    base, new = {"prediction": [0, 1, 1]}, {"prediction": [0, 0, 1]}
+    only_base = {"s": groups["s"], "i": groups["i"]}
+    pair = pair_of(tmp_path, base | only_base, new | groups, suffix, groups=list(groups))
+    assert {name: values.tolist() for name, values in pair.groups.items()} == groups
+    found = compare(pair.base, pair.new, groups=pair.groups).groups
+    assert [group.value for group in found] == ["x", "y", None, 1, 3, None, 0.5, 1.5, None]
+
+
 PREDICTED = {"id": [1, 2, 3], "prediction": ["a", "b", "a"], "label": ["a", "a", "a"]}
 
 
@@ -195,7 +207,12 @@ PREDICTED = {"id": [1, 2, 3], "prediction": ["a", "b", "a"], "label": ["a", "a",
         ({}, {"prediction": ["a", None, "a"]}, {}, "'prediction' of new_path must not have missin"),
         ({}, {"prediction": [0.5, 0.1, 1.0]}, {}, "must be class labels, got real numbers"),
         ({}, {"prediction": [0, 1, 0]}, {}, "labels of one type, got .*strings.*numbers"),
-        ({"g": ["x", None, "y"]}, {}, {"groups": ["g"]}, "'g' of base_path must not have missing"),
+        (
+            {"g": ["x", None, "y"]},
+            {"g": ["x", "z", "y"]},
+            {"groups": ["g"]},
+            "column 'g' must be equal in both tables, got 1 of 3 rows",
+        ),
         ({"w": [1.0, -1.0, 1.0]}, {}, {"weight": "w"}, "'w' of base_path must be finite and >= 0"),
         ({}, {}, {"prediction": "pred"}, "must have a column 'pred' or columns proba_<class>, got"),
         ({"proba_a": [1, 1, 1]}, {}, {}, "one column proba_<class> per class, got only 'proba_a'"),

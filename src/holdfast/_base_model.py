@@ -103,9 +103,23 @@ class BaseModel:
     def predict(self, X: Any, classes: NDArray[Any]) -> BasePredictions:
         """Return the model's predictions for X, matched to `classes`."""
         call = getattr(self.model, "predict_proba", self.model)
-        proba = call(X)
+        proba = call(_own_columns(self.model, X))
         check_same_length(X=_Sized(X), base_model=proba)
         return base_predictions(proba, self.classes, classes, name="base_model's probabilities")
+
+
+def _own_columns(model: Any, X: Any) -> Any:
+    """Return the columns of a data frame that the model was trained on, in its order."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None or not hasattr(X, "columns"):
+        return X
+    missing = [name for name in names if name not in X.columns]
+    if missing:
+        raise InvalidInputError(
+            "X must have the columns that the base model was trained on, got none of "
+            f"{', '.join(map(repr, missing[:10]))}; keep them, or give base_proba"
+        )
+    return X if list(X.columns) == list(names) else X[list(names)]
 
 
 class _Sized:

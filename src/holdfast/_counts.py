@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ N_OUTCOMES = 4
 BLOCK = 1 << 16
 MAX_INTEGER_RANGE = 1 << 16
 MAX_DENSE_CLASSES = 128
+MAX_PENDING_CELLS = 1 << 20
 
 Codes = Callable[[slice], NDArray[np.intp]]
 
@@ -62,7 +63,7 @@ class PairedCounts:
     weight_squares : float
         Sum of squared weights.
     classes : ndarray of shape (K,)
-        The classes that occur, sorted.
+        The classes that the models predict for rows with weight, sorted.
     pairs : ndarray of shape (m, 2)
         Base and new class (positions in `classes`) of the pairs that occur.
     pair_cells : ndarray of shape (m, 4)
@@ -118,7 +119,7 @@ def count_pairs(
             column.add(rows, (b != n) * N_OUTCOMES + outcome, weight)
         soft.add(rows, truth, weight)
         table.add(b, n, outcome, weight)
-    pairs, pair_cells, used = table.result(classes)
+    pairs, pair_cells, used = table.result()
     return PairedCounts(
         n=len(base),
         weighted=sample_weight is not None,
@@ -169,7 +170,7 @@ def _encode_small_integers(
         return None
     low = min(int(array.min()) for array in arrays.values())
     high = max(int(array.max()) for array in arrays.values())
-    if high - low >= MAX_INTEGER_RANGE:
+    if high - low >= MAX_INTEGER_RANGE or high > np.iinfo(np.int64).max:
         return None
     classes = np.arange(low, high + 1)
     if all(array.dtype.kind == "b" for array in arrays.values()):
@@ -180,7 +181,7 @@ def _encode_small_integers(
 def _shifted_codes(array: NDArray[Any], low: int) -> Codes:
     if array.dtype.kind == "b":
         array = array.view(np.uint8)
-    # Subtracting in the array's own type would wrap for unsigned integers; its cast comes first.
+    # Subtracting in the array's own type would wrap for short and unsigned integers.
     return lambda rows: array[rows].astype(np.int64, copy=False) - low
 
 
@@ -210,6 +211,13 @@ def _columns_of(
 # --- accumulators ---------------------------------------------------------------------------------
 
 
+class _Cells(NamedTuple):
+    """Distinct cell numbers and the weight of each."""
+
+    cell: NDArray[np.int64]
+    weight: NDArray[Any]
+
+
 class _CellTable:
     """Weight per (base class, new class, outcome): dense for few classes, sparse for many."""
 
@@ -218,7 +226,9 @@ class _CellTable:
         dense = n_classes <= MAX_DENSE_CLASSES
         dtype = np.float64 if weighted else np.int64
         self.dense = np.zeros(n_classes * n_classes * N_OUTCOMES, dtype) if dense else None
-        self.blocks: list[tuple[NDArray[np.intp], NDArray[Any]]] = []
+        self.merged = _Cells(np.zeros(0, np.int64), np.zeros(0))
+        self.pending: list[_Cells] = []
+        self.n_pending = 0
 
     def add(
         self,
@@ -232,27 +242,39 @@ class _CellTable:
             self.dense += np.bincount(cell, weights=weight, minlength=len(self.dense))
             return
         distinct, position = np.unique(cell, return_inverse=True)
-        self.blocks.append((distinct, np.bincount(position, weights=weight)))
+        self.pending.append(_Cells(distinct, np.bincount(position, weights=weight)))
+        self.n_pending += len(distinct)
+        if self.n_pending > max(MAX_PENDING_CELLS, len(self.merged.cell)):
+            self._merge()
+
+    def _merge(self) -> None:
+        parts = [self.merged, *self.pending]
+        cell, position = np.unique(
+            np.concatenate([part.cell for part in parts]), return_inverse=True
+        )
+        weights = np.concatenate([part.weight for part in parts])
+        self.merged = _Cells(cell, np.bincount(position, weights=weights))
+        self.pending, self.n_pending = [], 0
 
     def result(
-        self, classes: NDArray[Any]
+        self,
     ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
         """Return the pairs that occur, their cells, and the positions of the classes that occur."""
-        if self.dense is not None:
-            cell = np.flatnonzero(self.dense)
-            weight = self.dense[cell].astype(np.float64)
-        else:
-            cell, position = np.unique(
-                np.concatenate([block[0] for block in self.blocks]), return_inverse=True
-            )
-            block_weights = np.concatenate([block[1] for block in self.blocks])
-            weight = np.bincount(position, weights=block_weights).astype(np.float64)
+        cell, weight = self._cells()
         pair, row = np.unique(cell // N_OUTCOMES, return_inverse=True)
         pair_cells = np.zeros((len(pair), N_OUTCOMES))
         pair_cells[row, cell % N_OUTCOMES] = weight
         pairs = np.stack(np.divmod(pair, self.n_classes), axis=1)
         used, position = np.unique(pairs, return_inverse=True)
         return position.reshape(pairs.shape), pair_cells, used
+
+    def _cells(self) -> _Cells:
+        if self.dense is not None:
+            cell = np.flatnonzero(self.dense)
+            return _Cells(cell, self.dense[cell].astype(np.float64))
+        self._merge()
+        some = self.merged.weight > 0
+        return _Cells(self.merged.cell[some], self.merged.weight[some])
 
 
 class _GroupTable:
@@ -262,7 +284,12 @@ class _GroupTable:
         import pandas as pd
 
         self.codes, distinct = pd.factorize(values, use_na_sentinel=False)
-        self.values = [None if pd.isna(value) else value for value in distinct.tolist()]
+        if distinct.dtype.kind in "mM":
+            distinct = pd.Index(distinct).astype(object)  # an array's own list holds integers
+        missing = np.asarray(pd.isna(distinct))
+        self.values = [
+            None if gone else value for value, gone in zip(distinct.tolist(), missing, strict=True)
+        ]
         self.rows = np.zeros(len(self.values), dtype=np.int64)
         self.weight_squares = np.zeros(len(self.values))
         self.cells = np.zeros(len(self.values) * 2 * N_OUTCOMES)
@@ -305,7 +332,7 @@ class _SoftSums:
 
     def check(self, rows: slice) -> None:
         for name, proba in self.proba.items():
-            check_proba_rows(name, proba[rows], allow_missing=False)
+            check_proba_rows(name, proba[rows], allow_missing=False, first_row=rows.start)
 
     def add(
         self,

@@ -112,4 +112,4 @@ def mcnemar_p_value(gained: int, lost: int) -> float:
 def _z(confidence: float) -> float:
     from scipy.special import ndtri
 
-    return float(ndtri((1 + confidence) / 2))
+    return float(-ndtri((1 - confidence) / 2))

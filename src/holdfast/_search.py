@@ -19,7 +19,8 @@ from holdfast.exceptions import InfeasibleBudgetError
 __all__ = ["Budget", "FrontierPoint", "Selection", "choose", "choose_with_or_without_base"]
 
 SWEEP_POINTS = 12
-SWEEP_BISECTIONS = 6
+SWEEP_START = 1e-4  # of the way from the safest to the boldest mixture
+SWEEP_BISECTIONS = 8
 TOLERANCE = 1e-9
 
 
@@ -241,23 +242,28 @@ def _mixture_points(
         return [*ends, at(budget.max_churn)] if inside else ends
     if high - low <= TOLERANCE:
         return ends
-    return [*ends, *_sweep(at, low, high, budget)]
+    return [*ends, *_sweep(at, (ends[0], ends[1]), low, high, budget)]
 
 
 def _sweep(
-    at: Callable[[float], FrontierPoint], low: float, high: float, budget: Budget
+    at: Callable[[float], FrontierPoint],
+    ends: tuple[FrontierPoint, FrontierPoint],
+    low: float,
+    high: float,
+    budget: Budget,
 ) -> list[FrontierPoint]:
-    """Solve along soft budgets in [low, high], then bisect where the hard budget is crossed."""
-    # Churn answers to the square root of a divergence, hence even steps there.
-    limits = low + (high - low) * np.linspace(0, 1, SWEEP_POINTS + 2)[1:-1] ** 2
-    points = [at(limit) for limit in limits]
-    allowed = [budget.allows(point) for point in points]
-    crossings = [i for i in range(len(points) - 1) if allowed[i] != allowed[i + 1]]
+    """Solve along soft budgets between the ends, then bisect where the budget is crossed."""
+    # Divergences span orders of magnitude where probabilities come near 0, hence even factors.
+    limits = low + (high - low) * np.append(0.0, np.geomspace(SWEEP_START, 1, SWEEP_POINTS + 1))
+    inner = [at(limit) for limit in limits[1:-1]]
+    allowed = [budget.allows(point) for point in (ends[0], *inner, ends[1])]
+    crossings = [i for i in range(len(limits) - 1) if allowed[i] != allowed[i + 1]]
     if not crossings:
-        return points
+        return inner
     # The boldest crossing under a churn budget; the safest where accuracy is what is kept.
     edge = crossings[-1] if budget.max_churn is not None else crossings[0]
     left, right = limits[edge], limits[edge + 1]
+    points = inner
     for _ in range(SWEEP_BISECTIONS):
         middle = (left + right) / 2
         points.append(at(middle))

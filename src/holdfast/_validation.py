@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,15 +18,16 @@ from holdfast.exceptions import InvalidInputError, MissingExtraError
 __all__ = [
     "MatchedProba",
     "as_array",
-    "as_proba_or_labels",
     "as_probabilities",
     "check_choice",
+    "check_classes",
     "check_labels",
     "check_proba",
     "check_same_length",
     "check_share",
     "check_weights",
     "class_index",
+    "label_kind",
     "match_classes",
     "missing_rows",
     "require",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 SUM_TOLERANCE = 1e-3
+LEAST_WEIGHT = 1e-100
 
 
 def as_array(name: str, values: Any) -> NDArray[Any]:
@@ -46,16 +48,13 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
     """
     if values is None:
         raise InvalidInputError(f"{name} must be an array, got None; give one value per row")
-    if not isinstance(values, np.ndarray):
-        if hasattr(values, "to_numpy"):
-            values = values.to_numpy()
-        try:
-            values = np.asarray(values)
-        except ValueError as error:
-            raise InvalidInputError(
-                f"{name} must be rectangular, got rows of unequal length; give one value per row "
-                "or one probability per row and class"
-            ) from error
+    try:
+        values = _to_numpy(values)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"{name} must be rectangular, got rows of unequal length; give one value per row "
+            "or one probability per row and class"
+        ) from error
     if values.ndim not in (1, 2):
         raise InvalidInputError(
             f"{name} must have shape (n,) or (n, K), got shape {values.shape}; give one value per "
@@ -66,42 +65,80 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
     return values
 
 
+def _to_numpy(values: Any) -> NDArray[Any]:
+    if isinstance(values, np.ma.MaskedArray):
+        array = values.data.astype(object)
+        array[np.ma.getmaskarray(values)] = None
+        return array
+    # Arrow arrays have the method too, but without copies, and so for few types only.
+    if hasattr(values, "to_numpy") and not type(values).__module__.startswith("pyarrow"):
+        values = values.to_numpy()
+    array = np.asarray(values)
+    # NumPy writes numbers and NaN beside text as text: [1, "a"] as ["1", "a"].
+    listed = array.dtype.kind in "US" and isinstance(values, (list, tuple)) and array.ndim == 1
+    if listed and not all(isinstance(value, (str, bytes)) for value in values):
+        return np.array(values, dtype=object)
+    return array
+
+
 def check_labels(name: str, values: Any) -> NDArray[Any]:
-    """Return `values` as a 1-D array of class labels without missing values."""
+    """Return `values` as a 1-D array of class labels without missing values.
+
+    Python objects become integers, booleans or real numbers where all of them are; text stays.
+    """
     labels = as_array(name, values)
     if labels.ndim != 1:
         raise InvalidInputError(
             f"{name} must be labels of shape (n,), got shape {labels.shape}; give one class per row"
         )
+    if labels.dtype.kind in "OT":
+        labels = _object_labels(name, labels.astype(object, copy=False))
     if labels.dtype.kind == "f":
         _check_float_labels(name, labels)
-    elif labels.dtype.kind == "O":
-        import pandas as pd
-
-        missing = np.asarray(pd.isna(labels))
-        if missing.any():
-            _raise_missing(name, int(missing.sum()), len(labels))
-    elif labels.dtype.kind not in "iubUSM":
-        raise InvalidInputError(
-            f"{name} must be integers, strings or booleans, got dtype {labels.dtype}; "
-            "convert the classes"
-        )
+    elif labels.dtype.kind not in "iubUO":
+        _raise_label_type(name, f"dtype {labels.dtype}")
     return labels
+
+
+def _object_labels(name: str, labels: NDArray[Any]) -> NDArray[Any]:
+    import pandas as pd
+
+    missing = np.asarray(pd.isna(labels))
+    if missing.any():
+        _raise_missing(name, int(missing.sum()), len(labels))
+    kind = pd.api.types.infer_dtype(labels, skipna=False)
+    if kind == "string":
+        return labels
+    types = {"integer": np.int64, "boolean": np.bool_}
+    types |= dict.fromkeys(("floating", "mixed-integer-float"), np.float64)
+    if kind not in types:
+        _raise_label_type(name, ", ".join(sorted({type(label).__name__ for label in labels})))
+    try:
+        return labels.astype(types[kind])
+    except OverflowError:
+        return labels  # integers of more than 64 bits compare as they are
+
+
+def _raise_label_type(name: str, got: str) -> NoReturn:
+    raise InvalidInputError(
+        f"{name} must be integers, strings or booleans, all of one type, got {got}; "
+        "convert the classes"
+    )
 
 
 def _check_float_labels(name: str, labels: NDArray[Any]) -> None:
     n_missing = int(np.isnan(labels).sum())
     if n_missing:
         _raise_missing(name, n_missing, len(labels))
-    if not np.isfinite(labels).all() or (labels != np.floor(labels)).any():
+    real = ~np.isfinite(labels) | (labels != np.floor(labels))
+    if real.any():
         raise InvalidInputError(
-            f"{name} must be class labels, got real numbers such as "
-            f"{labels[labels != np.floor(labels)][:1]}; for probabilities give an array (n, K), "
-            "e.g. np.column_stack([1 - p, p]) for two classes"
+            f"{name} must be class labels, got real numbers such as {labels[real][0]:.6g}; for "
+            "probabilities give an array (n, K), e.g. np.column_stack([1 - p, p]) for two classes"
         )
 
 
-def _raise_missing(name: str, n_missing: int, n: int) -> None:
+def _raise_missing(name: str, n_missing: int, n: int) -> NoReturn:
     raise InvalidInputError(
         f"{name} must not have missing values, got {n_missing} of {n} rows with NaN or None; "
         "drop or fill those rows"
@@ -138,25 +175,46 @@ def check_proba(name: str, values: Any, *, allow_missing: bool = False) -> NDArr
 def as_probabilities(name: str, proba: NDArray[Any]) -> NDArray[np.floating]:
     """Return `proba` as floats, whatever number type it came in."""
     if proba.dtype.kind == "f":
-        return proba
-    try:
-        return proba.astype(np.float64)
-    except (TypeError, ValueError) as error:
+        # Sums in half precision are off by more than the tolerance.
+        return proba.astype(np.float32) if proba.dtype.itemsize == 2 else proba
+    floats = None
+    if proba.dtype.kind in "iub":
+        floats = proba.astype(np.float64)
+    elif proba.dtype.kind == "O":
+        floats = _objects_to_floats(proba)
+    if floats is None:
         raise InvalidInputError(
             f"{name} must be numbers, got dtype {proba.dtype}; give probabilities (n, K)"
-        ) from error
+        )
+    return floats
 
 
-def check_proba_rows(name: str, proba: NDArray[np.floating], *, allow_missing: bool) -> None:
-    """Raise unless each row of `proba` is a distribution (or, where allowed, all NaN)."""
+def _objects_to_floats(values: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Return numbers with None and NA as NaN, or None where some are text or no numbers."""
+    import pandas as pd
+
+    if any(isinstance(value, str) for value in values.flat):
+        return None
+    try:
+        return np.where(pd.isna(values), np.nan, values).astype(np.float64)
+    except (TypeError, ValueError):
+        return None
+
+
+def check_proba_rows(
+    name: str, proba: NDArray[np.floating], *, allow_missing: bool, first_row: int = 0
+) -> None:
+    """Raise unless each row of `proba` is a distribution (or, where allowed, all NaN).
+
+    `first_row` is the number of the first row, for messages on a block of rows.
+    """
     low, high = proba.min(), proba.max()
     if np.isnan(low):
         missing = missing_rows(proba)
-        if not allow_missing or np.isnan(proba).any(axis=1).sum() > missing.sum():
-            _raise_missing(name, int(np.isnan(proba).any(axis=1).sum()), len(proba))
-        proba = proba[~missing]
-        if not len(proba):
-            return
+        n_missing = int(np.isnan(proba).any(axis=1).sum())
+        if not allow_missing or n_missing > missing.sum():
+            _raise_missing(name, n_missing, len(proba))
+        proba = np.where(missing[:, None], 1 / proba.shape[1], proba)
         low, high = proba.min(), proba.max()
     if low < 0 or high > 1 + SUM_TOLERANCE:
         raise InvalidInputError(
@@ -168,15 +226,10 @@ def check_proba_rows(name: str, proba: NDArray[np.floating], *, allow_missing: b
     if off.max() > SUM_TOLERANCE:
         row = int(np.argmax(off))
         raise InvalidInputError(
-            f"{name} must sum to 1 in each row, got {proba[row].sum():.4g} in row {row} "
-            f"({int((off > SUM_TOLERANCE).sum())} such rows); normalise the probabilities"
+            f"{name} must sum to 1 in each row, got {proba[row].sum():.4g} in row "
+            f"{first_row + row} ({int((off > SUM_TOLERANCE).sum())} such rows); normalise the "
+            "probabilities"
         )
-
-
-def as_proba_or_labels(name: str, values: Any) -> NDArray[Any]:
-    """Return labels (n,) or probabilities (n, K), checked as what their shape says they are."""
-    array = as_array(name, values)
-    return check_proba(name, array) if array.ndim == 2 else check_labels(name, array)
 
 
 def missing_rows(proba: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -194,10 +247,15 @@ def check_weights(name: str, values: Any, n: int) -> NDArray[np.float64]:
         )
     check_same_length(**{name: weights, "rows": range(n)})
     weights = weights.astype(np.float64, copy=False)
-    if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() <= 0:
+    if not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
         raise InvalidInputError(
             f"{name} must be finite and >= 0, not every weight zero, got values from "
             f"{weights.min():.4g} to {weights.max():.4g}; drop rows that should not count"
+        )
+    if not LEAST_WEIGHT < weights.max() < 1 / LEAST_WEIGHT:
+        raise InvalidInputError(
+            f"{name} must have squares that can be summed, got weights up to {weights.max():.4g}; "
+            "divide them by their mean"
         )
     return weights
 
@@ -215,19 +273,29 @@ def check_same_length(**arrays: Any) -> int:
 
 
 def check_share(
-    name: str, value: Any, *, low: float = 0.0, high: float = 1.0, open_ends: bool = False
+    name: str,
+    value: Any,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    open_ends: bool = False,
+    hint: str | None = None,
 ) -> float:
-    """Return `value` as a float in [low, high] (or, with `open_ends`, strictly inside)."""
+    """Return `value` as a float in [low, high] (or, with `open_ends`, strictly inside).
+
+    `hint` says what to do instead, for a parameter that is no share of rows.
+    """
     number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
     inside = number and (low < value < high if open_ends else low <= value <= high)
     if not inside:
         ends = f"({low:g}, {high:g})" if open_ends else f"[{low:g}, {high:g}]"
-        example = "0.95 for 95 %" if name == "confidence" else "0.02 for 2 %"
-        raise InvalidInputError(
-            f"{name} must be in {ends}, got {value!r}; give a share of rows, e.g. {example}"
-            if (low, high) in ((0.0, 1.0), (-1.0, 1.0))
-            else f"{name} must be in {ends}, got {value!r}; give a number in that range"
-        )
+        if hint is None:
+            hint = "give a number in that range"
+            if name == "confidence":
+                hint = "give a share, e.g. 0.95 for 95 %"
+            elif (low, high) in ((0.0, 1.0), (-1.0, 1.0)):
+                hint = "give a share of rows, e.g. 0.02 for 2 %"
+        raise InvalidInputError(f"{name} must be in {ends}, got {value!r}; {hint}")
     return float(value)
 
 
@@ -260,14 +328,26 @@ def require(module: str, *, extra: str, purpose: str) -> Any:
 # --- classes -------------------------------------------------------------------------------------
 
 
-def _kind(values: NDArray[Any]) -> str:
-    if values.dtype.kind in "iubf":
-        return "numbers"
-    if values.dtype.kind in "US" or (
-        values.dtype.kind == "O" and all(isinstance(v, str) for v in values.flat)
-    ):
-        return "strings"
-    return "other"
+def check_classes(name: str, values: Any, n_columns: int) -> NDArray[Any]:
+    """Return the class of each of `n_columns` columns, 0 … K-1 where `values` is None."""
+    if values is None:
+        return np.arange(n_columns)
+    classes = check_labels(name, values)
+    n_distinct = len(np.unique(classes))
+    if len(classes) != n_columns or n_distinct != n_columns:
+        raise InvalidInputError(
+            f"{name} must be {n_columns} distinct names, one a column, got {len(classes)} "
+            f"({n_distinct} distinct); give them in the order of the columns"
+        )
+    return classes
+
+
+def label_kind(labels: NDArray[Any]) -> str:
+    """Return what checked labels are: numbers (booleans too) or strings."""
+    text = labels.dtype.kind == "U" or (
+        labels.dtype.kind == "O" and len(labels) > 0 and isinstance(labels.flat[0], str)
+    )
+    return "strings" if text else "numbers"
 
 
 def union_classes(**named: Any) -> NDArray[Any]:
@@ -278,16 +358,26 @@ def union_classes(**named: Any) -> NDArray[Any]:
     InvalidInputError
         When some are numbers and others strings: labels of another type never match by value.
     """
-    arrays = {name: np.asarray(values) for name, values in named.items() if values is not None}
-    distinct = {name: _distinct(values) for name, values in arrays.items()}
-    kinds = {name: _kind(values) for name, values in distinct.items()}
+    distinct = {
+        name: _distinct(check_labels(name, values))
+        for name, values in named.items()
+        if values is not None
+    }
+    kinds = {name: label_kind(values) for name, values in distinct.items()}
     if len(set(kinds.values())) > 1:
         listed = ", ".join(f"{n} {k} (e.g. {distinct[n][0]!r})" for n, k in kinds.items())
         raise InvalidInputError(
             f"{' and '.join(kinds)} must have labels of one type, got {listed}; "
             "convert one side so that equal classes have equal values"
         )
-    return _distinct(np.concatenate(list(distinct.values())))
+    return _distinct(_concatenate(list(distinct.values())))
+
+
+def _concatenate(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    common = np.result_type(*arrays)
+    if common.kind == "f" and all(array.dtype.kind in "iub" for array in arrays):
+        common = np.dtype(object)  # signed and unsigned: real numbers would merge large classes
+    return np.concatenate([array.astype(common) for array in arrays])
 
 
 def _distinct(values: NDArray[Any]) -> NDArray[Any]:
@@ -295,14 +385,7 @@ def _distinct(values: NDArray[Any]) -> NDArray[Any]:
         return np.unique(values)
     import pandas as pd
 
-    distinct = pd.unique(values)
-    try:
-        return np.sort(distinct)
-    except TypeError as error:
-        raise InvalidInputError(
-            "labels must be of one type, got a mixture such as "
-            f"{sorted({type(v).__name__ for v in distinct})}; convert them to one type"
-        ) from error
+    return np.sort(pd.unique(values))
 
 
 def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDArray[np.intp]:
@@ -366,6 +449,7 @@ def match_classes(
             f"base_proba must have one column per base class, got {proba.shape[1]} columns and "
             f"{len(base_classes)} classes; give base_classes in the order of the columns"
         )
+    check_classes("base_classes", base_classes, proba.shape[1])
     union_classes(base_classes=base_classes, classes=classes)  # raises for labels of another type
     n_missing = int(missing_rows(proba).sum())
     column = class_index(classes, base_classes)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast._counts import BASE_RIGHT, NEW_RIGHT, GroupCounts, PairedCounts, count_pairs
-from holdfast._intervals import mcnemar_p_value, paired_interval, wilson_interval
+from holdfast._counts import BASE_RIGHT, NEW_RIGHT, PairedCounts, count_pairs
+from holdfast._intervals import mcnemar_p_value
+from holdfast._statistics import GroupResult, Interval, group_results, plain, shares_of
 from holdfast._validation import (
     as_array,
     as_probabilities,
+    check_classes,
     check_labels,
     check_same_length,
     check_share,
@@ -26,78 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_array
 
-__all__ = ["Comparison", "GroupResult", "Interval", "compare", "judge"]
-
-Interval = tuple[float, float]
-
-BOTH_RIGHT = BASE_RIGHT | NEW_RIGHT
-
-
-def judge(interval: Interval, limit: float, *, at_least: bool = False) -> str:
-    """Say whether an interval keeps a limit: "pass", "fail", or "underpowered" when it straddles.
-
-    Parameters
-    ----------
-    interval : (float, float)
-    limit : float
-    at_least : bool
-        Whether the value must be at least the limit instead of at most.
-
-    Examples
-    --------
-    >>> judge((0.010, 0.018), 0.02), judge((0.021, 0.030), 0.02), judge((0.01, 0.03), 0.02)
-    ('pass', 'fail', 'underpowered')
-    """
-    low, high = interval
-    if at_least:
-        return "pass" if low >= limit else "fail" if high < limit else "underpowered"
-    return "pass" if high <= limit else "fail" if low > limit else "underpowered"
-
-
-@dataclass(frozen=True)
-class GroupResult:
-    """The rows of one group.
-
-    Attributes
-    ----------
-    column, value : str, object
-        The group is the rows where `column` has `value`; None is a missing value.
-    n : int
-        Rows.
-    n_effective : float
-        (Σw)² / Σw²; equals `n` without weights.
-    churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float or None
-        Shares of the group's weight; all but the first need labels.
-    accuracy_base, accuracy_new, accuracy_gain : float or None
-    churn_rate_interval, negative_flip_rate_interval, accuracy_gain_interval : pair or None
-    status : {"pass", "fail", "underpowered"} or None
-        Against `max_group_churn`; None where no limit was given.
-    """
-
-    column: str
-    value: Any
-    n: int
-    n_effective: float
-    churn_rate: float
-    churn_rate_interval: Interval
-    negative_flip_rate: float | None
-    negative_flip_rate_interval: Interval | None
-    positive_flip_rate: float | None
-    lateral_flip_rate: float | None
-    accuracy_base: float | None
-    accuracy_new: float | None
-    accuracy_gain: float | None
-    accuracy_gain_interval: Interval | None
-    status: str | None
-
-    @property
-    def name(self) -> str:
-        """The group as ``column=value``."""
-        return f"{self.column}={self.value}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain Python values, ready for JSON."""
-        return {key: _plain(value) for key, value in vars(self).items()}
+__all__ = ["Comparison", "GroupResult", "compare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +48,7 @@ class Comparison:
     confidence : float
         Of every interval, two-sided.
     classes : tuple
-        Classes that occur, sorted.
+        Classes that either model predicts (for rows with weight), sorted.
     churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float
         With Wilson intervals in ``*_interval``.
     accuracy_base, accuracy_new : float
@@ -203,7 +134,8 @@ class Comparison:
 
     def at(self, confidence: float, *, max_group_churn: float | None = None) -> Comparison:
         """Return the same comparison with intervals at another confidence or group limit."""
-        return _from_counts(self.counts, confidence, max_group_churn)
+        _check_limits(confidence, max_group_churn, grouped=bool(self.counts.groups))
+        return _from_counts(self.counts, float(confidence), max_group_churn)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python values, ready for JSON; keys are the field names.
@@ -211,7 +143,7 @@ class Comparison:
         ``transitions`` lists the pairs of classes that changed, most frequent first.
         """
         skipped = ("counts", "groups")
-        result = {key: _plain(value) for key, value in vars(self).items() if key not in skipped}
+        result = {key: plain(value) for key, value in vars(self).items() if key not in skipped}
         result["risk_base"], result["risk_new"] = self.risk_base, self.risk_new
         result["transitions"] = self._changed_pairs()
         result["groups"] = [group.to_dict() for group in self.groups]
@@ -224,8 +156,8 @@ class Comparison:
         truth = self.counts.has_truth
         return [
             {
-                "base": _plain(self.classes[pairs[i, 0]]),
-                "new": _plain(self.classes[pairs[i, 1]]),
+                "base": plain(self.classes[pairs[i, 0]]),
+                "new": plain(self.classes[pairs[i, 1]]),
                 "weight": float(cells[i].sum()),
                 "negative": float(cells[i, BASE_RIGHT]) if truth else None,
                 "positive": float(cells[i, NEW_RIGHT]) if truth else None,
@@ -237,7 +169,9 @@ class Comparison:
         """Return one row for all rows and one for each group, one column for each measure."""
         import pandas as pd
 
-        names = [name for name in GroupResult.__dataclass_fields__ if name not in ("column", "value")]
+        names = [
+            name for name in GroupResult.__dataclass_fields__ if name not in ("column", "value")
+        ]
         results: list[Any] = [self, *self.groups]
         columns: dict[str, list[Any]] = {}
         for name in names:
@@ -252,7 +186,7 @@ class Comparison:
         return pd.DataFrame(columns, index=index)
 
     def __str__(self) -> str:
-        level = f"{self.confidence:.0%}" if (self.confidence * 100) % 1 == 0 else self.confidence
+        level = f"{100 * self.confidence:.6g}%"
         lines = [f"{self.n:,} rows, {len(self.classes)} classes (intervals at {level})"]
         for title, name in _LINES:
             value = getattr(self, name)
@@ -368,9 +302,8 @@ def compare(
             "base and new must be the predictions of two models, got the same object twice; "
             "give the new model's predictions"
         )
-    check_share("confidence", confidence, open_ends=True)
-    if max_group_churn is not None:
-        check_share("max_group_churn", max_group_churn)
+    _check_same_columns(base, new)
+    _check_limits(confidence, max_group_churn, grouped=groups is not None)
     arrays = {"base": _predictions("base", base), "new": _predictions("new", new)}
     truth = None if y is None else check_labels("y", y)
     n = check_same_length(**arrays, y=truth)
@@ -386,6 +319,32 @@ def compare(
         groups=_group_columns(groups, n),
     )
     return _from_counts(counts, float(confidence), max_group_churn)
+
+
+def _check_limits(confidence: float, max_group_churn: float | None, *, grouped: bool) -> None:
+    check_share("confidence", confidence, open_ends=True)
+    if max_group_churn is None:
+        return
+    check_share("max_group_churn", max_group_churn)
+    if not grouped:
+        raise InvalidInputError(
+            "max_group_churn needs groups, got none; give groups, or leave the limit out"
+        )
+
+
+def _check_same_columns(base: Any, new: Any) -> None:
+    """Raise for two frames whose columns have the same names in another order."""
+    names = [[str(name) for name in _column_names(model)] for model in (base, new)]
+    if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
+        raise InvalidInputError(
+            f"base and new must have their columns in the same order, got {names[0][:10]} and "
+            f"{names[1][:10]}; reorder the columns of one"
+        )
+
+
+def _column_names(frame: Any) -> Sequence[Any]:
+    # Arrow's `columns` are the values.
+    return getattr(frame, "column_names", getattr(frame, "columns", ()))
 
 
 def _predictions(name: str, values: ArrayLike) -> NDArray[Any]:
@@ -417,23 +376,16 @@ def _proba_classes(
             f"base and new must have the same number of probability columns, got {widths}; "
             "bring both to the same classes, with zeros for a class that a model does not know"
         )
-    width = next(iter(widths.values()))
-    known = np.arange(width) if classes is None else check_labels("classes", classes)
-    if len(known) != width or len(np.unique(known)) != width:
-        raise InvalidInputError(
-            f"classes must be {width} distinct names, one a column, got {len(known)} "
-            f"({len(np.unique(known))} distinct); give them in the order of the columns"
-        )
-    return known
+    return check_classes("classes", classes, next(iter(widths.values())))
 
 
 def _group_columns(groups: Any, n: int) -> dict[str, NDArray[Any]]:
     if groups is None:
         return {}
     if isinstance(groups, Mapping):
-        columns = dict(groups)
+        columns = {str(name): values for name, values in groups.items()}
     elif hasattr(groups, "columns"):
-        columns = {str(name): groups[name] for name in groups.columns}
+        columns = {str(name): groups[name] for name in _column_names(groups)}
     else:
         columns = {str(getattr(groups, "name", None) or "group"): groups}
     arrays = {name: as_array(f"groups[{name!r}]", values) for name, values in columns.items()}
@@ -456,7 +408,7 @@ def _from_counts(
     cells = counts.cells
     total = cells.sum()
     n_effective = float(total**2 / counts.weight_squares)
-    shares = _shares(cells, np.asarray(n_effective), confidence, has_truth=counts.has_truth)
+    shares = shares_of(cells, np.asarray(n_effective), confidence, has_truth=counts.has_truth)
     unavoidable = None if shares["accuracy_gain"] is None else abs(shares["accuracy_gain"])
     gained, lost = (int(cells[1, bit]) for bit in (NEW_RIGHT, BASE_RIGHT))
     sums = {name: value / float(total) for name, value in counts.sums.items()}
@@ -483,99 +435,9 @@ def _from_counts(
         groups=tuple(
             result
             for column, group in counts.groups.items()
-            for result in _group_results(
+            for result in group_results(
                 column, group, confidence, max_group_churn, n_groups, counts.has_truth
             )
         ),
         counts=counts,
     )
-
-
-def _shares(
-    cells: NDArray[np.float64],
-    n_effective: NDArray[np.float64],
-    confidence: float,
-    *,
-    has_truth: bool,
-) -> dict[str, Any]:
-    """Return shares and intervals of cells (..., 2, 4); scalars for one cell table."""
-    total = cells.sum(axis=(-2, -1))
-    kept, changed = cells[..., 0, :] / total[..., None], cells[..., 1, :] / total[..., None]
-    share = {"churn_rate": changed.sum(axis=-1)}
-    if has_truth:
-        both = kept[..., BOTH_RIGHT]
-        share |= {
-            "negative_flip_rate": changed[..., BASE_RIGHT],
-            "positive_flip_rate": changed[..., NEW_RIGHT],
-            "lateral_flip_rate": changed[..., 0],
-            "accuracy_base": both + changed[..., BASE_RIGHT],
-            "accuracy_new": both + changed[..., NEW_RIGHT],
-        }
-    result: dict[str, Any] = dict.fromkeys((name for _, name in _LINES))
-    result |= dict.fromkeys(f"{name}_interval" for name in [*result])
-    result |= {"accuracy_gain": None, "accuracy_gain_interval": None}
-    for name, value in share.items():
-        value = np.minimum(value, 1.0)  # rounding of sums
-        result[name] = _item(value)
-        result[f"{name}_interval"] = _pairs(*wilson_interval(value, n_effective, confidence))
-    if has_truth:
-        gained, lost = share["positive_flip_rate"], share["negative_flip_rate"]
-        result["accuracy_gain"] = _item(gained - lost)
-        result["accuracy_gain_interval"] = _pairs(
-            *paired_interval(gained, lost, n_effective, confidence)
-        )
-    return result
-
-
-def _group_results(
-    column: str,
-    group: GroupCounts,
-    confidence: float,
-    limit: float | None,
-    n_groups: int,
-    has_truth: bool,
-) -> list[GroupResult]:
-    weight = group.cells.sum(axis=(1, 2))
-    some = weight > 0  # a group whose rows all weigh nothing has no shares
-    cells = group.cells[some]
-    n_effective = weight[some] ** 2 / group.weight_squares[some]
-    shares: dict[str, Any] = _shares(cells, n_effective, confidence, has_truth=has_truth)
-    fields = [name for name in shares if name in GroupResult.__dataclass_fields__]
-    corrected = 1 - (1 - confidence) / max(n_groups, 1)
-    strict = _pairs(*wilson_interval(shares["churn_rate"], n_effective, corrected))
-    values = [value for value, kept in zip(group.values, some, strict=True) if kept]
-    return [
-        GroupResult(
-            column=column,
-            value=value,
-            n=int(group.rows[some][i]),
-            n_effective=float(n_effective[i]),
-            status=_group_status(shares["churn_rate_interval"][i], strict[i], limit),
-            **{name: None if shares[name] is None else shares[name][i] for name in fields},
-        )
-        for i, value in enumerate(values)
-    ]
-
-
-def _group_status(interval: Interval, strict: Interval, limit: float | None) -> str | None:
-    if limit is None:
-        return None
-    if judge(strict, limit) == "fail":
-        return "fail"
-    return "pass" if judge(interval, limit) == "pass" else "underpowered"
-
-
-def _item(value: NDArray[np.float64]) -> Any:
-    return value.tolist()
-
-
-def _pairs(low: NDArray[np.float64], high: NDArray[np.float64]) -> Any:
-    if np.ndim(low) == 0:
-        return float(low), float(high)
-    return list(zip(low.tolist(), high.tolist(), strict=True))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from holdfast._base_model import BaseModel, BasePredictions, base_predictions
+from holdfast._mixture import mix
 from holdfast._override_search import OverrideSelection, select_override
 from holdfast._rows import BaseReport, UpdateRows
 from holdfast._search import Selection
@@ -29,6 +31,7 @@ from holdfast.comparison import Comparison, compare
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners._sklearn import SklearnLearner
 from holdfast.methods import Method, resolve_methods
+from holdfast.override import override_classes
 from holdfast.path import Path, fit_path, proba_of
 from holdfast.selection import CHURN_KINDS, select
 from holdfast.serving import serve
@@ -272,14 +275,77 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.base_report_ = rows.base_report
         settings = resolve_methods(self.method, self.lambdas)
         self.path_ = self._fit_path(train, settings, X_selection=held_out.X)
+        # The selection rows stay, without their features, so that other budgets need no training.
+        self._selection_rows, self._base = replace(held_out, X=None), base_model
+        return self._select(rows if self.refit else None)
+
+    def with_budget(
+        self,
+        *,
+        max_churn: float | None = None,
+        min_accuracy: float | str | None = None,
+        **params: Any,
+    ) -> LowChurnClassifier:
+        """Return a copy with another budget, selected from the same path: nothing is trained again.
+
+        Parameters
+        ----------
+        max_churn : float, optional
+        min_accuracy : float or "cold", optional
+        **params
+            Others of the selection: `churn`, `mixture`, `include_base`, `average_in`.
+
+        Returns
+        -------
+        LowChurnClassifier
+            Fitted; it shares `path_` with this one.
+
+        Raises
+        ------
+        InvalidInputError
+            After a refit (the models on the path are not those that are served), for a first
+            release, for other parameters or values out of range.
+        InfeasibleBudgetError
+            When no combination keeps the budget.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_classification
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> X, y = make_classification(600, random_state=0)
+        >>> base = LogisticRegression().fit(X[:100], y[:100])
+        >>> model = LowChurnClassifier(LogisticRegression(), base, random_state=0).fit(X, y)
+        >>> model.with_budget(max_churn=0.0).comparison_.churn_rate
+        0.0
+        """
+        check_is_fitted(self, "served_")
+        unknown = set(params) - {"churn", "mixture", "include_base", "average_in"}
+        if unknown:
+            raise InvalidInputError(
+                f"with_budget takes churn, mixture, include_base and average_in, got "
+                f"{', '.join(sorted(unknown))}; fit a new model to change what is trained"
+            )
+        if self.refit or self.selection_ is None:
+            raise InvalidInputError(
+                "with_budget needs the selection rows of an update fitted with refit=False, got "
+                f"{'refit=True' if self.refit else 'a first release'}; fit a new model"
+            )
+        other = copy(self)
+        other.set_params(max_churn=max_churn, min_accuracy=min_accuracy, **params)
+        other._check_parameters()
+        return other._select(None)
+
+    def _select(self, refit_rows: UpdateRows | None) -> LowChurnClassifier:
+        """Choose from the path, and build what is served."""
+        rows, base_model = self._selection_rows, self._base
         if self.mixture == "override":
-            self._choose_override(held_out, base_model)
+            self._choose_override(rows, base_model)
         else:
-            self._choose_mixture(held_out, base_model)
-        if self.refit:
-            self._refit(rows)
+            self._choose_mixture(rows, base_model)
+        self.comparison_ = self._compare(rows) if refit_rows is None else None
+        if refit_rows is not None:
+            self._refit(refit_rows)
         self._serve(base_model)
-        self.comparison_ = None if self.refit else self._compare(held_out)
         return self
 
     def _check_rows(
@@ -512,13 +578,24 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _compare(self, rows: UpdateRows) -> Comparison:
         known = ~rows.base.missing
-        new = self.predict(rows.X)
+        new = self.classes_[self._served_on(rows)]
         return compare(
             rows.base.served[known],
             new[known],
             self.classes_[rows.y][known],
             sample_weight=None if rows.weight is None else rows.weight[known],
         )
+
+    def _served_on(self, rows: UpdateRows) -> NDArray[np.intp]:
+        """Return the served column of each selection row, from the path's own probabilities."""
+        proba = self.path_.proba[self._served_index]
+        if self.mixture == "override":
+            return override_classes(proba[0], rows.base.pred, self.threshold_)
+        weights = self.weights_
+        if self.base_weight_:
+            proba = np.concatenate([proba, rows.base.matched.proba[None]])
+            weights = np.append(weights, self.base_weight_)
+        return mix(proba, weights, self.average_in).argmax(axis=1)
 
     # --- serving ----------------------------------------------------------------------------------
 

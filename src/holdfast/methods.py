@@ -31,7 +31,8 @@ class Method:
     name: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
-        METHODS[cls.name] = cls
+        if cls.name:
+            METHODS[cls.name] = cls
 
     @classmethod
     def grid(cls, lambdas: Sequence[float]) -> list[Method]:
@@ -46,7 +47,7 @@ class Method:
     def check(self) -> None:
         """Raise InvalidInputError when a setting is out of range."""
         for key, value in self.params().items():
-            check_share(f"{type(self).__name__}.{key}", value)
+            check_share(f"{type(self).__name__}.{key}", value, hint="give a weight, e.g. 0.5")
 
     def params(self) -> dict[str, float]:
         """Return the settings by name."""
@@ -213,7 +214,12 @@ def resolve_methods(method: Any, lambdas: Any) -> list[Method]:
     ['cold', 'distill(lam=0.2)', 'distill(lam=0.8)']
     """
     grid = _check_lambdas(lambdas)
-    named = [method] if isinstance(method, (str, Method)) else list(method)
+    named = [method] if isinstance(method, (str, Method)) else method
+    if not isinstance(named, (list, tuple)) or not named:
+        raise InvalidInputError(
+            f"method must be a name, a method object or a list of these, got {method!r}; "
+            f"choose from {', '.join(map(repr, METHODS))}"
+        )
     settings: list[Method] = [Cold()]
     for entry in named:
         if isinstance(entry, Method):
@@ -229,7 +235,10 @@ def _check_lambdas(lambdas: Any) -> tuple[float, ...]:
     if isinstance(lambdas, str):
         check_choice("lambdas", lambdas, ["auto"])
         return GRID
-    values = np.asarray(lambdas, dtype=np.float64)
+    try:
+        values = np.asarray(lambdas, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
     if values.ndim != 1 or not len(values) or not ((values >= 0) & (values <= 1)).all():
         raise InvalidInputError(
             f"lambdas must be 'auto' or numbers in [0, 1], got {lambdas!r}; "

@@ -15,11 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from holdfast._validation import (
     check_choice,
+    check_classes,
     check_labels,
     check_proba,
     check_same_length,
     check_weights,
     class_index,
+    label_kind,
     union_classes,
 )
 from holdfast.exceptions import InvalidInputError
@@ -519,9 +521,9 @@ def loss_per_row(
     """Return the loss of each row; `y_index` (n,) is the column of the truth."""
     of_truth = np.take_along_axis(proba, y_index[:, None], axis=1)[:, 0].astype(np.float64)
     if loss == "log_loss":
-        return -np.log(clip(of_truth))
+        return -np.log(clip(of_truth).clip(max=1))
     squares = np.einsum("nk,nk->n", proba, proba, dtype=np.float64)
-    return squares - 2 * of_truth + 1
+    return np.maximum(squares - 2 * of_truth + 1, 0.0)
 
 
 def divergence_per_row(
@@ -557,7 +559,7 @@ def check_same_shape(base: NDArray[Any], new: NDArray[Any]) -> None:
 def _labels(**named: ArrayLike) -> list[NDArray[Any]]:
     arrays = {name: check_labels(name, values) for name, values in named.items()}
     check_same_length(**arrays)
-    if len({array.dtype.kind in "US" for array in arrays.values()}) > 1:
+    if len({label_kind(array) for array in arrays.values()}) > 1:
         union_classes(**arrays)  # raises for numbers against strings
     return list(arrays.values())
 
@@ -576,16 +578,11 @@ def _mean(values: NDArray[Any], sample_weight: ArrayLike | None) -> float:
 
 
 def _column_of(y: NDArray[Any], classes: ArrayLike | None, n_classes: int) -> NDArray[np.intp]:
-    known = np.arange(n_classes) if classes is None else np.asarray(classes)
-    if len(known) != n_classes:
-        raise InvalidInputError(
-            f"classes must name the {n_classes} columns, got {len(known)} names; "
-            "give one class per column"
-        )
+    known = check_classes("classes", classes, n_classes)
     index = class_index(y, known)
     if (index < 0).any():
         raise InvalidInputError(
-            f"y must be among the classes {known.tolist()[:10]}, got {y[index < 0][0]!r}; "
+            f"y must be among the classes {known.tolist()[:10]}, got {y[index < 0].tolist()[0]!r}; "
             "give `classes` in the order of the columns"
         )
     return index

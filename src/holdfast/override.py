@@ -11,13 +11,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast._validation import check_proba, check_same_length, check_share, check_weights
+from holdfast._validation import (
+    as_array,
+    check_proba,
+    check_same_length,
+    check_share,
+    check_weights,
+)
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 
 __all__ = ["override_classes", "override_proba", "override_threshold"]
 
 # Smallest lead of the served class over any other in `override_proba`.
 LEAD = 1e-9
+# A margin in probabilities that sum to 1 only nearly may exceed 1.
+MAX_THRESHOLD = 1.01
 
 
 def override_threshold(
@@ -46,7 +54,7 @@ def override_threshold(
     Returns
     -------
     float
-        τ in [0, 1].
+        τ in [0, 1], up to the rounding of the probabilities.
 
     Raises
     ------
@@ -89,7 +97,10 @@ def override_threshold(
         return 0.0
     # Between the last margin that may change and the first that may not, so that rounding at
     # serving does not decide.
-    return float((min(value[affordable - 1], 1.0) + value[affordable]) / 2)
+    last = value[affordable - 1]
+    if np.isinf(last):
+        last = max(value[affordable], 1.0)
+    return float((last + value[affordable]) / 2)
 
 
 def override_classes(
@@ -103,17 +114,23 @@ def override_classes(
     base_pred : array-like of shape (n,)
         Column of the base model's class, −1 for a class that the new model does not have.
     threshold : float
-        τ >= 0.
+        τ in [0, 1].
 
     Returns
     -------
     ndarray of shape (n,)
+
+    Raises
+    ------
+    InvalidInputError
+        For rows that are not distributions, a threshold outside [0, 1], unequal lengths.
 
     Examples
     --------
     >>> override_classes([[0.1, 0.9], [0.45, 0.55]], [0, 0], 0.2)
     array([1, 0])
     """
+    check_share("threshold", threshold, high=MAX_THRESHOLD, hint="see override_threshold")
     proba, base = _check(new_proba, base_pred)
     return np.where(_margins(proba, base) > threshold, proba.argmax(axis=1), base)
 
@@ -139,6 +156,11 @@ def override_proba(
     ndarray of shape (n, K)
         Rows sum to 1; their argmax is `override_classes`.
 
+    Raises
+    ------
+    InvalidInputError
+        For rows that are not distributions, a threshold outside [0, 1], unequal lengths.
+
     Examples
     --------
     >>> override_proba([[0.1, 0.9], [0.45, 0.55]], [0, 0], 0.2).round(6)
@@ -150,7 +172,9 @@ def override_proba(
     result = proba.astype(np.float64)
     moved = np.flatnonzero(served != proba.argmax(axis=1))
     if len(moved):
-        result[moved] = _raise_to_top(result[moved], served[moved])
+        # To sums of exactly 1 first: those of 32-bit floats are off by more than the lead.
+        rows = result[moved] / result[moved].sum(axis=1, keepdims=True)
+        result[moved] = _raise_to_top(rows, served[moved])
     return result
 
 
@@ -175,18 +199,21 @@ def _raise_to_top(proba: NDArray[np.float64], top: NDArray[np.intp]) -> NDArray[
 def _margins(proba: NDArray[np.floating], base: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return max_c p(c) − p(b) of each row, infinite where the base class is gone."""
     own = np.take_along_axis(proba, base.clip(min=0)[:, None], axis=1)[:, 0]
-    return np.where(base < 0, np.inf, proba.max(axis=1) - own)
+    margin = np.subtract(proba.max(axis=1), own, dtype=np.float64)
+    return np.where(base < 0, np.inf, margin)
 
 
 def _check(
     new_proba: ArrayLike, base_pred: ArrayLike
 ) -> tuple[NDArray[np.floating], NDArray[np.intp]]:
     proba = check_proba("new_proba", new_proba)
-    base = np.asarray(base_pred)
+    base = as_array("base_pred", base_pred)
     check_same_length(new_proba=proba, base_pred=base)
-    if base.dtype.kind not in "iu" or base.min() < -1 or base.max() >= proba.shape[1]:
+    integers = base.ndim == 1 and base.dtype.kind in "iu"
+    if not integers or base.min() < -1 or base.max() >= proba.shape[1]:
+        got = f"{base.min()} to {base.max()}" if integers else f"{base.dtype} {base.shape}"
         raise InvalidInputError(
-            f"base_pred must be columns from 0 to {proba.shape[1] - 1} (or -1), got dtype "
-            f"{base.dtype}; give the position of each class among the columns"
+            f"base_pred must be columns from 0 to {proba.shape[1] - 1} (or -1) of shape (n,), got "
+            f"{got}; give the position of each class among the columns"
         )
     return proba, base.astype(np.intp)

@@ -9,8 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from holdfast._statistics import Interval, judge
 from holdfast._validation import check_share
-from holdfast.comparison import Comparison, Interval, judge
+from holdfast.comparison import Comparison
 from holdfast.exceptions import InvalidInputError
 
 __all__ = ["Check", "Decision", "Policy", "Verdict"]
@@ -137,15 +138,7 @@ class Policy:
             raise InvalidInputError(
                 f"policy must be a TOML file, got {path}: {error}; write e.g. max_churn = 0.02"
             ) from error
-        content = content.get("policy", content)
-        known = [field.name for field in fields(cls)]
-        unknown = sorted(set(content) - set(known))
-        if unknown:
-            raise InvalidInputError(
-                f"policy may hold {', '.join(known)}, got {', '.join(unknown)} in {path}; "
-                "correct the names"
-            )
-        policy = cls(**content)
+        policy = cls(**_policy_table(content, path))
         policy.check()
         return policy
 
@@ -236,6 +229,25 @@ class Policy:
             )
             for group in measured.groups
         ]
+
+
+def _policy_table(content: dict[str, Any], path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the limits of a TOML file: its table ``[policy]``, or all of it."""
+    known = [field.name for field in fields(Policy)]
+    table = content.get("policy", content)
+    if not isinstance(table, dict):
+        raise InvalidInputError(
+            f"policy must be a table [policy], got {table!r} in {path}; write the limits below it"
+        )
+    unknown = sorted(set(table) - set(known))
+    if table is not content:  # other tables are other people's, but a limit outside is lost
+        unknown += sorted(set(content) & set(known))
+    if unknown:
+        raise InvalidInputError(
+            f"policy may hold {', '.join(known)}, in one place, got {', '.join(unknown)} in "
+            f"{path}; correct the names, or move them into the table"
+        )
+    return table
 
 
 _WORDS = {"pass": "keeps", "fail": "breaks", "underpowered": "cannot be told from"}

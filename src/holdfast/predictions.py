@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast._validation import (
+    as_array,
     check_choice,
     check_labels,
     check_proba,
@@ -93,7 +94,7 @@ def read_predictions(
         such columns they are used, not `prediction`. The class names become integers or booleans
         where the labels are.
     groups : sequence of str
-        Columns of either table.
+        Columns of either table. A missing value is None, a group of its own.
     weight : str, optional
         The column with row weights, in either table.
 
@@ -151,7 +152,7 @@ def read_predictions(
         new=predicted[1],
         classes=classes,
         y=y,
-        groups={column: _shared(sides, column, _labels) for column in side},
+        groups={column: _shared(sides, column, _groups) for column in side},
         sample_weight=None if weight is None else _shared(sides, weight, _weights),
         ids=None if id is None else frames[0][id].to_numpy(),
     )
@@ -296,7 +297,18 @@ def _fetch_like(base: Table, new: Table, columns: list[str], id_column: str | No
 def _labels(name: str, values: Any) -> NDArray[Any]:
     labels = check_labels(name, values)
     # Integral real numbers are integers with a history of missing values.
-    return labels.astype(np.int64) if labels.dtype.kind == "f" or labels.dtype == "u8" else labels
+    small = labels.dtype == "u8" and labels.max() <= np.iinfo(np.int64).max
+    return labels.astype(np.int64) if labels.dtype.kind == "f" or small else labels
+
+
+def _groups(name: str, values: Any) -> NDArray[Any]:
+    """Return a column of groups with None where it is missing."""
+    groups = as_array(name, values)
+    missing = np.asarray(values.isna())
+    if missing.any():
+        groups = groups.astype(object)
+        groups[missing] = None
+    return groups
 
 
 def _weights(name: str, values: Any) -> NDArray[np.float64]:

@@ -87,6 +87,14 @@ class _ServedClassifier(ClassifierMixin, BaseEstimator):
         """Classes of the probability columns, shape (K,)."""
         return self.classes
 
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the features, where the models inside know them."""
+        return self._any_model().feature_names_in_
+
+    def _any_model(self) -> Any:
+        raise NotImplementedError
+
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
@@ -138,6 +146,9 @@ class AveragedClassifier(_ServedClassifier):
         self.base_model = base_model
         self.base_weight = base_weight
 
+    def _any_model(self) -> Any:
+        return self.estimators[0] if len(self.estimators) else self.base_model.model
+
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the weighted average of the models' probabilities, shape (n, K)."""
         proba = [proba_of(estimator, X, self.classes) for estimator in self.estimators]
@@ -166,6 +177,9 @@ class OverrideClassifier(_ServedClassifier):
         self.base_model = base_model
         self.threshold = threshold
         self.classes = classes
+
+    def _any_model(self) -> Any:
+        return self.estimator
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the new model's probabilities, least changed so that the served class leads."""

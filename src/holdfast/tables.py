@@ -149,6 +149,7 @@ class Table:
 
 
 def connect() -> duckdb.DuckDBPyConnection:
+    """Return a new DuckDB in memory, which never fetches an extension."""
     import duckdb
 
     # Nothing here needs an extension; without this a stray option could make DuckDB fetch one.
@@ -156,6 +157,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> Table:
+    """Make a file readable under `name`; raise unless it is a whole table with rows."""
     suffix = _suffix(path)
     if not path.is_file():
         what = "the folder" if path.is_dir() else "no file at"
@@ -207,6 +209,7 @@ def _reason(error: BaseException) -> str:
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query."""
     return connection.execute(sql).fetchall()
 
 
@@ -270,6 +273,7 @@ def _literal(path: Path) -> str:
 
 
 def quoted(column: str) -> str:
+    """Return a column's name as SQL."""
     return '"' + column.replace('"', '""') + '"'
 
 
@@ -323,11 +327,13 @@ def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
 
 
 def fetch(table: Table, columns: list[str]) -> pd.DataFrame:
+    """Read columns of an open table."""
     listed = ", ".join(quoted(column) for column in dict.fromkeys(columns))
     return fetch_sql(table, f"SELECT {listed} FROM {table.name}")
 
 
 def fetch_sql(table: Table, sql: str) -> pd.DataFrame:
+    """Read a query; an error is one of reading the table's file."""
     with _reading(table.path, _suffix(table.path)):
         return ordinary_columns(table.connection.execute(sql).df())
 

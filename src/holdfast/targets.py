@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from holdfast._validation import (
+    as_array,
+    check_classes,
     check_labels,
     check_proba,
     check_same_length,
@@ -18,6 +20,8 @@ from holdfast._validation import (
 from holdfast.exceptions import InvalidInputError
 
 __all__ = ["anchor", "distill", "one_hot", "smooth"]
+
+WEIGHT_HINT = "0 learns from the labels alone, 1 from the base model alone"
 
 
 def one_hot(y: ArrayLike, *, classes: ArrayLike) -> NDArray[np.float64]:
@@ -45,11 +49,13 @@ def one_hot(y: ArrayLike, *, classes: ArrayLike) -> NDArray[np.float64]:
            [1., 0.]])
     """
     known = check_labels("classes", classes)
-    index = class_index(check_labels("y", y), known)
+    known = check_classes("classes", known, len(known))
+    labels = check_labels("y", y)
+    index = class_index(labels, known)
     if (index < 0).any():
         raise InvalidInputError(
             f"y must be among the classes {known.tolist()[:10]}, got "
-            f"{np.asarray(y)[index < 0][0]!r}; give `classes` in the order of the columns"
+            f"{labels[index < 0].tolist()[0]!r}; give `classes` in the order of the columns"
         )
     target = np.zeros((len(index), len(known)))
     target[np.arange(len(index)), index] = 1.0
@@ -146,8 +152,8 @@ def anchor(
     array([[0.1, 0.9],
            [0.7, 0. ]])
     """
-    check_share("alpha", alpha)
-    check_share("eta", eta)
+    check_share("alpha", alpha, hint=WEIGHT_HINT)
+    check_share("eta", eta, hint="0 leaves those rows out, 1 counts them in full")
     truth, base = _truth_and_base(y, base_proba, classes)
     missing = missing_rows(base)
     base = np.nan_to_num(base)
@@ -188,7 +194,7 @@ def smooth(y: ArrayLike, alpha: float, *, classes: ArrayLike) -> NDArray[np.floa
     array([[0.1, 0.9],
            [0.9, 0.1]])
     """
-    check_share("alpha", alpha)
+    check_share("alpha", alpha, hint="0 leaves the labels as they are")
     truth = one_hot(y, classes=classes)
     return (1 - alpha) * truth + alpha / truth.shape[1]
 
@@ -208,12 +214,13 @@ def _truth_and_base(
 
 
 def _row_weight(lam: Any, n: int) -> NDArray[np.float64]:
-    weight = np.asarray(lam, dtype=np.float64)
-    if weight.ndim > 1 or not ((weight >= 0) & (weight <= 1)).all():
+    if np.ndim(lam) == 0:
+        return np.full(n, check_share("lam", lam, hint=WEIGHT_HINT))
+    weight = as_array("lam", lam)
+    inside = weight.dtype.kind in "iuf" and ((weight >= 0) & (weight <= 1)).all()
+    if weight.ndim > 1 or not inside:
         raise InvalidInputError(
-            f"lam must be in [0, 1], one number or one a row, got {lam!r}; "
-            "0 learns from the labels alone, 1 from the base model alone"
+            f"lam must be in [0, 1], one number or one a row, got {lam!r}; {WEIGHT_HINT}"
         )
-    if weight.ndim == 1:
-        check_same_length(lam=weight, rows=range(n))
-    return np.broadcast_to(weight, (n,)).copy()
+    check_same_length(lam=weight, rows=range(n))
+    return weight.astype(np.float64)

@@ -1,0 +1,53 @@
+# Two commands do everything: `make demo` and `make test`. Each makes its own virtual environment.
+
+PYTHON ?= python3
+PIP_FLAGS ?= --quiet --disable-pip-version-check
+
+# Every extra whose library some code or test here uses.
+EXTRAS = arrow,lightgbm,catboost,dev
+
+PINNED = -c constraints.txt
+SOURCES = pyproject.toml constraints.txt
+
+.PHONY: demo test test-core lint results benchmark clean
+
+demo: .venv-core/ready
+	.venv-core/bin/holdfast demo
+
+test: .venv/ready
+	.venv/bin/python -m pytest
+
+# The core install alone: what needs an extra is skipped, all else must pass.
+test-core: .venv-core/tests-ready
+	.venv-core/bin/python -m pytest -p no:cacheprovider
+
+lint: .venv/ready
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+# The figures of the README and of docs/results, from HOLDFAST_DATA or OpenML.
+results: .venv/ready
+	.venv/bin/python benchmarks/adult_budgets.py
+	.venv/bin/python benchmarks/figures.py
+
+benchmark: .venv/ready
+	.venv/bin/python benchmarks/compare_speed.py
+	.venv/bin/python benchmarks/import_time.py
+
+.venv/ready: $(SOURCES)
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install $(PIP_FLAGS) $(PINNED) -e '.[$(EXTRAS)]'
+	touch $@
+
+.venv-core/ready: $(SOURCES)
+	$(PYTHON) -m venv .venv-core
+	.venv-core/bin/python -m pip install $(PIP_FLAGS) $(PINNED) -e .
+	touch $@
+
+.venv-core/tests-ready: .venv-core/ready
+	.venv-core/bin/python -m pip install $(PIP_FLAGS) $(PINNED) pytest hypothesis
+	touch $@
+
+clean:
+	rm -rf .venv .venv-core build dist report.html

@@ -1,0 +1,68 @@
+"""Run the code blocks of README.md as written, and put what they print below them.
+
+The shell block runs on adult (from HOLDFAST_DATA, else from OpenML): the first third of the
+training rows as old.parquet, all training rows as all.parquet, the test rows as traffic.parquet.
+
+Run: python benchmarks/readme.py
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from holdfast._files import write_text
+from holdfast.datasets import load
+from holdfast.tables import write_table
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCK = re.compile(
+    r"<!-- run -->\n```(?P<language>python|sh)\n(?P<code>.*?)```\n\n"
+    r"```text\n(?P<output>.*?)```\n<!-- /run -->",
+    re.DOTALL,
+)
+
+
+def main() -> None:
+    text = README.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        write_tables(Path(folder))
+        text = BLOCK.sub(lambda found: with_output(found, Path(folder)), text)
+    write_text(README, text)
+
+
+def write_tables(folder: Path) -> None:
+    data = load("adult")
+    parts = data.train_test()
+    table = data.X.assign(income=data.y, id=np.arange(len(data.y)))
+    write_table(table.iloc[parts.train[: len(parts.train) // 3]], folder / "old.parquet")
+    write_table(table.iloc[parts.train], folder / "all.parquet")
+    write_table(table.iloc[parts.test], folder / "traffic.parquet")
+
+
+def with_output(found: re.Match[str], folder: Path) -> str:
+    output = run(found["language"], found["code"], folder)
+    start, end = (part - found.start() for part in found.span("output"))
+    return found[0][:start] + output + found[0][end:]
+
+
+def run(language: str, code: str, folder: Path) -> str:
+    """Run one block; the shell finds the `holdfast` of this environment."""
+    command = [sys.executable, "-c", code] if language == "python" else ["bash", "-c", code]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"a block of README.md failed:\n{code}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The command line: one small file for each command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from holdfast.cli.compare import compare
+from holdfast.cli.demo import demo
+from holdfast.cli.predict import predict
+from holdfast.cli.train import train
+from holdfast.exceptions import HoldfastError
+
+__all__ = ["app", "main"]
+
+EXIT_BAD_INPUT = 2
+
+app = typer.Typer(
+    name="holdfast",
+    help="Update a classifier without needlessly changing its predictions (predictive churn).",
+    epilog="Exit codes: 0 done or PROMOTE, 1 REJECT, 2 wrong use or bad input, 3 HOLD.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, compare, train, predict):
+    app.command()(command)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from holdfast import __version__
+
+        typer.echo(f"holdfast {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; bad input is one readable message and exit code 2."""
+    try:
+        app()
+    except HoldfastError as error:
+        typer.echo(f"holdfast: {error}", err=True)
+        sys.exit(EXIT_BAD_INPUT)
+    except OSError as error:
+        typer.echo(f"holdfast: {error.strerror or error} ({error.filename})", err=True)
+        sys.exit(EXIT_BAD_INPUT)

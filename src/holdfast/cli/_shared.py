@@ -1,0 +1,168 @@
+"""What several commands share: output for people and machines, progress, models and learners."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from holdfast.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from holdfast.policy import Decision
+
+__all__ = [
+    "EXIT_CODES",
+    "JSON_OPTION",
+    "TRUSTED_OPTION",
+    "features_of",
+    "make_learner",
+    "percent",
+    "print_decision",
+    "print_json",
+    "print_table",
+    "progress",
+    "write_report",
+]
+
+EXIT_CODES = {"PROMOTE": 0, "REJECT": 1, "HOLD": 3}
+
+JSON_OPTION = typer.Option("--json", help="Print one JSON object, for machines.")
+TRUSTED_OPTION = typer.Option(
+    "--trusted",
+    metavar="NAME",
+    help="Type inside a model file to trust, or the name of a pickle to trust; repeatable.",
+)
+
+LEARNERS = ("linear", "trees", "forest")
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one JSON object on standard output."""
+    typer.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def print_decision(decision: Decision) -> None:
+    """Print the verdict and its reasons."""
+    colour = {"PROMOTE": "green", "REJECT": "red", "HOLD": "yellow"}[str(decision.verdict)]
+    typer.secho(str(decision.verdict), fg=colour, bold=True)
+    for reason in decision.reasons:
+        typer.echo(f"  - {reason}")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a readable table; numbers are text already."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="right" if position else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    # Without a terminal the width is unknown; a pipe or a log takes lines of any length.
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width).print(table)
+
+
+def percent(value: float | None, interval: Sequence[float] | None = None) -> str:
+    """Return a share as text, with its interval."""
+    if value is None:
+        return "–"
+    text = f"{value:.2%}"
+    return text if interval is None else f"{text} ({interval[0]:.2%} to {interval[1]:.2%})"
+
+
+@contextmanager
+def progress(message: str) -> Iterator[None]:
+    """Show that work goes on, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(message):
+        yield
+
+
+def write_report(path: Path | None, summary: dict[str, Any]) -> None:
+    """Write the HTML report where one was asked for."""
+    if path is None:
+        return
+    from holdfast._files import write_text
+    from holdfast.report.render import render_page
+
+    write_text(path, render_page(summary))
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """Raise before any work when an output could not be written afterwards."""
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise InvalidInputError(f"{path} must be a file to write, got a folder; name a file")
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+            raise InvalidInputError(
+                f"{path} must be in an existing folder that can be written to; create {path.parent}"
+            )
+
+
+def make_learner(name: str, X: pd.DataFrame, seed: int) -> Any:
+    """Return an unfitted pipeline of preprocessing and classifier.
+
+    Parameters
+    ----------
+    name : {"linear", "trees", "forest"}
+    X : DataFrame
+        Tells numeric from categorical columns.
+    seed : int
+    """
+    from sklearn.pipeline import make_pipeline
+
+    from holdfast._validation import check_choice
+    from holdfast.preprocessing import preprocessor
+
+    check_choice("--learner", name, LEARNERS)
+    if name == "linear":
+        from sklearn.linear_model import LogisticRegression
+
+        return make_pipeline(preprocessor(X, kind="linear"), LogisticRegression(max_iter=1000))
+    if name == "forest":
+        from sklearn.ensemble import RandomForestClassifier
+
+        forest = RandomForestClassifier(min_samples_leaf=5, random_state=seed)
+        return make_pipeline(preprocessor(X, kind="linear"), forest)
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    boosted = HistGradientBoostingClassifier(random_state=seed)
+    return make_pipeline(preprocessor(X, kind="trees"), boosted)
+
+
+def features_of(model: Any, card: dict[str, Any], table: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of `table` that the model was trained on, in its order."""
+    features = card.get("features")
+    if features is None:
+        features = list(getattr(model, "feature_names_in_", []))
+    if not features:
+        raise InvalidInputError(
+            f"the model must know the names of its features, got a {type(model).__name__} without; "
+            "train it on a data frame, or with holdfast train"
+        )
+    missing = [name for name in features if name not in table.columns]
+    if missing:
+        raise InvalidInputError(
+            f"the data must have the columns that the model was trained on, got none of "
+            f"{', '.join(map(repr, missing[:10]))}; the table has {', '.join(table.columns[:20])}"
+        )
+    return table[list(features)]

@@ -1,0 +1,168 @@
+"""`holdfast compare BASE NEW`: measure the churn between two prediction tables, and decide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.cli._shared import (
+    EXIT_CODES,
+    JSON_OPTION,
+    check_outputs,
+    percent,
+    print_decision,
+    print_json,
+    print_table,
+    progress,
+    write_report,
+)
+
+if TYPE_CHECKING:
+    from holdfast.comparison import Comparison
+    from holdfast.policy import Policy
+
+MAX_GROUPS_SHOWN = 20
+
+
+def compare(
+    base: Annotated[Path, typer.Argument(help="Predictions of the base model.")],
+    new: Annotated[Path, typer.Argument(help="Predictions of the new model.")],
+    id_column: Annotated[
+        str | None, typer.Option("--id", help="Column that joins the two tables.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column with the truth [default: label, where there is one].")
+    ] = None,
+    prediction: Annotated[str, typer.Option(help="Column with the class.")] = "prediction",
+    proba_prefix: Annotated[
+        str, typer.Option(help="Start of the columns with probabilities.")
+    ] = "proba_",
+    group: Annotated[
+        list[str] | None, typer.Option(help="Column whose groups are reported; repeatable.")
+    ] = None,
+    weight: Annotated[str | None, typer.Option(help="Column with row weights.")] = None,
+    max_churn: Annotated[
+        float | None, typer.Option(help="Largest share of answers that may change.")
+    ] = None,
+    max_negative_flips: Annotated[
+        float | None, typer.Option(help="Largest share that may go from right to wrong.")
+    ] = None,
+    min_gain: Annotated[
+        float | None,
+        typer.Option(help="Least accuracy gain; -0.005: at most half a point worse."),
+    ] = None,
+    per_group: Annotated[
+        float | None, typer.Option(help="Largest churn within each group.")
+    ] = None,
+    confidence: Annotated[
+        float | None, typer.Option(help="Of the intervals [default: 0.95].")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="TOML file with these limits; flags go before it.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Compare two models' predictions and say whether to promote the new one.
+
+    With limits, the exit code is 0 for PROMOTE, 1 for REJECT and 3 for HOLD.
+    """
+    from holdfast.comparison import compare as compare_models
+    from holdfast.predictions import read_predictions
+    from holdfast.report.summarise import summarise_comparison
+
+    check_outputs(report)
+    limits = _policy(
+        policy,
+        max_churn=max_churn,
+        max_negative_flips=max_negative_flips,
+        min_gain=min_gain,
+        per_group=per_group,
+        confidence=confidence,
+    )
+    with progress("comparing"):
+        pair = read_predictions(
+            base,
+            new,
+            id=id_column,
+            label=label,
+            prediction=prediction,
+            proba_prefix=proba_prefix,
+            groups=tuple(group or ()),
+            weight=weight,
+        )
+        comparison = compare_models(
+            pair.base,
+            pair.new,
+            pair.y,
+            groups=pair.groups or None,
+            sample_weight=pair.sample_weight,
+            classes=pair.classes,
+            confidence=_confidence(limits, confidence),
+            max_group_churn=None if limits is None else limits.per_group,
+        )
+    decision = None if limits is None else limits.decide(comparison)
+    summary = summarise_comparison(
+        comparison,
+        decision=decision,
+        base=pair.base,
+        new=pair.new,
+        classes=pair.classes,
+        y=pair.y,
+        ids=pair.ids,
+        facts={"base": base.name, "new": new.name, "rows": comparison.n},
+    )
+    write_report(report, summary)
+    if as_json:
+        verdict: dict[str, Any] = {"verdict": None, "reasons": [], "checks": []}
+        print_json(comparison.to_dict() | (decision.to_dict() if decision else verdict))
+    else:
+        _print(comparison)
+        if decision is not None:
+            print_decision(decision)
+    raise typer.Exit(0 if decision is None else EXIT_CODES[str(decision.verdict)])
+
+
+def _policy(path: Path | None, **flags: float | None) -> Policy | None:
+    """Return the limits, None where there are none; flags go before the file."""
+    from dataclasses import replace
+
+    from holdfast.policy import Policy
+
+    given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+    if path is None and not set(given) - {"confidence"}:
+        return None
+    policy = replace(Policy.from_toml(path), **given) if path else Policy(**given)
+    policy.check()
+    return policy
+
+
+def _confidence(policy: Policy | None, flag: float | None) -> float:
+    if policy is not None:
+        return policy.confidence
+    return 0.95 if flag is None else flag
+
+
+def _print(comparison: Comparison) -> None:
+    typer.echo(str(comparison))
+    if not comparison.groups:
+        return
+    worst = sorted(comparison.groups, key=lambda group: -group.churn_rate)[:MAX_GROUPS_SHOWN]
+    print_table(
+        ["group", "rows", "churn", "negative flips", "accuracy gain", "status"],
+        [
+            [
+                group.name,
+                f"{group.n:,}",
+                percent(group.churn_rate, group.churn_rate_interval),
+                percent(group.negative_flip_rate),
+                percent(group.accuracy_gain),
+                group.status or "–",
+            ]
+            for group in worst
+        ],
+    )
+    if len(comparison.groups) > len(worst):
+        typer.echo(f"{len(comparison.groups) - len(worst)} groups of lower churn are not shown")

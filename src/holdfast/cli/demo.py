@@ -1,0 +1,236 @@
+"""`holdfast demo`: the whole job on real data, from base model to report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.cli._shared import (
+    JSON_OPTION,
+    check_outputs,
+    make_learner,
+    percent,
+    print_json,
+    print_table,
+    progress,
+    write_report,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from holdfast.comparison import Comparison
+    from holdfast.datasets import Dataset
+    from holdfast.estimator import LowChurnClassifier
+
+OLD_SHARE = 1 / 3
+
+
+def demo(
+    data: Annotated[
+        str, typer.Option(help="Name of a data set, or a Parquet, CSV or Arrow file.")
+    ] = "digits",
+    target: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
+    learner: Annotated[str, typer.Option(help="linear, trees or forest.")] = "linear",
+    budget: Annotated[
+        list[float] | None, typer.Option(help="Churn budget; repeatable [default: 1, 2, 4 %].")
+    ] = None,
+    mixture: Annotated[
+        list[str] | None,
+        typer.Option(help="average, single or override; repeatable [default: average, override]."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of splits and learners.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Candidates fitted at once.")] = 1,
+    report: Annotated[Path, typer.Option(help="HTML report to write.")] = Path("report.html"),
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Train a base model on older rows, then retrain it plainly and under churn budgets.
+
+    Everything is measured on rows that nobody trained or selected on. Works offline.
+    """
+    from holdfast.datasets import load
+
+    check_outputs(report)
+    update = _Update(load(data, target=target), learner, seed, jobs)
+    start = time.perf_counter()
+    with progress("training the base model, plain retraining and the path of candidates"):
+        lines = [update.cold()]
+        for limit in budget or (0.01, 0.02, 0.04):
+            lines += [update.budgeted(limit, kind) for kind in mixture or ("average", "override")]
+    write_report(report, update.summary(lines))
+    if as_json:
+        print_json({"data": update.data.name, "rows": update.n_rows} | _plain_lines(lines))
+        return
+    _print(update, lines, report, time.perf_counter() - start)
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """One retraining, measured against the base model on the test rows."""
+
+    name: str
+    budget: float | None
+    comparison: Comparison
+    model: Any
+
+    @property
+    def status(self) -> str | None:
+        from holdfast._statistics import judge
+
+        if self.budget is None:
+            return None
+        return judge(self.comparison.churn_rate_interval, self.budget)
+
+    @property
+    def kept(self) -> str:
+        """Say in words whether the budget was kept."""
+        if self.budget is None or self.status is None:
+            return "–"
+        if self.status == "underpowered":
+            over = self.comparison.churn_rate > self.budget
+            return "over, within noise" if over else "kept, within noise"
+        return {"pass": "kept", "fail": "broken"}[self.status]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values; the report's table of budgets takes them as they are."""
+        comparison = self.comparison
+        return {
+            "name": self.name,
+            "budget": self.budget,
+            "accuracy": comparison.accuracy_new,
+            "accuracy_interval": list(comparison.accuracy_new_interval or ()),
+            "accuracy_gain": comparison.accuracy_gain,
+            "churn_rate": comparison.churn_rate,
+            "churn_rate_interval": list(comparison.churn_rate_interval),
+            "negative_flip_rate": comparison.negative_flip_rate,
+            "status": self.status,
+        }
+
+
+class _Update:
+    """A base model trained on the older rows, and everything that is retrained against it."""
+
+    def __init__(self, data: Dataset, learner: str, seed: int, jobs: int) -> None:
+        from sklearn.base import clone
+
+        self.data, self.seed, self.jobs = data, seed, jobs
+        parts = data.train_test(random_state=seed)
+        self.test = parts.test
+        self.train = parts.train
+        self.seen = self._older_rows()
+        self.learner = make_learner(learner, data.X, seed)
+        self.base = clone(self.learner).fit(*self._rows(self.train[self.seen]))
+        self.X_test, self.y_test = self._rows(self.test)
+        self.base_pred = self.base.predict(self.X_test)
+
+    @property
+    def n_rows(self) -> dict[str, int]:
+        """Rows of each part."""
+        old = int(self.seen.sum())
+        return {"base": old, "retraining": len(self.train), "test": len(self.test)}
+
+    def _older_rows(self) -> NDArray[Any]:
+        """Mark the older training rows: the first third of each class, in the order of the data."""
+        import pandas as pd
+
+        labels = pd.Series(self.data.y[self.train])
+        groups = labels.groupby(labels)
+        return (groups.cumcount() < OLD_SHARE * groups.transform("size")).to_numpy()
+
+    def _rows(self, index: NDArray[Any]) -> tuple[pd.DataFrame, NDArray[Any]]:
+        return self.data.X.iloc[index], self.data.y[index]
+
+    def cold(self) -> _Line:
+        """Retrain plainly on all rows."""
+        from sklearn.base import clone
+
+        return self._measured("cold start", None, clone(self.learner).fit(*self._rows(self.train)))
+
+    def budgeted(self, max_churn: float, mixture: str) -> _Line:
+        """Retrain on all rows inside a budget."""
+        model = self._path.with_budget(max_churn=max_churn, mixture=mixture)
+        return self._measured(mixture, max_churn, model)
+
+    @cached_property
+    def _path(self) -> LowChurnClassifier:
+        """All candidates, trained once; every budget selects from them."""
+        from holdfast import LowChurnClassifier
+
+        model = LowChurnClassifier(
+            self.learner, self.base, n_jobs=self.jobs, random_state=self.seed
+        )
+        return model.fit(*self._rows(self.train), seen_by_base=self.seen)
+
+    def _measured(self, name: str, budget: float | None, model: Any) -> _Line:
+        from holdfast.comparison import compare
+
+        new_pred = model.predict(self.X_test)
+        return _Line(name, budget, compare(self.base_pred, new_pred, self.y_test), model)
+
+    def summary(self, lines: list[_Line]) -> dict[str, Any]:
+        """Return what the report shows: all budgets, and the middle one in detail."""
+        from holdfast.policy import Policy
+        from holdfast.report.frontier import frontier
+        from holdfast.report.summarise import summarise_comparison
+
+        detailed = lines[1:][(len(lines) - 1) // 2]
+        model, classes = detailed.model, detailed.model.classes_
+        summary = summarise_comparison(
+            detailed.comparison,
+            decision=Policy(max_churn=detailed.budget).decide(detailed.comparison),
+            base=self.base.predict_proba(self.X_test),
+            new=model.predict_proba(self.X_test),
+            classes=classes,
+            y=self.y_test,
+            ids=self.X_test.index.to_numpy(),
+            title=f"Updating a model of {self.data.name}",
+            facts={
+                "data": self.data.name,
+                "source": self.data.source,
+                "sha256": self.data.sha256,
+                "rows": self.n_rows | {"selection": model.selection_.n},
+                "seed": self.seed,
+            },
+        )
+        return summary | {
+            "subtitle": f"In detail: {detailed.name} under a budget of {percent(detailed.budget)}",
+            "serving": model.serving_,
+            "frontier": frontier(model),
+            "budgets": [line.to_dict() for line in lines],
+        }
+
+
+def _plain_lines(lines: list[_Line]) -> dict[str, Any]:
+    return {"accuracy_base": lines[0].comparison.accuracy_base} | {
+        "results": [line.to_dict() for line in lines]
+    }
+
+
+def _print(update: _Update, lines: list[_Line], report: Path, seconds: float) -> None:
+    rows, base = update.n_rows, lines[0].comparison
+    typer.echo(
+        f"{update.data.name}: base model on {rows['base']:,} older rows, retraining on "
+        f"{rows['retraining']:,}, measured on {rows['test']:,} others"
+    )
+    typer.echo(f"base model: accuracy {percent(base.accuracy_base)}")
+    print_table(
+        ["retraining", "budget", "accuracy", "churn (95 % interval)", "negative flips", "on these rows"],
+        [
+            [
+                line.name,
+                "–" if line.budget is None else f"{line.budget:.0%}",
+                percent(line.comparison.accuracy_new),
+                percent(line.comparison.churn_rate, line.comparison.churn_rate_interval),
+                percent(line.comparison.negative_flip_rate),
+                line.kept,
+            ]
+            for line in lines
+        ],
+    )
+    typer.echo(f"report: {report}   ({seconds:.0f} s)")

@@ -1,0 +1,73 @@
+"""`holdfast predict MODEL DATA`: write a prediction table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from holdfast.cli._shared import (
+    JSON_OPTION,
+    TRUSTED_OPTION,
+    check_outputs,
+    features_of,
+    print_json,
+    progress,
+)
+from holdfast.exceptions import InvalidInputError
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Model file (.skops).")],
+    data: Annotated[Path, typer.Argument(help="Rows to predict: Parquet, CSV or Arrow.")],
+    out: Annotated[Path, typer.Option(help="Prediction table to write.")],
+    id_column: Annotated[
+        str | None, typer.Option("--id", help="Column of the data to keep as the id.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Column with the truth [default: the model's target, if there]."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(help="Column to keep, e.g. a group; repeatable.")
+    ] = None,
+    trusted: Annotated[list[str] | None, TRUSTED_OPTION] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Predict rows with a model and write a prediction table for `holdfast compare`."""
+    import pandas as pd
+
+    from holdfast.persistence import load_model
+    from holdfast.tables import read_table, write_table
+
+    check_outputs(out)
+    loaded = load_model(model, trusted=tuple(trusted or ()))
+    table = read_table(data)
+    target = label or loaded.card.get("target")
+    kept = {name: name for name in [*([id_column] if id_column else []), *(keep or [])]}
+    if label or target in table.columns:
+        kept["label"] = str(target)
+    _check_columns(list(kept.values()), table)
+    X = features_of(loaded.model, loaded.card, table)
+    with progress(f"predicting {len(X):,} rows"):
+        columns: dict[str, Any] = {name: table[source] for name, source in kept.items()}
+        columns["prediction"] = loaded.model.predict(X)
+        if hasattr(loaded.model, "predict_proba"):
+            proba = loaded.model.predict_proba(X)
+            for position, name in enumerate(loaded.model.classes_):
+                columns[f"proba_{name}"] = proba[:, position]
+        write_table(pd.DataFrame(columns), out)
+    if as_json:
+        print_json({"n": len(X), "out": str(out), "columns": list(columns)})
+    else:
+        typer.echo(f"{len(X):,} predictions in {out}")
+
+
+def _check_columns(names: list[str], table: Any) -> None:
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise InvalidInputError(
+            f"the data must have the column {missing[0]!r}, got "
+            f"{', '.join(map(str, table.columns[:20]))}; correct the name"
+        )

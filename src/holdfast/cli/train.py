@@ -1,0 +1,291 @@
+"""`holdfast train DATA`: train a first release, or an update inside a churn budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.cli._shared import (
+    JSON_OPTION,
+    TRUSTED_OPTION,
+    check_outputs,
+    make_learner,
+    print_decision,
+    print_json,
+    progress,
+    write_report,
+)
+from holdfast.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from holdfast._base_model import BasePredictions
+    from holdfast.comparison import Comparison
+    from holdfast.datasets import Dataset
+    from holdfast.estimator import LowChurnClassifier
+    from holdfast.persistence import LoadedModel
+    from holdfast.policy import Decision
+
+
+def train(
+    data: Annotated[str, typer.Argument(help="Rows: a Parquet, CSV or Arrow file, or a name.")],
+    out: Annotated[Path, typer.Option(help="Model file to write (.skops).")],
+    target: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="Deployed model; without it this is a first release.")
+    ] = None,
+    max_churn: Annotated[
+        float | None, typer.Option(help="The budget: share of answers that may change.")
+    ] = None,
+    min_accuracy: Annotated[
+        str | None,
+        typer.Option(help="Instead: lowest churn at this accuracy, a share or 'cold' [default]."),
+    ] = None,
+    mixture: Annotated[str, typer.Option(help="average, single or override.")] = "average",
+    method: Annotated[
+        list[str] | None, typer.Option(help="distill, anchor, …; repeatable [default: distill].")
+    ] = None,
+    learner: Annotated[
+        str | None,
+        typer.Option(help="linear, trees or forest [default: the base model's, else linear]."),
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Column that is no feature, e.g. an id; repeatable.")
+    ] = None,
+    seen: Annotated[
+        str | None,
+        typer.Option(help="Column of true/false: rows that the base model was trained on."),
+    ] = None,
+    validation_fraction: Annotated[
+        float, typer.Option(help="Share of rows held out for the selection.")
+    ] = 0.2,
+    test_fraction: Annotated[
+        float,
+        typer.Option(help="Share of rows held out to measure the result; 0: no measurement."),
+    ] = 0.2,
+    seed: Annotated[int, typer.Option(help="Of splits and learners.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Candidates fitted at once.")] = 1,
+    trusted: Annotated[list[str] | None, TRUSTED_OPTION] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Train a model, inside a churn budget where a base model is given."""
+    from holdfast import LowChurnClassifier
+    from holdfast.persistence import load_model, save_model
+
+    check_outputs(out, report)
+    if base is None and (max_churn is not None or min_accuracy is not None or seen):
+        raise InvalidInputError(
+            "--base must be given with --max-churn, --min-accuracy or --seen, got none; name the "
+            "deployed model, or leave them out for a first release"
+        )
+    loaded = None if base is None else load_model(base, trusted=tuple(trusted or ()))
+    rows = _rows(data, target, drop or [], seen)
+    parts = _split(rows, test_fraction, seed)
+    name = learner or (loaded.card.get("learner") if loaded else None) or "linear"
+    model = LowChurnClassifier(
+        make_learner(name, rows.X, seed),
+        None if loaded is None else loaded.model,
+        method=method or "distill",
+        max_churn=max_churn,
+        min_accuracy=_min_accuracy(min_accuracy),
+        mixture=mixture,
+        validation_fraction=validation_fraction,
+        n_jobs=jobs,
+        random_state=seed,
+    )
+    with progress(f"training on {len(parts.train):,} rows"):
+        model.fit(
+            rows.X.iloc[parts.train],
+            rows.y[parts.train],
+            seen_by_base=None if rows.seen is None else rows.seen[parts.train],
+        )
+    result = _Result(model, rows, parts, loaded, name, seed)
+    card = result.card()
+    save_model(model.served_, out, card=card)
+    write_report(report, result.summary())
+    _print(result, card, out, as_json=as_json)
+
+
+def _min_accuracy(text: str | None) -> float | str | None:
+    if text is None or text == "cold":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"--min-accuracy must be a share or 'cold', got {text!r}; give e.g. 0.85"
+        ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The table, and which of its rows the base model was trained on."""
+
+    data: Dataset
+    X: pd.DataFrame
+    y: NDArray[Any]
+    seen: NDArray[Any] | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    train: NDArray[Any]
+    test: NDArray[Any]
+
+
+def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _Rows:
+    from holdfast.datasets import load
+
+    loaded = load(data, target=target)
+    unknown = [name for name in [*drop, *([seen] if seen else [])] if name not in loaded.X.columns]
+    if unknown:
+        raise InvalidInputError(
+            f"the data must have the column {unknown[0]!r}, got "
+            f"{', '.join(map(str, loaded.X.columns[:20]))}; correct the name"
+        )
+    marks = None
+    if seen is not None:
+        marks = loaded.X[seen].to_numpy()
+        if marks.dtype.kind != "b":
+            raise InvalidInputError(
+                f"--seen must name a column of true and false, got {seen!r} of type {marks.dtype}; "
+                "mark the rows that the base model was trained on"
+            )
+    features = loaded.X.drop(columns=[*drop, *([seen] if seen else [])])
+    return _Rows(loaded, features, loaded.y, marks)
+
+
+def _split(rows: _Rows, test_fraction: float, seed: int) -> _Parts:
+    """Hold test rows out, from those that the base model has not seen."""
+    import numpy as np
+
+    from holdfast._rows import held_out_rows
+    from holdfast._validation import check_share
+
+    check_share("--test-fraction", test_fraction)
+    n = len(rows.y)
+    if not test_fraction:
+        return _Parts(np.arange(n), np.arange(0))
+    _, codes = np.unique(rows.y, return_inverse=True)
+    return _Parts(*held_out_rows(n, test_fraction, seed, rows.seen, stratify=codes))
+
+
+@dataclass(frozen=True, eq=False)
+class _Result:
+    """One finished training, and what is told about it."""
+
+    model: LowChurnClassifier
+    rows: _Rows
+    parts: _Parts
+    loaded: LoadedModel | None
+    learner: str
+    seed: int
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """Base against new model on the test rows."""
+        from holdfast.comparison import compare
+
+        if self.loaded is None or not len(self.parts.test):
+            return None
+        X = self.rows.X.iloc[self.parts.test]
+        return compare(
+            self._base_predictions.served, self.model.predict(X), self.rows.y[self.parts.test]
+        )
+
+    @cached_property
+    def _base_predictions(self) -> BasePredictions:
+        from holdfast._base_model import BaseModel
+
+        assert self.loaded is not None  # asked for only where there is a base model
+        base = BaseModel.of(self.loaded.model, None, self.model.classes_)
+        return base.predict(self.rows.X.iloc[self.parts.test], self.model.classes_)
+
+    @cached_property
+    def accuracy(self) -> float | None:
+        """Accuracy of the new model on the test rows."""
+        if not len(self.parts.test):
+            return None
+        X = self.rows.X.iloc[self.parts.test]
+        return float((self.model.predict(X) == self.rows.y[self.parts.test]).mean())
+
+    @property
+    def decision(self) -> Decision | None:
+        """The budget held against the test rows."""
+        from holdfast.policy import Policy
+
+        if self.comparison is None or self.model.max_churn is None:
+            return None
+        return Policy(max_churn=self.model.max_churn).decide(self.comparison)
+
+    def card(self) -> dict[str, Any]:
+        """Return what the model file tells about itself."""
+        from holdfast.report.summarise import provenance
+
+        model = self.model
+        return provenance(
+            data=self.rows.data.name,
+            data_sha256=self.rows.data.sha256,
+            target=self.rows.data.target,
+            features=list(self.rows.X.columns),
+            classes=model.classes_,
+            learner=self.learner,
+            method=model.method,
+            mixture=model.mixture,
+            max_churn=model.max_churn,
+            lam=model.lambda_,
+            serving=model.serving_,
+            seed=self.seed,
+            rows={
+                "train": len(self.parts.train),
+                "selection": 0 if model.selection_ is None else model.selection_.n,
+                "test": len(self.parts.test),
+            },
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the report shows."""
+        from holdfast.report.frontier import frontier
+        from holdfast.report.summarise import summarise_comparison
+
+        card = self.card()
+        if self.loaded is None or self.comparison is None:
+            return {"title": "Model trained", "serving": self.model.serving_, "provenance": card}
+        X = self.rows.X.iloc[self.parts.test]
+        summary = summarise_comparison(
+            self.comparison,
+            decision=self.decision,
+            base=self._base_predictions.matched.proba,
+            new=self.model.predict_proba(X),
+            classes=self.model.classes_,
+            y=self.rows.y[self.parts.test],
+            ids=X.index.to_numpy(),
+            title="Update inside a churn budget",
+            facts=card,
+        )
+        return summary | {"serving": self.model.serving_, "frontier": frontier(self.model)}
+
+
+def _print(result: _Result, card: dict[str, Any], out: Path, *, as_json: bool) -> None:
+    comparison, decision = result.comparison, result.decision
+    if as_json:
+        measured = {} if comparison is None else comparison.to_dict()
+        verdict = {"verdict": None, "reasons": []} if decision is None else decision.to_dict()
+        accuracy = {"accuracy_new": result.accuracy} | measured
+        print_json({"out": str(out), "card": card} | accuracy | verdict)
+        return
+    typer.echo(f"{out}: {result.model.serving_}, {len(result.rows.X.columns)} features")
+    if comparison is not None:
+        typer.echo(f"on test rows: {comparison}")
+    elif result.accuracy is not None:
+        typer.echo(f"accuracy {result.accuracy:.2%} on {len(result.parts.test):,} test rows")
+    if decision is not None:
+        typer.echo("the budget on these rows: ", nl=False)
+        print_decision(decision)

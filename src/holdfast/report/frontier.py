@@ -1,0 +1,104 @@
+"""The churn-accuracy frontier of a fitted update as plain points for the chart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["frontier"]
+
+
+def frontier(model: Any) -> dict[str, Any] | None:
+    """Return the points that a `LowChurnClassifier` looked at, with the chosen one marked.
+
+    Parameters
+    ----------
+    model : LowChurnClassifier
+        Fitted.
+
+    Returns
+    -------
+    dict or None
+        As `render_page` takes it; None for a first release, which had nothing to choose.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from holdfast import LowChurnClassifier
+    >>> first = LowChurnClassifier(LogisticRegression()).fit([[0.0], [1.0]], [0, 1])
+    >>> frontier(first) is None
+    True
+    """
+    selection = model.selection_
+    if selection is None:
+        return None
+    points = (
+        _override_points(model, selection)
+        if hasattr(selection, "threshold")
+        else _mixture_points(model, selection)
+    )
+    hard = getattr(selection, "churn", "hard") == "hard"
+    return {
+        "points": points,
+        "budget": selection.max_churn if hard else None,
+        "measured_on": f"{selection.n:,} selection rows",
+    }
+
+
+def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
+    names = [*model.path_.labels, "base model"]
+    lambdas = np.append(model.path_.lambdas, 1.0)
+    chosen = np.append(selection.weights, selection.base_weight)
+    points = []
+    for point in selection.frontier:
+        weights = np.append(point.weights, np.zeros(len(names) - len(point.weights)))
+        used = np.flatnonzero(weights)
+        single = len(used) == 1
+        points.append(
+            {
+                "series": _series(names[used[0]]) if single else "average",
+                "label": names[used[0]] if single else f"average of {len(used)}",
+                "churn_rate": point.churn_rate,
+                "accuracy": point.accuracy,
+                "lam": float(weights @ lambdas),
+                "weights": {names[i]: float(weights[i]) for i in used},
+                "chosen": bool(np.array_equal(weights, chosen)),
+            }
+        )
+    return _distinct(points)
+
+
+def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
+    names, lambdas = model.path_.labels, model.path_.lambdas
+    return _distinct(
+        [
+            {
+                "series": "override"
+                if point.candidate == selection.candidate
+                else "override by another candidate",
+                "label": f"override by {names[point.candidate]}, τ = {point.threshold:.3g}",
+                "churn_rate": point.churn_rate,
+                "accuracy": point.accuracy,
+                "lam": float(lambdas[point.candidate]),
+                "weights": {names[point.candidate]: 1.0},
+                "chosen": point.candidate == selection.candidate
+                and point.threshold == selection.threshold,
+            }
+            for point in selection.frontier
+        ]
+    )
+
+
+def _series(label: str) -> str:
+    return label.partition("(")[0]
+
+
+def _distinct(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Drop repeated measures of one series, keeping the chosen one, in order of churn."""
+    kept: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for point in points:
+        key = (point["series"], point["churn_rate"], point["accuracy"])
+        if key not in kept or point["chosen"]:
+            kept[key] = point
+    return sorted(kept.values(), key=lambda point: (point["series"], point["churn_rate"]))

@@ -1,0 +1,77 @@
+"""The documents: code blocks run as written, tables equal their figures, links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from holdfast.tables import write_table
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Hold the tables that the shell block names."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(900, 3)), columns=["age", "hours", "gain"])
+    frame["sex"] = rng.choice(["Female", "Male"], 900)
+    frame["income"] = np.where(frame["age"] + rng.normal(size=900) > 0, ">50K", "<=50K")
+    frame["id"] = np.arange(900)
+    for name, part in (("old", frame[:250]), ("all", frame[:600]), ("traffic", frame[600:])):
+        write_table(part, tmp_path / f"{name}.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize("language", ["python", "sh"])
+def test_code_blocks_run(language: str, folder: Path) -> None:
+    readme = script("readme")
+    blocks = [found for found in readme.BLOCK.finditer(README) if found["language"] == language]
+    assert len(blocks) == 1
+    code = blocks[0]["code"]
+    assert sum(bool(line.strip()) for line in code.splitlines()) <= 10
+    command = [sys.executable, "-c", code] if language == "python" else ["bash", "-c", code]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode in ((0,) if language == "python" else (0, 1, 3)), done.stderr
+    assert "churn" in done.stdout
+
+
+def test_tables_equal_their_figures() -> None:
+    adult = script("adult_budgets")
+    result = json.loads(adult.RESULTS.read_text(encoding="utf-8"))
+    assert adult.PAGE.read_text(encoding="utf-8") == adult.page(result)
+    shown = adult.MARKERS.search(README)
+    assert shown is not None
+    rows = [row for row in result["rows"] if row["seed"] == 0]
+    assert shown[0].split("\n", 1)[1].rsplit("\n", 1)[0] + "\n" == adult.table(result, rows)
+
+
+def test_links_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"

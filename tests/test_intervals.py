@@ -1,0 +1,83 @@
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, multinomial, norm
+
+from holdfast._intervals import mcnemar_p_value, paired_interval, wilson_interval
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.8, 0.95, 0.999999])
+@pytest.mark.parametrize("n", [1, 2, 17, 1000])
+def test_wilson_equals_scipy(n, confidence):
+    for k in sorted({0, 1, n // 3, n - 1, n}):
+        expected = binomtest(k, n).proportion_ci(confidence, method="wilson")
+        low, high = wilson_interval(k / n, n, confidence)
+        assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-10)
+        assert 0 <= low <= k / n <= high <= 1
+
+
+def test_wilson_ends_are_exact():
+    assert wilson_interval(0.0, 7, 0.95)[0] == 0
+    assert wilson_interval(1.0, 7, 0.95)[1] == 1
+    z2 = norm.ppf(0.975) ** 2
+    assert wilson_interval(0.0, 7, 0.95)[1] == pytest.approx(z2 / (7 + z2))
+
+
+def test_wilson_of_arrays_and_effective_numbers():
+    low, high = wilson_interval([0.1, 0.5], [10.5, 3.25], 0.9)
+    for i, (p, n) in enumerate([(0.1, 10.5), (0.5, 3.25)]):
+        z = norm.ppf(0.95)
+        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        assert (low[i], high[i]) == pytest.approx((centre - half, centre + half))
+
+
+def test_extreme_confidence_stays_finite():
+    low, high = wilson_interval(0.1, 100, 1 - 1e-15)
+    assert 0 < low < 0.1 < high < 1
+    assert np.isfinite(paired_interval(0.1, 0.2, 100, 1 - 1e-15)).all()
+
+
+def test_paired_interval_by_hand():
+    # 40 rows gained, 20 lost, of 1,000: p1 = 41/1002, p2 = 21/1002.
+    p1, p2, z = 41 / 1002, 21 / 1002, 1.959963984540054
+    half = z * math.sqrt((p1 + p2 - (p1 - p2) ** 2) / 1002)
+    found = paired_interval(0.04, 0.02, 1000, 0.95)
+    assert found == pytest.approx((p1 - p2 - half, p1 - p2 + half), abs=1e-12)
+
+
+def test_paired_interval_mirrors_and_stays_in_range():
+    rng = np.random.default_rng(0)
+    gained, lost = rng.random((2, 50)) / 2
+    low, high = paired_interval(gained, lost, 30, 0.95)
+    other_low, other_high = paired_interval(lost, gained, 30, 0.95)
+    np.testing.assert_allclose((low, high), (-other_high, -other_low), atol=1e-12)
+    assert ((low <= gained - lost) & (gained - lost <= high)).all()
+    assert paired_interval(1.0, 0.0, 1, 0.999)[1] == 1
+    assert paired_interval(0.0, 1.0, 1, 0.999)[0] == -1
+
+
+@pytest.mark.parametrize(
+    ("shares", "most"), [((0.04, 0.02), 0.985), ((0.3, 0.1), 0.965), ((0.01, 0.01), 0.998)]
+)
+def test_paired_interval_covers(shares, most):
+    n, gained, lost = 200, *shares
+    counts = multinomial(n, [gained, lost, 1 - gained - lost]).rvs(20_000, random_state=0)
+    low, high = paired_interval(counts[:, 0] / n, counts[:, 1] / n, n, 0.95)
+    covered = np.mean((low <= gained - lost) & (gained - lost <= high))
+    assert 0.94 <= covered <= most
+
+
+@pytest.mark.parametrize("n", [1, 2, 10, 25, 400])
+def test_mcnemar_equals_the_exact_binomial_test(n):
+    for gained in sorted({0, 1, n // 3, n // 2, n}):
+        expected = binomtest(gained, n).pvalue
+        assert mcnemar_p_value(gained, n - gained) == pytest.approx(expected, rel=1e-9)
+
+
+def test_mcnemar_without_discordant_rows_and_with_very_many():
+    assert mcnemar_p_value(0, 0) == 1
+    assert mcnemar_p_value(3, 3) == 1
+    z = 4_000 / math.sqrt(2_000_000)
+    assert mcnemar_p_value(998_000, 1_002_000) == pytest.approx(2 * norm.sf(z), rel=0.01)
