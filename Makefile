@@ -6,6 +6,8 @@ PIP_FLAGS ?= --quiet --disable-pip-version-check
 # Every extra whose library some code or test here uses.
 EXTRAS = arrow,lightgbm,catboost,dev
 
+TEST_TOOLS = pytest hypothesis polars cvxpy
+
 PINNED = -c constraints.txt
 SOURCES = pyproject.toml constraints.txt
 
@@ -17,9 +19,10 @@ demo: .venv-core/ready
 test: .venv/ready
 	.venv/bin/python -m pytest
 
-# The core install alone: what needs an extra is skipped, all else must pass.
-test-core: .venv-core/tests-ready
-	.venv-core/bin/python -m pytest -p no:cacheprovider
+# The core install and the tools that tests are written with, no extra: what needs one is skipped,
+# all else must pass.
+test-core: .venv-core-tests/ready
+	.venv-core-tests/bin/python -m pytest
 
 lint: .venv/ready
 	.venv/bin/ruff check .
@@ -45,9 +48,10 @@ benchmark: .venv/ready
 	.venv-core/bin/python -m pip install $(PIP_FLAGS) $(PINNED) -e .
 	touch $@
 
-.venv-core/tests-ready: .venv-core/ready
-	.venv-core/bin/python -m pip install $(PIP_FLAGS) $(PINNED) pytest hypothesis
+.venv-core-tests/ready: $(SOURCES)
+	$(PYTHON) -m venv .venv-core-tests
+	.venv-core-tests/bin/python -m pip install $(PIP_FLAGS) $(PINNED) -e . $(TEST_TOOLS)
 	touch $@
 
 clean:
-	rm -rf .venv .venv-core build dist report.html
+	rm -rf .venv .venv-core .venv-core-tests build dist report.html

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from holdfast._validation import (
     MatchedProba,
+    check_labels,
     check_proba,
     check_same_length,
     class_index,
@@ -18,7 +21,14 @@ from holdfast._validation import (
 )
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["BaseModel", "BasePredictions", "base_predictions"]
+__all__ = [
+    "BaseModel",
+    "BasePredictions",
+    "base_predictions",
+    "classes_of_columns",
+    "clone_but_base_model",
+    "own_columns",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +44,14 @@ class BasePredictions:
         is no prediction.
     served : ndarray of shape (n,)
         The class that the base model serves, by value, gone classes included.
+    answered : ndarray of shape (n,)
+        Rows with a base prediction, usable or not: an answer that is gone is an answer too.
     """
 
     matched: MatchedProba
     pred: NDArray[np.intp]
     served: NDArray[Any]
+    answered: NDArray[np.bool_]
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -65,7 +78,8 @@ def base_predictions(
     missing = missing_rows(checked)
     own = np.where(missing[:, None], 0.0, checked).argmax(axis=1)
     pred = class_index(base_classes, classes)[own]
-    return BasePredictions(matched, np.where(missing, -1, pred), np.asarray(base_classes)[own])
+    served = np.asarray(base_classes)[own]
+    return BasePredictions(matched, np.where(missing, -1, pred), served, ~missing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,17 +112,40 @@ class BaseModel:
         known = base_classes
         if known is None:
             known = getattr(model, "classes_", None)
-        return cls(model, classes if known is None else np.asarray(known))
+        return cls(model, classes if known is None else check_labels("base_classes", known))
 
     def predict(self, X: Any, classes: NDArray[Any]) -> BasePredictions:
         """Return the model's predictions for X, matched to `classes`."""
         call = getattr(self.model, "predict_proba", self.model)
-        proba = call(_own_columns(self.model, X))
+        proba = call(own_columns(self.model, X))
         check_same_length(X=_Sized(X), base_model=proba)
         return base_predictions(proba, self.classes, classes, name="base_model's probabilities")
 
 
-def _own_columns(model: Any, X: Any) -> Any:
+def classes_of_columns(
+    base_proba: Any, base_classes: Any, model: BaseModel | None, classes: NDArray[Any]
+) -> NDArray[Any]:
+    """Return the classes of the columns of given base probabilities.
+
+    Those that the user names, else the columns of a data frame, else those of the base model, else
+    the classes of the labels.
+    """
+    if base_classes is not None:
+        return check_labels("base_classes", base_classes)
+    if hasattr(base_proba, "columns"):
+        return np.asarray(list(base_proba.columns))
+    if model is not None:
+        return model.classes
+    width = np.shape(base_proba)[1] if np.ndim(base_proba) == 2 else len(classes)
+    if width != len(classes):
+        raise InvalidInputError(
+            f"base_proba must have one column per class of y ({len(classes)}) when its classes are "
+            f"not named, got {width}; give base_classes in the order of the columns"
+        )
+    return classes
+
+
+def own_columns(model: Any, X: Any) -> Any:
     """Return the columns of a data frame that the model was trained on, in its order."""
     names = getattr(model, "feature_names_in_", None)
     if names is None or not hasattr(X, "columns"):
@@ -120,6 +157,20 @@ def _own_columns(model: Any, X: Any) -> Any:
             f"{', '.join(map(repr, missing[:10]))}; keep them, or give base_proba"
         )
     return X if list(X.columns) == list(names) else X[list(names)]
+
+
+def clone_but_base_model(estimator: Any) -> Any:
+    """Clone everything but the base model, which stays the fitted object that it is."""
+    params = estimator.get_params(deep=False)
+    copies = {
+        name: value if name == "base_model" else clone(value, safe=False)
+        for name, value in params.items()
+    }
+    copied = type(estimator)(**copies)
+    for name in ("_metadata_request", "_sklearn_output_config"):
+        if hasattr(estimator, name):
+            setattr(copied, name, deepcopy(getattr(estimator, name)))
+    return copied
 
 
 class _Sized:

@@ -16,13 +16,39 @@ from numpy.typing import NDArray
 
 from holdfast.metrics import clip, divergence_per_row, loss_per_row
 
-__all__ = ["Mixtures", "mix", "solve"]
+__all__ = ["Measures", "Mixtures", "RowMeasures", "mix", "solve"]
 
 Vector = NDArray[np.float64]
 Function = Callable[[Vector], tuple[float, Vector]]
 
 FEASIBLE = 1e-10
 NEGLIGIBLE_WEIGHT = 1e-7
+EXACT, ROUGH = 1e-13, 1e-9  # precision of the objective
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What a mixture reaches on the selection rows, each as the metric defines it.
+
+    Attributes
+    ----------
+    risk, accuracy, churn_rate, soft_churn : float
+        Accuracy is R² for a regressor.
+    """
+
+    risk: float
+    accuracy: float
+    churn_rate: float
+    soft_churn: float
+
+
+@dataclass(frozen=True, eq=False)
+class RowMeasures:
+    """What the means of `Measures` are taken over, arrays of shape (n,)."""
+
+    loss: Vector
+    changed: NDArray[np.bool_]
+    divergence: Vector
 
 
 def mix(proba: NDArray[np.float64], weights: Vector, average_in: str) -> NDArray[np.float64]:
@@ -51,8 +77,8 @@ class Mixtures:
         Columns of the labels.
     base_pred : ndarray of shape (n,)
         Columns of the base classes, -1 for a class that is gone.
-    risk_weight, churn_weight : ndarray of shape (n,)
-        Row weights that sum to 1.
+    risk_weight, churn_weight, answer_weight : ndarray of shape (n,)
+        Row weights that sum to 1: of the risk, of soft churn, of hard churn.
     divergence : {"kl", "brier"}
     average_in : {"probability", "log_odds"}
     """
@@ -63,6 +89,7 @@ class Mixtures:
     base_pred: NDArray[np.intp]
     risk_weight: Vector
     churn_weight: Vector
+    answer_weight: Vector
     divergence: str
     average_in: str
 
@@ -85,30 +112,27 @@ class Mixtures:
         """Return the mixture's probabilities."""
         return mix(self.proba, weights, self.average_in)
 
-    def losses(self, weights: Vector) -> Vector:
-        """Return the loss of each row."""
-        return loss_per_row(self.y, self.mix(weights), self.loss)
+    def per_row(self, weights: Vector) -> RowMeasures:
+        """Return loss, change of class and divergence from the base of each row."""
+        return self._per_row(self.mix(weights))
 
-    def changed(self, weights: Vector) -> NDArray[np.bool_]:
-        """Return which rows get another class than the base model's."""
-        return self.mix(weights).argmax(axis=1) != self.base_pred
+    def measure(self, weights: Vector) -> Measures:
+        """Return the mixture's measures."""
+        mixture = self.mix(weights)
+        rows = self._per_row(mixture)
+        return Measures(
+            risk=float(rows.loss @ self.risk_weight),
+            accuracy=float((mixture.argmax(axis=1) == self.y) @ self.risk_weight),
+            churn_rate=float(rows.changed @ self.answer_weight),
+            soft_churn=float(rows.divergence @ self.churn_weight),
+        )
 
-    def hard_churn(self, weights: Vector) -> float:
-        """Return the weighted share of rows that change."""
-        return float(self.changed(weights) @ self.churn_weight)
-
-    def accuracy(self, weights: Vector) -> float:
-        """Return the weighted share of rows that are right."""
-        return float((self.mix(weights).argmax(axis=1) == self.y) @ self.risk_weight)
-
-    def soft_churn(self, weights: Vector) -> float:
-        """Return the mean divergence from the base, exactly as the metric defines it."""
-        rows = divergence_per_row(self.base, self.mix(weights), self.divergence)
-        return float(rows @ self.churn_weight)
-
-    def true_risk(self, weights: Vector) -> float:
-        """Return the mean loss, exactly as the metric defines it."""
-        return float(self.losses(weights) @ self.risk_weight)
+    def _per_row(self, mixture: NDArray[np.float64]) -> RowMeasures:
+        return RowMeasures(
+            loss=loss_per_row(self.y, mixture, self.loss),
+            changed=mixture.argmax(axis=1) != self.base_pred,
+            divergence=divergence_per_row(self.base, mixture, self.divergence),
+        )
 
     @cached_property
     def risk(self) -> Function:
@@ -159,18 +183,19 @@ class Mixtures:
         return function
 
     def _log_odds_cross_entropy(self, mass: NDArray[np.float64]) -> Function:
-        logits = np.log(clip(self.proba))
+        # Classes before rows: sums over few classes are then sums of whole vectors.
+        logits = np.log(clip(self.proba)).transpose(0, 2, 1)
+        shape = logits.shape[1:]
+        flat = logits.reshape(len(logits), -1)
         by_row = mass.sum(axis=1)
-        linear = np.einsum("nk,lnk->l", mass, logits)
+        linear = flat @ mass.T.ravel()
 
         def function(weights: Vector) -> tuple[float, Vector]:
-            z = np.tensordot(weights, logits, axes=1)
-            top = z.max(axis=1, keepdims=True)
-            odds = np.exp(z - top)
-            total = odds.sum(axis=1, keepdims=True)
-            value = by_row @ (np.log(total) + top)[:, 0] - weights @ linear
-            expected = (odds / total) * by_row[:, None]
-            return float(value), np.einsum("nk,lnk->l", expected, logits) - linear
+            odds = np.exp(weights @ flat).reshape(shape)  # clipped logits: no overflow
+            total = odds.sum(axis=0)
+            value = by_row @ np.log(total) - weights @ linear
+            expected = odds * (by_row / total)
+            return float(value), flat @ expected.ravel() - linear
 
         return function
 
@@ -190,7 +215,13 @@ class Mixtures:
 
 
 def solve(
-    objective: Function, n: int, *, start: Vector, constraint: Function | None, limit: float = 0.0
+    objective: Function,
+    n: int,
+    *,
+    start: Vector,
+    constraint: Function | None = None,
+    limit: float = 0.0,
+    precision: float = EXACT,
 ) -> Vector:
     """Minimise a convex objective over the simplex, subject to ``constraint(w) <= limit``.
 
@@ -201,26 +232,17 @@ def solve(
 
     if n == 1:
         return start
-    constraints = [{"type": "eq", "fun": lambda w: w.sum() - 1, "jac": lambda w: np.ones(n)}]
-    if constraint is not None:
-        constraints.append(
-            {
-                "type": "ineq",
-                "fun": lambda w: limit - constraint(w)[0],
-                "jac": lambda w: -constraint(w)[1],
-            }
-        )
     best, best_value = start, objective(start)[0]
     point = np.full(n, 1 / n) if constraint is None else start
-    for _ in range(3):  # a restart from the last point frees a stuck line search
+    for _ in range(3 if precision == EXACT else 1):  # a restart frees a stuck line search
         found = minimize(  # type: ignore[call-overload]  # the stubs know no (value, gradient)
             objective,
             point,
             jac=True,
             method="SLSQP",
             bounds=[(0, 1)] * n,
-            constraints=constraints,
-            options={"ftol": 1e-13, "maxiter": 500},
+            constraints=_constraints(n, constraint, limit),
+            options={"ftol": precision, "maxiter": 500},
         )
         point = _onto_simplex(found.x)
         if constraint is not None:
@@ -232,6 +254,38 @@ def solve(
         if improved <= 1e-12:
             break
     return best
+
+
+def _constraints(n: int, constraint: Function | None, limit: float) -> list[dict[str, object]]:
+    ones = np.ones(n)
+    simplex: dict[str, object] = {
+        "type": "eq",
+        "fun": lambda w: w.sum() - 1,
+        "jac": lambda w: ones,
+    }
+    if constraint is None:
+        return [simplex]
+    latest = _Latest(constraint)  # the solver asks for value and gradient separately
+    budget: dict[str, object] = {
+        "type": "ineq",
+        "fun": lambda w: limit - latest(w)[0],
+        "jac": lambda w: -latest(w)[1],
+    }
+    return [simplex, budget]
+
+
+class _Latest:
+    """A function that remembers its latest point."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.weights = np.empty(0)
+        self.result = (0.0, np.empty(0))
+
+    def __call__(self, weights: Vector) -> tuple[float, Vector]:
+        if not np.array_equal(weights, self.weights):
+            self.weights, self.result = weights.copy(), self.function(weights)
+        return self.result
 
 
 def _onto_simplex(weights: Vector) -> Vector:

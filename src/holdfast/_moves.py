@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast._mixture import Function, Vector
+from holdfast._mixture import Function, Measures, RowMeasures, Vector
 
 __all__ = ["Moves"]
 
@@ -51,31 +51,27 @@ class Moves:
         """Return the mixture's predictions."""
         return weights @ self.values
 
-    def losses(self, weights: Vector) -> Vector:
-        """Return the squared error of each row."""
-        return (self.predict(weights) - self.y) ** 2
+    def per_row(self, weights: Vector) -> RowMeasures:
+        """Return squared error, move beyond the tolerance, and squared move of each row."""
+        predicted = self.predict(weights)
+        move = predicted - self.base
+        return RowMeasures(
+            loss=(predicted - self.y) ** 2,
+            changed=np.abs(move) > self.tolerance,
+            divergence=move**2,
+        )
 
-    def changed(self, weights: Vector) -> NDArray[np.bool_]:
-        """Return which rows move by more than the tolerance."""
-        return np.abs(self.predict(weights) - self.base) > self.tolerance
-
-    def hard_churn(self, weights: Vector) -> float:
-        """Return the weighted share of rows that move by more than the tolerance."""
-        return float(self.changed(weights) @ self.churn_weight)
-
-    def true_risk(self, weights: Vector) -> float:
-        """Return the mean squared error."""
-        return float(self.losses(weights) @ self.risk_weight)
-
-    def soft_churn(self, weights: Vector) -> float:
-        """Return the mean squared move."""
-        return float((self.predict(weights) - self.base) ** 2 @ self.churn_weight)
-
-    def accuracy(self, weights: Vector) -> float:
-        """Return R², 0 where the labels do not vary."""
-        mean = self.y @ self.risk_weight
-        total = (self.y - mean) ** 2 @ self.risk_weight
-        return float(1 - self.true_risk(weights) / total) if total > 0 else 0.0
+    def measure(self, weights: Vector) -> Measures:
+        """Return the mixture's measures; the accuracy is R², 0 where the labels do not vary."""
+        rows = self.per_row(weights)
+        risk = float(rows.loss @ self.risk_weight)
+        spread = float((self.y - self.y @ self.risk_weight) ** 2 @ self.risk_weight)
+        return Measures(
+            risk=risk,
+            accuracy=1 - risk / spread if spread > 0 else 0.0,
+            churn_rate=float(rows.changed @ self.churn_weight),
+            soft_churn=float(rows.divergence @ self.churn_weight),
+        )
 
     @cached_property
     def risk(self) -> Function:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast._validation import missing_rows
-from holdfast.exceptions import InfeasibleBudgetError
+from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.override import override_classes, override_threshold
 
 __all__ = ["OverridePoint", "OverrideSelection", "select_override"]
 
-CURVE_BUDGETS = 101
+CURVE_BUDGETS = 51
 
 
 @dataclass(frozen=True)
@@ -79,23 +78,36 @@ class _Rows:
             churn_rate=float(np.average(changed, weights=self.weight[self.known])),
         )
 
+    def steps(self, proba: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return churn and accuracy as rows change, largest margins first, nothing yet changed too.
+
+        Two arrays of equal length; rows whose base class is gone change in any case.
+        """
+        top, rows = proba.argmax(axis=1), np.arange(len(self.y))
+        margin = proba[rows, top] - proba[rows, self.base_pred.clip(min=0)]
+        margin[self.base_pred < 0] = np.inf
+        free = self.known & (margin > 0) & np.isfinite(margin)
+        value, step = np.unique(-margin[free], return_inverse=True)
+        gain = (top == self.y).astype(np.float64) - (self.base_pred == self.y)
+        must = ~np.isfinite(margin)
+        spent = np.bincount(step, self.weight[free], len(value)).cumsum()
+        gained = np.bincount(step, (gain * self.weight)[free], len(value)).cumsum()
+        lowest = self.weight[must & self.known].sum()
+        first = (np.where(must, top, self.base_pred) == self.y) @ self.weight
+        churn = np.append(lowest, lowest + spent) / self.weight[self.known].sum()
+        return churn, np.append(first, first + gained) / self.weight.sum()
+
     def curve(self, candidate: int, proba: NDArray[np.float64]) -> list[OverridePoint]:
         """Return the candidate along a grid of budgets from nothing changed to all."""
-        lowest = float(np.average(self.base_pred[self.known] < 0, weights=self.weight[self.known]))
-        full = float(
-            np.average(
-                (proba.argmax(axis=1) != self.base_pred)[self.known],
-                weights=self.weight[self.known],
-            )
-        )
-        budgets = np.linspace(lowest, max(full, lowest), CURVE_BUDGETS)
+        churn, _ = self.steps(proba)
+        budgets = np.linspace(churn[0], churn[-1], CURVE_BUDGETS)
         return [self.point(candidate, proba, float(min(b + 1e-12, 1.0))) for b in budgets]
 
 
 def select_override(
     candidate_proba: NDArray[np.float64],
-    base_proba: NDArray[np.float64],
     base_pred: NDArray[np.intp],
+    answered: NDArray[np.bool_],
     y: NDArray[np.intp],
     *,
     max_churn: float | None,
@@ -110,10 +122,10 @@ def select_override(
     Parameters
     ----------
     candidate_proba : ndarray of shape (L, n, K)
-    base_proba : ndarray of shape (n, K)
-        Rows of NaN have no base prediction and do not count as churn.
     base_pred, y : ndarray of shape (n,)
-        Columns of the base classes (−1: gone) and of the labels.
+        Columns of the base classes (−1: gone, or no prediction) and of the labels.
+    answered : ndarray of shape (n,)
+        Rows with a base prediction; the others do not count as churn.
     max_churn, min_accuracy : float or None
         Exactly one is given.
     sample_weight : ndarray of shape (n,), optional
@@ -122,25 +134,22 @@ def select_override(
     ------
     InfeasibleBudgetError
         When no candidate keeps the budget.
+    InvalidInputError
+        When no row has a base prediction.
     """
     weight = np.ones(len(y)) if sample_weight is None else sample_weight
-    rows = _Rows(base_pred, y, weight, ~missing_rows(base_proba))
-    points: list[OverridePoint] = []
-    for candidate, proba in enumerate(candidate_proba):
-        if max_churn is not None:
-            points.append(rows.point(candidate, proba, max_churn))
-        else:
-            assert min_accuracy is not None
-            curve = rows.curve(candidate, proba)
-            points.extend([p for p in curve if p.accuracy >= min_accuracy - 1e-12][:1])
-    if not points:
-        raise InfeasibleBudgetError(
-            f"min_accuracy must be reachable by overriding the base model, got {min_accuracy:.4g}; "
-            "lower it or use mixture='average'"
+    if not weight[answered].any():
+        raise InvalidInputError(
+            "base_proba must have a prediction for at least one selection row, got none; "
+            "give rows that the base model has predicted"
         )
+    rows = _Rows(base_pred, y, weight, answered)
     if max_churn is not None:
+        points = [rows.point(i, proba, max_churn) for i, proba in enumerate(candidate_proba)]
         best = min(points, key=lambda point: (-point.accuracy, point.churn_rate))
     else:
+        assert min_accuracy is not None
+        points = _least_changes(rows, candidate_proba, min_accuracy)
         best = min(points, key=lambda point: (point.churn_rate, -point.accuracy))
     return OverrideSelection(
         candidate=best.candidate,
@@ -152,3 +161,23 @@ def select_override(
         n=len(y),
         frontier=(*rows.curve(best.candidate, candidate_proba[best.candidate]), *points),
     )
+
+
+def _least_changes(
+    rows: _Rows, candidate_proba: NDArray[np.float64], min_accuracy: float
+) -> list[OverridePoint]:
+    """Return each candidate that gets there, with as few changes as it needs."""
+    points, highest = [], 0.0
+    for candidate, proba in enumerate(candidate_proba):
+        churn, accuracy = rows.steps(proba)
+        enough = np.flatnonzero(accuracy >= min_accuracy - 1e-12)
+        if len(enough):
+            points.append(rows.point(candidate, proba, float(min(churn[enough[0]], 1.0))))
+        highest = max(highest, float(accuracy.max()))
+    if not points:
+        raise InfeasibleBudgetError(
+            f"min_accuracy must be at most {highest:.4g} by overriding the base model, got "
+            f"{min_accuracy:.4g}; lower it or use mixture='average'",
+            highest_accuracy=highest,
+        )
+    return points

@@ -93,6 +93,7 @@ class UpdateRows:
             replace(self.base.matched, proba=self.base.matched.proba[index]),
             self.base.pred[index],
             self.base.served[index],
+            self.base.answered[index],
         )
         weight = None if self.weight is None else self.weight[index]
         return UpdateRows(_safe_indexing(self.X, index), self.y[index], self.classes, weight, base)
@@ -138,17 +139,29 @@ def held_out_rows(
     if seen_by_base is not None:
         fresh = np.flatnonzero(~_check_seen(seen_by_base, n))
         size = min(size, 0.5 * len(fresh))
-    strata = None if stratify is None else stratify[fresh]
-    if strata is not None:
-        counts = np.bincount(strata)
-        if counts[counts > 0].min() < 2 or np.count_nonzero(counts) > size:
-            strata = None
+    if stratify is not None:
+        fresh = fresh[np.bincount(stratify)[stratify[fresh]] > 1]  # a class's only row trains
+    if len(fresh) < 2:
+        raise InvalidInputError(
+            f"X must have at least two rows that can be held out, got {len(fresh)}; give more rows "
+            "of each class, or `validation`"
+        )
+    n_out = min(max(int(np.ceil(size)), 1), len(fresh) - 1)
+    strata = None if stratify is None else _strata(stratify[fresh], n_out)
     _, held_out = train_test_split(
-        fresh, test_size=max(int(np.ceil(size)), 1), random_state=random_state, stratify=strata
+        fresh, test_size=n_out, random_state=random_state, stratify=strata
     )
     kept = np.ones(n, dtype=bool)
     kept[held_out] = False
     return np.flatnonzero(kept), np.sort(held_out)
+
+
+def _strata(classes: NDArray[np.intp], n_out: int) -> NDArray[np.intp] | None:
+    """Return the classes where a split in proportion exists, None where there is none."""
+    counts = np.bincount(classes)
+    counts = counts[counts > 0]
+    fits = len(counts) <= min(n_out, len(classes) - n_out)
+    return classes if fits and counts.min() > 1 else None
 
 
 def _check_seen(seen_by_base: Any, n: int) -> NDArray[np.bool_]:

@@ -7,13 +7,20 @@ hard churn and accuracy: classifiers (`_mixture`) and regressors (`_moves`) alik
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NoReturn, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from holdfast._mixture import Function, Vector, solve
+from holdfast._mixture import (
+    EXACT,
+    ROUGH,
+    Function,
+    Measures,
+    RowMeasures,
+    Vector,
+    solve,
+)
 from holdfast.exceptions import InfeasibleBudgetError
 
 __all__ = ["Budget", "FrontierPoint", "Selection", "choose", "choose_with_or_without_base"]
@@ -51,23 +58,11 @@ class Problem(Protocol):
     def churn(self) -> Function:
         """Soft churn of a mixture, with its gradient."""
 
-    def losses(self, weights: Vector) -> Vector:
-        """Loss of each row."""
+    def per_row(self, weights: Vector) -> RowMeasures:
+        """Loss, change and divergence of each row."""
 
-    def changed(self, weights: Vector) -> NDArray[np.bool_]:
-        """Which rows count as hard churn."""
-
-    def true_risk(self, weights: Vector) -> float:
-        """Risk as the metric defines it."""
-
-    def soft_churn(self, weights: Vector) -> float:
-        """Soft churn as the metric defines it."""
-
-    def hard_churn(self, weights: Vector) -> float:
-        """Share of rows that count as hard churn."""
-
-    def accuracy(self, weights: Vector) -> float:
-        """Accuracy, or R² of a regressor."""
+    def measure(self, weights: Vector) -> Measures:
+        """Risk, accuracy and churn as the metrics define them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +129,16 @@ class Selection:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a selection must keep; exactly one of the two limits is given."""
+    """What a selection must keep; exactly one of the two limits is given.
+
+    `accuracy_name` is what the user calls `min_accuracy`.
+    """
 
     churn: str
     max_churn: float | None
     min_accuracy: float | None
     mixture: str
+    accuracy_name: str = "min_accuracy"
 
     def allows(self, point: FrontierPoint) -> bool:
         """Whether the point keeps the limit."""
@@ -157,18 +156,20 @@ class Budget:
 def choose_with_or_without_base(problem: Problem, widened: Problem, budget: Budget) -> Selection:
     """Let the base model in (`widened`); leave it out again where nothing measurable is lost."""
     with_base = choose(widened, budget, has_base=True)
+    if not with_base.base_weight:
+        return with_base
     try:
         without = choose(problem, budget, has_base=False)
     except InfeasibleBudgetError:
         return with_base
-    own = np.append(without.weights, 0.0)
-    other = np.append(with_base.weights, with_base.base_weight)
+    own = widened.per_row(np.append(without.weights, 0.0))
+    other = widened.per_row(np.append(with_base.weights, with_base.base_weight))
     if budget.max_churn is not None:
-        difference = widened.losses(own) - widened.losses(other)
+        difference = own.loss - other.loss
     elif budget.churn == "hard":
-        difference = widened.changed(own).astype(np.float64) - widened.changed(other)
+        difference = own.changed.astype(np.float64) - other.changed
     else:
-        return without if without.soft_churn <= with_base.soft_churn else with_base
+        difference = own.divergence - other.divergence
     worse, error = _mean_and_error(difference, problem.risk_weight)
     return without if worse <= error else with_base
 
@@ -210,13 +211,7 @@ def choose(problem: Problem, budget: Budget, *, has_base: bool) -> Selection:
 
 
 def _point(problem: Problem, weights: Vector) -> FrontierPoint:
-    return FrontierPoint(
-        weights=weights,
-        risk=problem.true_risk(weights),
-        accuracy=problem.accuracy(weights),
-        churn_rate=problem.hard_churn(weights),
-        soft_churn=problem.soft_churn(weights),
-    )
+    return FrontierPoint(weights=weights, **asdict(problem.measure(weights)))
 
 
 def _mixture_points(
@@ -225,50 +220,89 @@ def _mixture_points(
     """Solve the soft program at the budget, or along a sweep of budgets for a hard one."""
     size = problem.size
     safest = min(vertices, key=lambda point: point.soft_churn).weights
-    safest = solve(problem.churn, size, start=safest, constraint=None)
+    safest = solve(problem.churn, size, start=safest)
     boldest = min(vertices, key=lambda point: point.risk).weights
-    boldest = solve(problem.risk, size, start=boldest, constraint=None)
+    boldest = solve(problem.risk, size, start=boldest)
     ends = [_point(problem, safest), _point(problem, boldest)]
     low, high = (problem.churn(point.weights)[0] for point in ends)
 
-    def at(limit: float) -> FrontierPoint:
+    def at(limit: float, start: Vector, precision: float) -> FrontierPoint:
         weights = solve(
-            problem.risk, size, start=safest, constraint=problem.churn, limit=max(limit, low)
+            problem.risk,
+            size,
+            start=start,
+            constraint=problem.churn,
+            limit=limit,
+            precision=precision,
         )
         return _point(problem, weights)
 
     if budget.churn != "hard" and budget.max_churn is not None:
         inside = low < budget.max_churn < high
-        return [*ends, at(budget.max_churn)] if inside else ends
+        return [*ends, _within(at, budget.max_churn, low, safest)] if inside else ends
     if high - low <= TOLERANCE:
         return ends
-    return [*ends, *_sweep(at, (ends[0], ends[1]), low, high, budget)]
+    points = _sweep(at, low, high, ends, budget)
+    if budget.max_churn is not None and not budget.allows(ends[1]):
+        points += [
+            _nearest_allowed(problem, ends[1], v, budget) for v in vertices if budget.allows(v)
+        ]
+    return points
+
+
+def _nearest_allowed(
+    problem: Problem, boldest: FrontierPoint, vertex: FrontierPoint, budget: Budget
+) -> FrontierPoint:
+    """Go from a candidate that keeps the hard budget towards the least risk, as far as it is kept.
+
+    Hard churn and soft churn may disagree, and the sweep follows the soft one.
+    """
+    best, inside, outside = vertex, 0.0, 1.0
+    for _ in range(SWEEP_BISECTIONS):
+        middle = (inside + outside) / 2
+        point = _point(problem, vertex.weights + middle * (boldest.weights - vertex.weights))
+        if budget.allows(point):
+            best, inside = point, middle
+        else:
+            outside = middle
+    return best
+
+
+def _within(
+    at: Callable[[float, Vector, float], FrontierPoint], limit: float, low: float, safest: Vector
+) -> FrontierPoint:
+    """Solve at the limit; probabilities that sum to 1 only nearly make the metric exceed it."""
+    point = at(limit, safest, EXACT)
+    excess = point.soft_churn - limit
+    return at(max(limit - excess, low), safest, EXACT) if excess > TOLERANCE else point
 
 
 def _sweep(
-    at: Callable[[float], FrontierPoint],
-    ends: tuple[FrontierPoint, FrontierPoint],
+    at: Callable[[float, Vector, float], FrontierPoint],
     low: float,
     high: float,
+    ends: list[FrontierPoint],
     budget: Budget,
 ) -> list[FrontierPoint]:
-    """Solve along soft budgets between the ends, then bisect where the budget is crossed."""
-    # Divergences span orders of magnitude where probabilities come near 0, hence even factors.
-    limits = low + (high - low) * np.append(0.0, np.geomspace(SWEEP_START, 1, SWEEP_POINTS + 1))
-    inner = [at(limit) for limit in limits[1:-1]]
-    allowed = [budget.allows(point) for point in (ends[0], *inner, ends[1])]
-    crossings = [i for i in range(len(limits) - 1) if allowed[i] != allowed[i + 1]]
+    """Solve along soft budgets from low to high, then bisect where the budget is crossed."""
+    # Churn answers to the square root of a divergence, hence even steps there.
+    limits = low + (high - low) * np.linspace(0, 1, SWEEP_POINTS + 2) ** 2
+    points = ends[:1]
+    for limit in limits[1:-1]:  # each starts from the one before, which is feasible
+        points.append(at(limit, points[-1].weights, ROUGH))
+    points.append(ends[1])
+    allowed = [budget.allows(point) for point in points]
+    crossings = [i for i in range(len(points) - 1) if allowed[i] != allowed[i + 1]]
     if not crossings:
-        return inner
+        return points
     # The boldest crossing under a churn budget; the safest where accuracy is what is kept.
     edge = crossings[-1] if budget.max_churn is not None else crossings[0]
-    left, right = limits[edge], limits[edge + 1]
-    points = inner
+    left, right, start = limits[edge], limits[edge + 1], points[edge].weights
     for _ in range(SWEEP_BISECTIONS):
         middle = (left + right) / 2
-        points.append(at(middle))
+        points.append(at(middle, start, ROUGH))
         if budget.allows(points[-1]) == allowed[edge]:
-            left = middle
+            left, start = middle, points[-1].weights
         else:
             right = middle
     return points
@@ -285,7 +319,7 @@ def _raise_infeasible(points: list[FrontierPoint], budget: Budget) -> NoReturn:
         )
     highest = max(point.accuracy for point in points)
     raise InfeasibleBudgetError(
-        f"min_accuracy must be at most {highest:.4g} with these candidates, got "
+        f"{budget.accuracy_name} must be at most {highest:.4g} with these candidates, got "
         f"{budget.min_accuracy:.4g}; lower it or add candidates",
         highest_accuracy=highest,
     )

@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 SUM_TOLERANCE = 1e-3
+ROUNDING = 1e-9  # what arithmetic may leave below 0
 LEAST_WEIGHT = 1e-100
 
 
@@ -216,7 +217,7 @@ def check_proba_rows(
             _raise_missing(name, n_missing, len(proba))
         proba = np.where(missing[:, None], 1 / proba.shape[1], proba)
         low, high = proba.min(), proba.max()
-    if low < 0 or high > 1 + SUM_TOLERANCE:
+    if low < -ROUNDING or high > 1 + SUM_TOLERANCE:
         raise InvalidInputError(
             f"{name} must be probabilities in [0, 1], got values from {low:.4g} to {high:.4g}, "
             "which look like logits; apply a softmax first"

@@ -8,13 +8,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from holdfast._base_model import BaseModel, BasePredictions, base_predictions
+from holdfast._base_model import (
+    BaseModel,
+    BasePredictions,
+    base_predictions,
+    classes_of_columns,
+    clone_but_base_model,
+)
 from holdfast._mixture import mix
 from holdfast._override_search import OverrideSelection, select_override
 from holdfast._rows import BaseReport, UpdateRows
@@ -36,23 +42,9 @@ from holdfast.path import Path, fit_path, proba_of
 from holdfast.selection import CHURN_KINDS, select
 from holdfast.serving import serve
 
-__all__ = ["LowChurnClassifier", "clone_but_base_model"]
+__all__ = ["LowChurnClassifier"]
 
 MIXTURES = ("average", "single", "override")
-
-
-def clone_but_base_model(estimator: Any) -> Any:
-    """Clone everything but the base model, which stays the fitted object that it is."""
-    params = estimator.get_params(deep=False)
-    copies = {
-        name: value if name == "base_model" else clone(value, safe=False)
-        for name, value in params.items()
-    }
-    copied = type(estimator)(**copies)
-    for name in ("_metadata_request", "_sklearn_output_config"):
-        if hasattr(estimator, name):
-            setattr(copied, name, deepcopy(getattr(estimator, name)))
-    return copied
 
 
 def _served_has_decision_function(model: Any) -> bool:
@@ -263,9 +255,12 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(labels)
         index = np.searchsorted(self.classes_, labels)
         if base_proba is None and self.base_model is None:
+            _refuse_without_base(base_classes=base_classes, seen_by_base=seen_by_base)
             return self._fit_first_release(X, index, weight)
-        self._check_several_classes()
-        self._learner().check()
+        self._check_update(seen_by_base, validation)
+        settings = resolve_methods(self.method, self.lambdas)
+        if any(setting.name != "cold" for setting in settings):
+            self._learner().check()
         base_model, predictions = self._base_of(X, base_proba, base_classes)
         rows = UpdateRows(X, index, self.classes_, weight, predictions)
         if validation is None:
@@ -273,7 +268,6 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         else:
             train, held_out = rows, self._validation_rows(base_model, base_classes, validation)
         self.base_report_ = rows.base_report
-        settings = resolve_methods(self.method, self.lambdas)
         self.path_ = self._fit_path(train, settings, X_selection=held_out.X)
         # The selection rows stay, without their features, so that other budgets need no training.
         self._selection_rows, self._base = replace(held_out, X=None), base_model
@@ -333,13 +327,15 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         other = copy(self)
         other.set_params(max_churn=max_churn, min_accuracy=min_accuracy, **params)
         other._check_parameters()
+        other._check_base_use()
         return other._select(None)
 
     def _select(self, refit_rows: UpdateRows | None) -> LowChurnClassifier:
         """Choose from the path, and build what is served."""
         rows, base_model = self._selection_rows, self._base
+        self._forget_threshold()
         if self.mixture == "override":
-            self._choose_override(rows, base_model)
+            self._choose_override(rows)
         else:
             self._choose_mixture(rows, base_model)
         self.comparison_ = self._compare(rows) if refit_rows is None else None
@@ -347,6 +343,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             self._refit(refit_rows)
         self._serve(base_model)
         return self
+
+    def _forget_threshold(self) -> None:
+        if hasattr(self, "threshold_"):
+            del self.threshold_
 
     def _check_rows(
         self, X: Any, y: Any, sample_weight: Any
@@ -383,8 +383,13 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             check_share("max_churn", self.max_churn, high=high)
         if self.min_accuracy is not None and self.min_accuracy != "cold":
             check_share("min_accuracy", self.min_accuracy)
-        if self.include_base not in (True, False):
+        if not isinstance(self.include_base, bool):
             check_choice("include_base", self.include_base, ["auto"])
+        if self.churn == "brier" and self.average_in == "log_odds":
+            raise InvalidInputError(
+                "average_in must be 'probability' with churn='brier', got 'log_odds': the Brier "
+                "score is not convex in log-odds; use churn='kl' or 'hard'"
+            )
         if self.mixture == "override" and self.churn != "hard":
             raise InvalidInputError(
                 f"churn must be 'hard' with mixture='override', got {self.churn!r}: the override "
@@ -396,11 +401,32 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "use a probabilistic classifier (or wrap this one for calibration)"
             )
 
-    def _check_several_classes(self) -> None:
+    def _check_update(self, seen_by_base: Any, validation: Any) -> None:
+        """Refuse before anything is trained."""
         if len(self.classes_) < 2:
             raise InvalidInputError(
                 f"y must have at least two classes, got one class, {self.classes_[0]!r}; "
                 "give rows of every class"
+            )
+        if seen_by_base is not None and validation is not None:
+            raise InvalidInputError(
+                "only one of seen_by_base and validation may be given, got both; seen_by_base says "
+                "which rows not to hold out, and with validation none are"
+            )
+        self._check_base_use()
+
+    def _check_base_use(self) -> None:
+        if self.base_model is not None:
+            return
+        if self.mixture == "override":
+            raise InvalidInputError(
+                "base_model must be given with mixture='override', got base_proba alone: the base "
+                "model's class is served wherever the new model is not clearly surer"
+            )
+        if self.include_base is True:
+            raise InvalidInputError(
+                "include_base must be False or 'auto' without base_model, got True: base_proba "
+                "alone cannot be served; give base_model"
             )
 
     def _learner(self) -> SklearnLearner:
@@ -432,6 +458,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             sample_weight=weight,
         )
         self.selection_, self.comparison_, self.base_report_ = None, None, None
+        self._forget_threshold()
         self._keep([0], np.ones(1))
         self._serve(None)
         return self
@@ -452,26 +479,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if base_proba is None:
             assert model is not None  # one of the two was given
             return model, model.predict(X, self.classes_)
-        check_same_length(X=_row_range(X), base_proba=base_proba)
-        known = self._classes_of_columns(base_proba, base_classes, model)
-        return model, base_predictions(base_proba, known, self.classes_)
-
-    def _classes_of_columns(
-        self, base_proba: Any, base_classes: Any, model: BaseModel | None
-    ) -> NDArray[Any]:
-        if base_classes is not None:
-            return np.asarray(base_classes)
-        if hasattr(base_proba, "columns"):
-            return np.asarray(list(base_proba.columns))
-        if model is not None:
-            return model.classes
-        width = np.shape(base_proba)[1] if np.ndim(base_proba) == 2 else len(self.classes_)
-        if width != len(self.classes_):
-            raise InvalidInputError(
-                f"base_proba must have one column per class of y ({len(self.classes_)}) when its "
-                f"classes are not named, got {width}; give base_classes in the order of the columns"
-            )
-        return self.classes_
+        known = classes_of_columns(base_proba, base_classes, model, self.classes_)
+        predictions = base_predictions(base_proba, known, self.classes_)
+        check_same_length(X=_row_range(X), base_proba=predictions.pred)
+        return model, predictions
 
     def _validation_rows(
         self, base_model: BaseModel | None, base_classes: Any, validation: tuple[Any, ...]
@@ -501,14 +512,6 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     # --- choosing and serving ---------------------------------------------------------------------
 
     def _choose_mixture(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
-        include = self.include_base
-        if base_model is None:
-            if include is True:
-                raise InvalidInputError(
-                    "include_base must be False or 'auto' without base_model, got True: base_proba "
-                    "alone cannot be served; give base_model"
-                )
-            include = False
         chosen = select(
             self.path_.proba,
             rows.base.matched.proba,
@@ -516,26 +519,22 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             max_churn=self.max_churn,
             min_accuracy=self._min_accuracy(rows),
             churn=self.churn,
-            include_base=include,
+            include_base=False if base_model is None else self.include_base,
             mixture=self.mixture,
             average_in=self.average_in,
             base_pred=rows.base.pred,
+            answered=rows.base.answered,
             sample_weight=rows.weight,
         )
         self.selection_ = chosen
         served = np.flatnonzero(chosen.weights)
         self._keep(served.tolist(), chosen.weights[served], chosen.base_weight)
 
-    def _choose_override(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
-        if base_model is None:
-            raise InvalidInputError(
-                "base_model must be given with mixture='override', got base_proba alone: the base "
-                "model's class is served wherever the new model is not clearly surer"
-            )
+    def _choose_override(self, rows: UpdateRows) -> None:
         chosen = select_override(
             self.path_.proba,
-            rows.base.matched.proba,
             rows.base.pred,
+            rows.base.answered,
             rows.y,
             max_churn=self.max_churn,
             min_accuracy=self._min_accuracy(rows),
@@ -572,12 +571,12 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             average_in=self.average_in,
             base_model=base_model,
             base_weight=self.base_weight_,
-            threshold=self.threshold_ if self.mixture == "override" and base_model else None,
+            threshold=getattr(self, "threshold_", None),
         )
         self.served_, self.serving_ = served.model, served.needs
 
     def _compare(self, rows: UpdateRows) -> Comparison:
-        known = ~rows.base.missing
+        known = rows.base.answered
         new = self.classes_[self._served_on(rows)]
         return compare(
             rows.base.served[known],
@@ -619,3 +618,13 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 def _row_range(X: Any) -> range:
     """Return something whose length is the number of rows, sparse matrices included."""
     return range(_num_samples(X))
+
+
+def _refuse_without_base(**arguments: Any) -> None:
+    """Raise for what says something about a base model that is not there."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise InvalidInputError(
+                f"{name} must be left out where there is no base model, got "
+                f"{type(value).__name__}; give base_model or base_proba"
+            )

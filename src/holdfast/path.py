@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,32 +118,34 @@ def fit_path(
     Path
     """
     rows = learner.prepare(X, y, classes, sample_weight)
-    candidates = Parallel(n_jobs=n_jobs, verbose=verbose)(
-        delayed(_fit_candidate)(learner, method, rows, base_proba, X_selection)
-        for method in methods
+    if base_proba is None:
+        base_proba = np.full((len(y), len(classes)), np.nan)
+    if X_selection is not None:
+        X_selection = rows.transform(X_selection)
+    fitted = Parallel(n_jobs=n_jobs, verbose=verbose)(
+        delayed(_fit_one)(learner, method, rows, base_proba, X_selection) for method in methods
     )
+    # Joined here, so that all candidates share one set of transformers whatever the back end.
+    candidates = (replace(one, estimator=learner.join(rows, one.estimator)) for one in fitted)
     return Path(tuple(candidates), classes)
 
 
-def _fit_candidate(
+def _fit_one(
     learner: SklearnLearner,
     method: Method,
     rows: TrainingRows,
-    base_proba: NDArray[np.float64] | None,
+    base_proba: NDArray[np.float64],
     X_selection: Any,
 ) -> Candidate:
+    """Fit the last step of one candidate."""
     start = time.perf_counter()
     target = None
     if method.name != "cold":
-        positions = np.arange(len(rows.classes))
-        usable = (
-            np.full((len(rows.y), len(positions)), np.nan) if base_proba is None else base_proba
-        )
-        target = method.target(rows.y, usable, positions)
-    estimator = learner.fit(rows, target)
+        target = method.target(rows.y, base_proba, np.arange(len(rows.classes)))
+    final = learner.fit(rows, target)
     seconds = time.perf_counter() - start
-    proba = None if X_selection is None else proba_of(estimator, X_selection, rows.classes)
-    return Candidate(method, estimator, proba, seconds)
+    proba = None if X_selection is None else proba_of(final, X_selection, rows.classes)
+    return Candidate(method, final, proba, seconds)
 
 
 def proba_of(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:

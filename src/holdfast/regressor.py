@@ -17,11 +17,11 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from holdfast._base_model import clone_but_base_model, own_columns
 from holdfast._moves import Moves
 from holdfast._rows import held_out_rows
 from holdfast._search import Budget, Selection, choose, choose_with_or_without_base
 from holdfast._validation import check_choice, check_same_length, check_share, check_weights
-from holdfast.estimator import clone_but_base_model
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners._sklearn import fit_plain
 from holdfast.methods import resolve_methods
@@ -30,6 +30,7 @@ __all__ = ["LowChurnRegressor"]
 
 CHURN_KINDS = ("hard", "squared")
 MIXTURES = ("average", "single")
+TINY = float(np.finfo(np.float64).tiny)
 
 
 class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
@@ -85,6 +86,8 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         λ of all candidates.
     lambda_ : float
         Weighted mean λ of what is served; the base model counts as 1.
+    n_without_base_ : int
+        Rows without a base prediction.
 
     Raises
     ------
@@ -184,8 +187,14 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self._check_parameters()
         self.lambdas_ = np.zeros(1)
         if base_pred is None and self.base_model is None:
+            if seen_by_base is not None:
+                raise InvalidInputError(
+                    "seen_by_base must be left out where there is no base model, got "
+                    f"{type(seen_by_base).__name__}; give base_model or base_pred"
+                )
             self._keep([self._fit_one(X, y, weight)], [0], np.ones(1), 0.0)
             self.selection_ = self.churn_rate_ = self.squared_move_ = None
+            self.n_without_base_ = 0
             return self
         base = self._base_values(X, base_pred)
         known = np.isfinite(base)
@@ -221,9 +230,19 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             weight * np.asarray(model.predict(X), dtype=np.float64)
             for model, weight in zip(self.estimators_, self.weights_, strict=True)
         )
-        if self.base_weight_:
-            served = served + self.base_weight_ * self._base_values(X, None)
-        return np.asarray(served)
+        if not self.base_weight_:
+            return np.asarray(served)
+        base = self._base_values(X, None)
+        missing = np.isnan(base)
+        if missing.any() and not self.estimators_:
+            raise InvalidInputError(
+                "base_model must predict every row when it is served alone, got "
+                f"{np.count_nonzero(missing)} of {len(base)} rows without; leave those rows out, "
+                "or update with a larger budget"
+            )
+        average = served + self.base_weight_ * base
+        # Without a base prediction, the average of the others.
+        return np.where(missing, served / max(1 - self.base_weight_, TINY), average)
 
     # --- checks -----------------------------------------------------------------------------------
 
@@ -258,9 +277,15 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             check_share("max_churn", self.max_churn, high=1.0 if self.churn == "hard" else np.inf)
         if self.min_score is not None and self.min_score != "cold":
             check_share("min_score", self.min_score, low=-np.inf)
-        if self.include_base not in (True, False):
+        if not isinstance(self.include_base, bool):
             check_choice("include_base", self.include_base, ["auto"])
-        if self.base_model is not None and self.base_model is self.estimator:
+        model = self.base_model
+        if model is not None and not hasattr(model, "predict") and not callable(model):
+            raise InvalidInputError(
+                "base_model must have predict or be a callable X -> values, got "
+                f"{type(model).__name__}; give a fitted regressor, or base_pred"
+            )
+        if model is not None and model is self.estimator:
             raise InvalidInputError(
                 "base_model and estimator must be two objects, got the same object twice; give the "
                 "fitted base model and an estimator to train, e.g. clone(base_model)"
@@ -268,11 +293,15 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     def _base_values(self, X: Any, base_pred: Any) -> NDArray[np.float64]:
         if base_pred is None:
-            base_pred = getattr(self.base_model, "predict", self.base_model)(X)
-        base = np.asarray(base_pred, dtype=np.float64)
+            call = getattr(self.base_model, "predict", self.base_model)
+            base_pred = call(own_columns(self.base_model, X))
+        try:
+            base = np.asarray(base_pred, dtype=np.float64)
+        except (TypeError, ValueError):
+            base = np.empty((0, 0))
         if base.ndim != 1 or np.isinf(base).any():
             raise InvalidInputError(
-                f"base_pred must be finite numbers of shape (n,), got shape {base.shape}; "
+                f"base_pred must be finite numbers of shape (n,), got shape {np.shape(base_pred)}; "
                 "NaN marks a row without a prediction"
             )
         check_same_length(X=range(_num_samples(X)), base_pred=base)
@@ -329,10 +358,15 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         target = None
         if self.max_churn is None:
             cold = np.eye(problem.size)[0]
-            target = problem.accuracy(cold) if self.min_score in (None, "cold") else self.min_score
+            target = (
+                problem.measure(cold).accuracy
+                if self.min_score in (None, "cold")
+                else self.min_score
+            )
         kind = "hard" if self.churn == "hard" else "soft"
-        budget = Budget(kind, self.max_churn, target, self.mixture)  # type: ignore[arg-type]
-        servable = self.base_model is not None and bool((problem.churn_weight > 0).all())
+        budget = Budget(kind, self.max_churn, target, self.mixture, "min_score")  # type: ignore[arg-type]
+        counted = problem.risk_weight > 0
+        servable = self.base_model is not None and bool((problem.churn_weight[counted] > 0).all())
         if self.include_base is True and not servable:
             raise InvalidInputError(
                 "include_base must be False or 'auto' without a base_model that predicts every "

@@ -17,7 +17,9 @@ from holdfast._search import (
     choose_with_or_without_base,
 )
 from holdfast._validation import (
+    as_array,
     check_choice,
+    check_classes,
     check_labels,
     check_proba,
     check_same_length,
@@ -46,6 +48,7 @@ def select(
     average_in: str = "probability",
     classes: ArrayLike | None = None,
     base_pred: ArrayLike | None = None,
+    answered: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> Selection:
     """Choose weights over candidates: the lowest risk inside a churn budget.
@@ -80,6 +83,10 @@ def select(
     base_pred : array-like of shape (n,), optional
         Column of the base model's class, −1 for a class that no candidate has; the largest base
         probability when left out.
+    answered : array-like of bool of shape (n,), optional
+        Rows that the base model answered, which count as hard churn where the answer changes; those
+        with base probabilities when left out. An answer that is a class no candidate has may leave
+        none.
     sample_weight : array-like of shape (n,), optional
 
     Returns
@@ -118,6 +125,7 @@ def select(
         average_in=average_in,
         classes=classes,
         base_pred=base_pred,
+        answered=answered,
         sample_weight=sample_weight,
     )
     budget = Budget(churn, max_churn, min_accuracy, mixture)
@@ -160,13 +168,14 @@ def _problem(
     average_in: str,
     classes: ArrayLike | None,
     base_pred: ArrayLike | None,
+    answered: ArrayLike | None,
     sample_weight: ArrayLike | None,
 ) -> Mixtures:
     base = check_proba("base_proba", base_proba, allow_missing=True).astype(np.float64, copy=False)
     candidates = _check_candidates(candidate_proba, base.shape)
     truth = check_labels("y", y)
     n = check_same_length(base_proba=base, y=truth)
-    known = np.arange(base.shape[1]) if classes is None else check_labels("classes", classes)
+    known = check_classes("classes", classes, base.shape[1])
     index = class_index(truth, known)
     if (index < 0).any():
         raise InvalidInputError(
@@ -178,14 +187,16 @@ def _problem(
         weight = check_weights("sample_weight", sample_weight, n)
     missing = missing_rows(base)
     churn_weight = np.where(missing, 0.0, weight)
-    if churn_weight.sum() <= 0:
+    answer_weight = churn_weight
+    if answered is not None:
+        answer_weight = np.where(_check_answered(answered, n), weight, 0.0)
+    if churn_weight.sum() <= 0 or answer_weight.sum() <= 0:
         raise InvalidInputError(
             "base_proba must have a prediction for at least one selection row, got none; "
             "give rows that the base model has predicted"
         )
     base = np.where(missing[:, None], 1 / base.shape[1], base)
-    served = base.argmax(axis=1) if base_pred is None else np.asarray(base_pred)
-    check_same_length(base_proba=base, base_pred=served)
+    served = base.argmax(axis=1) if base_pred is None else _check_base_pred(base_pred, base.shape)
     return Mixtures(
         proba=candidates,
         base=base,
@@ -193,9 +204,33 @@ def _problem(
         base_pred=served,
         risk_weight=weight / weight.sum(),
         churn_weight=churn_weight / churn_weight.sum(),
+        answer_weight=answer_weight / answer_weight.sum(),
         divergence=divergence,
         average_in=average_in,
     )
+
+
+def _check_base_pred(base_pred: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    pred = as_array("base_pred", base_pred)
+    columns = pred.ndim == 1 and pred.dtype.kind in "iu"
+    if not columns or pred.min() < -1 or pred.max() >= shape[1]:
+        got = f"{pred.min()} to {pred.max()}" if columns else f"{pred.dtype} {pred.shape}"
+        raise InvalidInputError(
+            f"base_pred must be columns from 0 to {shape[1] - 1} (or -1) of shape (n,), got {got}; "
+            "give the position of each class among the columns"
+        )
+    check_same_length(base_proba=range(shape[0]), base_pred=pred)
+    return pred.astype(np.intp)
+
+
+def _check_answered(answered: ArrayLike, n: int) -> NDArray[np.bool_]:
+    rows = as_array("answered", answered)
+    if rows.dtype.kind != "b" or rows.shape != (n,):
+        raise InvalidInputError(
+            f"answered must be booleans of shape ({n},), got dtype {rows.dtype} and shape "
+            f"{rows.shape}; mark the rows that the base model answered"
+        )
+    return rows
 
 
 def _check_candidates(candidate_proba: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from holdfast._base_model import BaseModel
 from holdfast._mixture import mix
-from holdfast.exceptions import UnsupportedEstimatorError
+from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.override import override_classes, override_proba
 from holdfast.path import proba_of
 
@@ -147,16 +147,36 @@ class AveragedClassifier(_ServedClassifier):
         self.base_weight = base_weight
 
     def _any_model(self) -> Any:
-        return self.estimators[0] if len(self.estimators) else self.base_model.model
+        if self.base_model is None or len(self.estimators):
+            return self.estimators[0]
+        return self.base_model.model
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the weighted average of the models' probabilities, shape (n, K)."""
+        """Return the weighted average of the models' probabilities, shape (n, K).
+
+        Rows for which the base model has no usable prediction get the average of the others.
+        """
         proba = [proba_of(estimator, X, self.classes) for estimator in self.estimators]
         weights = np.asarray(self.weights, dtype=np.float64)
-        if self.base_model is not None:
-            proba.append(self.base_model.predict(X, self.classes).matched.proba)
-            weights = np.append(weights, self.base_weight)
-        return mix(np.stack(proba), weights, self.average_in)
+        if self.base_model is None:
+            return mix(np.stack(proba), weights, self.average_in)
+        base = self.base_model.predict(X, self.classes)
+        stacked = np.stack([*proba, base.matched.proba])
+        average = mix(stacked, np.append(weights, self.base_weight), self.average_in)
+        missing = base.missing
+        if missing.any():
+            self._check_others(missing)
+            rest = stacked[:-1, missing]
+            average[missing] = mix(rest, weights / weights.sum(), self.average_in)
+        return average
+
+    def _check_others(self, missing: NDArray[np.bool_]) -> None:
+        if not len(self.estimators):
+            raise InvalidInputError(
+                f"base_model must predict a class of {self.classes.tolist()[:10]} for every row "
+                f"when it is served alone, got {np.count_nonzero(missing)} of {len(missing)} rows "
+                "without; leave those rows out, or update with a larger budget"
+            )
 
 
 class OverrideClassifier(_ServedClassifier):
@@ -195,10 +215,10 @@ class OverrideClassifier(_ServedClassifier):
 
 
 def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64]) -> Any | None:
-    """Return one linear model with interpolated coefficients, or None where there is none.
+    """Return one logistic regression with interpolated coefficients, or None where there is none.
 
-    Averaging log-odds of linear models is averaging their coefficients and intercepts. Pipelines
-    join when only their last step differs, as on one path.
+    Averaging log-odds of logistic regressions is averaging their coefficients and intercepts.
+    Pipelines join when only their last step differs, as on one path.
 
     Parameters
     ----------
@@ -211,8 +231,7 @@ def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64])
         len(head) == len(heads[0]) and all(a is b for a, b in zip(head, heads[0], strict=True))
         for head in heads
     )
-    linear = all(isinstance(final, LinearClassifierMixin) for final in finals)
-    if not (same_head and linear):
+    if not (same_head and all(_is_softmax(final, finals[0]) for final in finals)):
         return None
     joined = copy(finals[0])
     joined.coef_ = np.tensordot(weights, np.stack([f.coef_ for f in finals]), axes=1)
@@ -224,3 +243,12 @@ def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64])
     pipeline = copy(estimators[0])
     pipeline.steps = [*estimators[0].steps[:-1], (estimators[0].steps[-1][0], joined)]
     return pipeline
+
+
+def _is_softmax(final: Any, first: Any) -> bool:
+    """Whether the log-odds of `final` are linear, over the same classes as those of `first`."""
+    if not isinstance(final, LogisticRegression) or type(final) is not type(first):
+        return False
+    own, others = np.asarray(final.classes_), np.asarray(first.classes_)
+    one_vs_rest = final.solver == "liblinear" or getattr(final, "multi_class", None) == "ovr"
+    return np.array_equal(own, others) and (len(own) == 2 or not one_vs_rest)

@@ -220,7 +220,7 @@ def _print(update: _Update, lines: list[_Line], report: Path, seconds: float) ->
     )
     typer.echo(f"base model: accuracy {percent(base.accuracy_base)}")
     print_table(
-        ["retraining", "budget", "accuracy", "churn (95 % interval)", "negative flips", "on these rows"],
+        ["retraining", "budget", "accuracy", "churn (interval)", "negative flips", "on these rows"],
         [
             [
                 line.name,

@@ -7,31 +7,38 @@ The module takes care of what would break the equality, or refuses:
 - Transformers of a pipeline are fitted on the original rows, once; only the last step sees twins.
 - Hyperparameters that count rows (`min_samples_leaf`, `min_child_samples`, `batch_size`, …) are
   multiplied by the number of twins during the fit, with one twin for every class of every row.
+- Forests and bagging draw twins in proportion to their weights, which draws a row and then a label
+  from its target: they draw as often as there are rows, and their row counts stay as they are.
 - ``class_weight="balanced"`` is worked out on the original labels.
 - Early stopping of histogram gradient boosting splits the original rows before the twins are made.
   Every other internal split (cross-validation, out-of-bag scores, early stopping elsewhere) would
   put twins of one row on both sides, and is refused.
 
-What stays approximate: resampling (random forests, bagging) draws twins one by one, and stochastic
-solvers see them in different batches; both are right in expectation.
+What stays approximate: stochastic solvers see twins in different batches, and scikit-learn before
+1.9 draws the rows of a forest first and weighs them afterwards; both are right in expectation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import __version__ as sklearn_version
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import BaggingClassifier, HistGradientBoostingClassifier
+from sklearn.ensemble._forest import ForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils import _safe_indexing, check_random_state, indexable
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.fixes import parse_version
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
@@ -45,12 +52,20 @@ ROW_COUNTING = (
     "min_samples_split",
     "min_child_samples",
     "min_data_in_leaf",
+    "min_data_in_bin",
+    "min_data_per_group",
+    "subsample_for_bin",
     "max_samples",
     "batch_size",
 )
+HOLDING_OUT = ("oob_score", "probability", "eval_fraction")
 SOFT_TARGETS = ("weights", "sample")
 HIST_EARLY_STOPPING_ROWS = 10_000  # scikit-learn's meaning of early_stopping="auto"
 MLP_AUTO_BATCH = 200  # scikit-learn's meaning of batch_size="auto"
+# Of a twin whose class has no part in the target. It must be there, since some learners count rows
+# of positive weight only, and must not matter: a sum never notices it.
+NO_WEIGHT = 1e-100
+DRAWS_BY_WEIGHT = parse_version(sklearn_version) >= parse_version("1.9.dev0")
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,10 @@ class TrainingRows:
     def labels(self) -> NDArray[Any]:
         """The labels by value."""
         return self.classes[self.y]
+
+    def transform(self, X: Any) -> Any:
+        """Return further rows as the last step sees them."""
+        return X if self.head is None else self.head.transform(X)
 
 
 @dataclass(frozen=True)
@@ -116,10 +135,10 @@ class SklearnLearner:
         reason = _splits_rows(final)
         if reason:
             raise UnsupportedEstimatorError(
-                f"estimator must not split the training rows itself, got {type(final).__name__} "
-                f"with {reason}: soft targets repeat each row once a class, and the copies would "
-                "end up on both sides; switch that off, put it around the whole model, or set "
-                "soft_targets='sample'"
+                "estimator must not split or count the training rows itself, got "
+                f"{type(final).__name__} with {reason}: soft targets repeat each row once a class, "
+                "and the copies would end up on both sides, or be counted as rows; switch that "
+                "off, put it around the whole model, or set soft_targets='sample'"
             )
 
     def prepare(
@@ -131,10 +150,11 @@ class SklearnLearner:
     ) -> TrainingRows:
         """Fit the transformers of a pipeline, once for every target to come."""
         head, transformed = _fit_head(clone(self.estimator), X, classes[y], sample_weight)
+        (transformed,) = indexable(transformed)  # not every sparse format can be indexed
         return TrainingRows(head, transformed, y, classes, sample_weight)
 
     def fit(self, rows: TrainingRows, target: NDArray[np.float64] | None) -> Any:
-        """Return a fitted clone of the estimator.
+        """Return a fitted clone of the last step, for `join`.
 
         Parameters
         ----------
@@ -142,27 +162,33 @@ class SklearnLearner:
         target : ndarray of shape (n, K) or None
             Soft targets; None, like targets that are the labels themselves, is a plain fit.
         """
-        estimator = clone(self.estimator)
-        final = _final(estimator)
+        final = clone(_final(self.estimator))
         if target is None or _is_plain(target, rows.y):
             _fit_final(final, rows.X, rows.labels, rows.sample_weight)
         elif self.soft_targets == "sample":
             self._fit_sampled(final, rows, target)
         else:
             _fit_weighted(final, rows, target)
-        if isinstance(estimator, Pipeline):
-            steps = [] if rows.head is None else list(rows.head.steps)
-            estimator.steps = [*steps, (estimator.steps[-1][0], final)]
+        return final
+
+    def join(self, rows: TrainingRows, final: Any) -> Any:
+        """Return the whole fitted estimator: the shared transformers and one last step."""
+        if not isinstance(self.estimator, Pipeline):
+            return final
+        estimator = clone(self.estimator)
+        steps = [] if rows.head is None else list(rows.head.steps)
+        estimator.steps = [*steps, (estimator.steps[-1][0], final)]
         return estimator
 
     def _fit_sampled(self, final: Any, rows: TrainingRows, target: NDArray[np.float64]) -> None:
         """Draw one label a row; the same draws for every target, so that paths are smooth."""
         mass = target.sum(axis=1)
-        draw = np.random.default_rng(self.random_state).random(len(target))
+        draw = np.random.default_rng(self.random_state).random(len(target)) * mass
         # The row's own label comes first, so that small λ change few labels.
         column = _rotated_classes(rows.y, target.shape[1])
-        cumulative = np.take_along_axis(target, column, axis=1).cumsum(axis=1) / mass[:, None]
-        position = (draw[:, None] >= cumulative).sum(axis=1).clip(max=target.shape[1] - 1)
+        cumulative = np.take_along_axis(target, column, axis=1).cumsum(axis=1)
+        position = (draw[:, None] >= cumulative).sum(axis=1)
+        position[position == target.shape[1]] = 0  # no mass: whatever label, without weight
         drawn = np.take_along_axis(column, position[:, None], axis=1)[:, 0]
         weight = rows.sample_weight
         if not np.allclose(mass, 1):
@@ -204,11 +230,10 @@ def _fit_head(
     if not isinstance(estimator, Pipeline) or len(estimator.steps) < 2:
         return None, X
     head = estimator[:-1]
-    routed = {}
-    if sample_weight is not None and _requests_weights(head):
-        routed = {"sample_weight": sample_weight}
+    if sample_weight is None or not _requests_weights(head):
+        return head, head.fit_transform(X, y)
     with config_context(enable_metadata_routing=True):
-        return head, head.fit_transform(X, y, **routed)
+        return head, head.fit_transform(X, y, sample_weight=sample_weight)
 
 
 # --- weighted rows --------------------------------------------------------------------------------
@@ -240,6 +265,9 @@ def _twins(
     row = np.tile(rows, n_classes)
     label = _rotated_classes(data.y[rows], n_classes).T.ravel()
     weight = target[row, label]
+    if keep_all:
+        # A row whose whole target is without mass has no weight, as a plain fit's row of weight 0.
+        weight = np.where(target.sum(axis=1)[row] > 0, weight.clip(min=NO_WEIGHT), 0.0)
     if data.sample_weight is not None:
         weight = weight * data.sample_weight[row]
     kept = slice(None) if keep_all else weight > 0
@@ -248,58 +276,93 @@ def _twins(
 
 def _fit_weighted(final: Any, data: TrainingRows, target: NDArray[np.float64]) -> None:
     n, n_classes = target.shape
-    scaled = _scaled_parameters(final, n, n_classes)
+    changed = _scaled_parameters(final, n, n_classes)
     train, validation = np.arange(n), None
     if isinstance(final, HistGradientBoostingClassifier):
         train, validation = _early_stopping_split(final, data)
-        scaled["early_stopping"] = validation is not None
-    twins = _twins(train, data, target, keep_all=bool(scaled))
-    extra = {}
+        changed["early_stopping"] = validation is not None
+    by_class = np.ones(n_classes)
+    if _is_balanced(getattr(final, "class_weight", None)):
+        by_class, changed["class_weight"] = _balanced_weights(final, data), None
+    twins = _twins(train, data, target, keep_all=_counts_rows(final) or bool(changed))
+    held_out = {}
     if validation is not None:
-        held_out = _twins(validation, data, target, keep_all=False)
-        extra = {
-            "X_val": _safe_indexing(data.X, held_out.row),
-            "y_val": data.classes[held_out.label],
-            "sample_weight_val": held_out.weight,
-        }
-    with _temporary_parameters(final, scaled | _balanced_weights(final, data)):
+        held_out = _validation_twins(final, validation, data, target, by_class)
+    with _temporary_parameters(final, changed):
         _fit_final(
             final,
             _safe_indexing(data.X, twins.row),
             data.classes[twins.label],
-            twins.weight,
-            **extra,
+            twins.weight * by_class[twins.label],
+            **held_out,
         )
 
 
+def _validation_twins(
+    final: HistGradientBoostingClassifier,
+    validation: NDArray[np.intp],
+    data: TrainingRows,
+    target: NDArray[np.float64],
+    by_class: NDArray[np.float64],
+) -> dict[str, Any]:
+    """Return the arguments of `fit` that hold the early-stopping rows."""
+    held_out = _twins(validation, data, target, keep_all=False)
+    weight = held_out.weight * by_class[held_out.label]
+    if isinstance(final.class_weight, dict):
+        # Its own split takes rows that are weighted by class already; rows given to it are not.
+        weight *= compute_sample_weight(final.class_weight, held_out.label)
+    return {
+        "X_val": _safe_indexing(data.X, held_out.row),
+        "y_val": data.classes[held_out.label],
+        "sample_weight_val": weight,
+    }
+
+
 def _scaled_parameters(final: Any, n: int, n_classes: int) -> dict[str, Any]:
-    """Return the hyperparameters that count rows, multiplied by the number of twins."""
-    scaled = {}
-    for key, value in final.get_params(deep=True).items():
+    """Return the hyperparameters that count rows, as they are right for twins."""
+    parameters = final.get_params(deep=True)
+    drawing = _drawing_parts(final, parameters) if DRAWS_BY_WEIGHT else []
+    # Each draw is one row with one label: as many draws as rows, and counts that stay.
+    changed = {f"{part}max_samples": n for part in drawing}
+    changed = {key: n for key, n in changed.items() if parameters[key] is None}
+    for key, value in parameters.items():
         name = key.rpartition("__")[2]
+        if any(key.startswith(part) for part in drawing):
+            continue
         if name == "batch_size" and value == "auto":
-            scaled[key] = min(MLP_AUTO_BATCH, n) * n_classes
+            changed[key] = min(MLP_AUTO_BATCH, n) * n_classes
         elif name in ROW_COUNTING and isinstance(value, (int, np.integer)) and value > 1:
-            scaled[key] = int(value) * n_classes
-    return scaled
+            changed[key] = int(value) * n_classes
+    return changed
 
 
-def _balanced_weights(final: Any, data: TrainingRows) -> dict[str, Any]:
-    """Return class_weight="balanced" worked out on the original labels."""
-    balanced = [
-        key
-        for key, value in final.get_params(deep=True).items()
-        if key.rpartition("__")[2] == "class_weight"
-        and isinstance(value, str)
-        and value == "balanced"
+def _counts_rows(final: Any) -> bool:
+    """Whether some hyperparameter counts rows, be it as a share of them."""
+    names = (key.rpartition("__")[2] for key in final.get_params(deep=True))
+    return any(name in ROW_COUNTING for name in names)
+
+
+def _drawing_parts(final: Any, parameters: dict[str, Any]) -> list[str]:
+    """Return the prefixes of the hyperparameters of forests and bagging that draw rows."""
+    parts = {"": final} | {f"{key}__": value for key, value in parameters.items()}
+    return [
+        prefix
+        for prefix, part in parts.items()
+        if isinstance(part, (ForestClassifier, BaggingClassifier)) and part.bootstrap
     ]
-    if not balanced:
-        return {}
-    weights = compute_class_weight(
-        "balanced", classes=data.classes, y=data.labels, sample_weight=data.sample_weight
+
+
+def _balanced_weights(final: Any, data: TrainingRows) -> NDArray[np.float64]:
+    """Return the class weights of class_weight="balanced" on the original labels, shape (K,)."""
+    # Only logistic regression counts weighted rows when it balances.
+    counted = data.sample_weight if isinstance(final, LogisticRegression) else None
+    return compute_class_weight(
+        "balanced", classes=data.classes, y=data.labels, sample_weight=counted
     )
-    by_class = dict(zip(data.classes.tolist(), weights.tolist(), strict=True))
-    return dict.fromkeys(balanced, by_class)
+
+
+def _is_balanced(class_weight: Any) -> bool:
+    return isinstance(class_weight, str) and class_weight == "balanced"
 
 
 def _early_stopping_split(
@@ -313,7 +376,8 @@ def _early_stopping_split(
     everything = np.arange(n)
     if not stops or final.validation_fraction is None:
         return everything, None
-    seed = check_random_state(final.random_state).randint(np.iinfo(np.uint32).max, dtype="u8")
+    generator = check_random_state(deepcopy(final.random_state))  # its own draws come later
+    seed = generator.randint(np.iinfo(np.uint32).max, dtype="u8")
     train, validation = train_test_split(
         everything,
         test_size=final.validation_fraction,
@@ -328,11 +392,17 @@ def _temporary_parameters(estimator: Any, changed: dict[str, Any]) -> Iterator[N
     """Fit with changed hyperparameters, then show the user's own again."""
     present = estimator.get_params(deep=True)
     before = {key: present[key] for key in changed}
+    if not changed:
+        yield
+        return
     estimator.set_params(**changed)
     try:
         yield
     finally:
-        estimator.set_params(**before)
+        if hasattr(estimator, "_init_params"):  # CatBoost: no set_params once it is fitted
+            estimator._init_params.update(before)
+        else:
+            estimator.set_params(**before)
 
 
 def _fit_final(
@@ -378,18 +448,20 @@ def _requests_weights(estimator: Any) -> bool:
 
 
 def _splits_rows(final: Any) -> str:
-    """Name the hyperparameter by which the estimator splits its training rows, "" if none."""
+    """Name the hyperparameter that twins would break, "" if none."""
     parameters = final.get_params(deep=True)
     for key, value in parameters.items():
         name = key.rpartition("__")[2]
         stopping = key.removesuffix(name) + "early_stopping"
         handled = isinstance(final, HistGradientBoostingClassifier) and key == "early_stopping"
         splits = (
-            name == "cv"
+            (name == "cv" and value != "prefit")
             or (name == "early_stopping" and value is not False and not handled)
             or (name == "n_iter_no_change" and value is not None and stopping not in parameters)
-            or (name in ("oob_score", "probability", "eval_fraction") and bool(value))
+            or (name in HOLDING_OUT and bool(value) and value != "deprecated")
             or (name == "class_weight" and isinstance(value, str) and "subsample" in value)
+            # A part may see other labels, or fewer, than those the weights would be worked out for.
+            or (name == "class_weight" and name != key and _is_balanced(value))
         )
         if splits:
             return f"{key}={value!r}"
