@@ -6,7 +6,11 @@ PIP_FLAGS ?= --quiet --disable-pip-version-check
 # Every extra whose library some code or test here uses.
 EXTRAS = arrow,lightgbm,catboost,dev
 
-TEST_TOOLS = pytest hypothesis polars cvxpy
+TEST_TOOLS = pytest pytest-xdist hypothesis polars cvxpy
+
+# One worker a core; each then computes with one thread.
+PYTEST = -m pytest -n auto
+export OMP_NUM_THREADS ?= 1
 
 PINNED = -c constraints.txt
 SOURCES = pyproject.toml constraints.txt
@@ -17,12 +21,12 @@ demo: .venv-core/ready
 	.venv-core/bin/holdfast demo
 
 test: .venv/ready
-	.venv/bin/python -m pytest
+	.venv/bin/python $(PYTEST)
 
 # The core install and the tools that tests are written with, no extra: what needs one is skipped,
 # all else must pass.
 test-core: .venv-core-tests/ready
-	.venv-core-tests/bin/python -m pytest
+	.venv-core-tests/bin/python $(PYTEST)
 
 lint: .venv/ready
 	.venv/bin/ruff check .
@@ -33,6 +37,7 @@ lint: .venv/ready
 results: .venv/ready
 	.venv/bin/python benchmarks/adult_budgets.py
 	.venv/bin/python benchmarks/figures.py
+	.venv/bin/python benchmarks/readme.py
 
 benchmark: .venv/ready
 	.venv/bin/python benchmarks/compare_speed.py

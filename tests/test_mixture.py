@@ -60,9 +60,7 @@ def test_values_are_the_metrics_on_the_simplex(divergence, average_in):
         assert measures.risk == pytest.approx(expected_risk, abs=1e-12)
         assert measures.soft_churn == pytest.approx(expected_churn, abs=1e-12)
         assert measures.churn_rate == pytest.approx(
-            churn_rate(
-                mixtures.base_pred, mixture.argmax(1), sample_weight=mixtures.answer_weight
-            ),
+            churn_rate(mixtures.base_pred, mixture.argmax(1), sample_weight=mixtures.answer_weight),
             abs=1e-12,
         )
         assert measures.accuracy == pytest.approx(

@@ -27,6 +27,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_limits
 
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners import _sklearn
@@ -34,6 +35,13 @@ from holdfast.learners._sklearn import SklearnLearner, fit_plain
 from holdfast.targets import distill
 
 NAMES = np.array(["ant", "bee", "cat"])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Small boosters in several threads wait for each other on a busy machine."""
+    with threadpool_limits(1):
+        yield
 
 
 def draw(n=200, n_classes=3, seed=0):
@@ -90,9 +98,7 @@ def test_logistic_regression_minimises_the_soft_cross_entropy(n_classes):
     found = minimize(objective, start, method="BFGS", options={"gtol": 1e-7})
     own = np.column_stack([model.coef_, model.intercept_])
     assert objective(own.ravel()) == pytest.approx(found.fun, rel=1e-8)
-    np.testing.assert_allclose(
-        model.coef_, found.x.reshape(-1, X.shape[1] + 1)[:, :-1], atol=1e-4
-    )
+    np.testing.assert_allclose(model.coef_, found.x.reshape(-1, X.shape[1] + 1)[:, :-1], atol=1e-4)
     assert model.classes_.tolist() == NAMES[:n_classes].tolist()
 
 
@@ -127,9 +133,7 @@ def test_trees_are_those_of_repeated_rows(estimator):
     if isinstance(estimator, HistGradientBoostingClassifier):
         # Its own hessian limit is in units of weight, and the rows weigh 1 here, total there.
         theirs = clone(longer).set_params(l2_regularization=0.0).fit(*repeated(X, counts))
-    np.testing.assert_allclose(
-        ours.predict_proba(X), theirs.predict_proba(X), atol=1e-7, rtol=0
-    )
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-7, rtol=0)
 
 
 def test_gaussian_naive_bayes_in_closed_form():
@@ -220,7 +224,6 @@ CONTINUOUS = [
     DecisionTreeClassifier(max_depth=4, class_weight="balanced", random_state=0),
     DecisionTreeClassifier(min_samples_split=9, min_samples_leaf=3, random_state=0),
     DecisionTreeClassifier(min_samples_leaf=0.03, random_state=0),
-    ExtraTreesClassifier(n_estimators=3, min_samples_leaf=3, random_state=0),
     GradientBoostingClassifier(n_estimators=4, min_samples_leaf=5, random_state=0),
     HistGradientBoostingClassifier(max_iter=4, class_weight="balanced"),
     MLPClassifier(4, solver="lbfgs", max_iter=20, random_state=0),
@@ -243,9 +246,9 @@ def test_the_way_to_lambda_zero_is_continuous(estimator, weighted):
 
 def test_counted_rows_are_those_of_the_data_whatever_the_base_says():
     """A base model that is sure leaves one twin with weight; the counts must not notice."""
-    X, y, _ = draw(300)
-    sure = np.eye(3)[np.random.default_rng(0).integers(0, 3, 300)]
-    unsure = np.clip(sure, 1e-12, None)
+    X, y, _ = draw(200)
+    sure = np.eye(3)[np.random.default_rng(0).integers(0, 3, 200)]
+    unsure = np.clip(sure, 1e-14, None)
     unsure /= unsure.sum(axis=1, keepdims=True)
     for estimator in (
         DecisionTreeClassifier(min_samples_split=20, random_state=0),
@@ -407,9 +410,7 @@ def test_early_stopping_begins_at_ten_thousand_original_rows():
     estimator = RecordingBoosting(max_iter=2, max_leaf_nodes=4, random_state=0)
     zero = learn(estimator, X, y, distill(y, base, 0.0))
     plain = HistGradientBoostingClassifier(max_iter=2, max_leaf_nodes=4, random_state=0)
-    np.testing.assert_array_equal(
-        zero.predict_proba(X[:99]), plain.fit(X, y).predict_proba(X[:99])
-    )
+    np.testing.assert_array_equal(zero.predict_proba(X[:99]), plain.fit(X, y).predict_proba(X[:99]))
     assert learn(estimator, X, y, distill(y, base, 0.5)).held_out_ is not None
     short = learn(estimator, X[:9_000], y[:9_000], distill(y[:9_000], base[:9_000], 0.5))
     assert short.held_out_ is None
@@ -531,9 +532,7 @@ def test_sampled_labels_change_with_lambda_one_way():
     changed = [np.mean(model.seen_["y"] != NAMES[y]) for model in drawn]
     assert changed[0] == 0
     assert changed == sorted(changed)
-    again = learn(
-        Recorder(), X, y, distill(y, base, 0.5), soft_targets="sample", random_state=0
-    )
+    again = learn(Recorder(), X, y, distill(y, base, 0.5), soft_targets="sample", random_state=0)
     np.testing.assert_array_equal(again.seen_["y"], drawn[2].seen_["y"])
 
 
@@ -566,9 +565,7 @@ def test_transformers_see_the_original_rows_once():
     CountingScaler.fits = 0
     learner = SklearnLearner(make_pipeline(CountingScaler(), StandardScaler(), GaussianNB()))
     rows = learner.prepare(X, y, NAMES, None)
-    models = [
-        learner.join(rows, learner.fit(rows, distill(y, base, lam))) for lam in (0, 0.4, 0.9)
-    ]
+    models = [learner.join(rows, learner.fit(rows, distill(y, base, lam))) for lam in (0, 0.4, 0.9)]
     assert CountingScaler.fits == 1
     assert models[0][0].rows_ == 50
     np.testing.assert_array_equal(models[0][0].labels_, NAMES[y])
@@ -641,9 +638,7 @@ def test_inputs_keep_their_type(make, kind):
 def test_lightgbm():
     lightgbm = pytest.importorskip("lightgbm")
     X, y, base = draw(400)
-    estimator = lightgbm.LGBMClassifier(
-        n_estimators=5, min_child_samples=30, n_jobs=1, verbose=-1
-    )
+    estimator = lightgbm.LGBMClassifier(n_estimators=5, min_child_samples=30, n_jobs=1, verbose=-1)
     frame = pd.DataFrame(X, columns=list("abcdef"))
     plain = clone(estimator).fit(frame, NAMES[y])
     zero = learn(estimator, frame, y, distill(y, base, 0.0))
@@ -679,6 +674,8 @@ def test_catboost():
         verbose=False,
         allow_writing_files=False,
         bootstrap_type="No",
+        random_strength=0,
+        learning_rate=0.3,  # left out, it would follow from the number of rows, twins included
     )
     plain = clone(estimator).fit(X, NAMES[y])
     zero = learn(estimator, X, y, distill(y, base, 0.0))

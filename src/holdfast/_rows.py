@@ -157,11 +157,15 @@ def held_out_rows(
 
 
 def _strata(classes: NDArray[np.intp], n_out: int) -> NDArray[np.intp] | None:
-    """Return the classes where a split in proportion exists, None where there is none."""
-    counts = np.bincount(classes)
-    counts = counts[counts > 0]
+    """Return classes to split in proportion to, None where no such split exists.
+
+    Numbered as they appear, so that the names of the classes do not decide which rows are drawn.
+    """
+    _, first, position, counts = np.unique(
+        classes, return_index=True, return_inverse=True, return_counts=True
+    )
     fits = len(counts) <= min(n_out, len(classes) - n_out)
-    return classes if fits and counts.min() > 1 else None
+    return first[position] if fits and counts.min() > 1 else None
 
 
 def _check_seen(seen_by_base: Any, n: int) -> NDArray[np.bool_]:

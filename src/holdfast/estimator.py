@@ -359,7 +359,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         (X,) = indexable(X)
         validate_data(self, X, skip_check_array=True)
         labels = column_or_1d(y, warn=True)
-        if labels.dtype.kind in "fc":
+        if labels.dtype.kind in "fc" and np.isfinite(labels).all():
             check_classification_targets(labels)
         check_same_length(X=_row_range(X), y=labels)
         labels = check_labels("y", labels)
@@ -405,7 +405,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Refuse before anything is trained."""
         if len(self.classes_) < 2:
             raise InvalidInputError(
-                f"y must have at least two classes, got one class, {self.classes_[0]!r}; "
+                f"y must have at least two classes, got one class, {self.classes_.tolist()[0]!r}; "
                 "give rows of every class"
             )
         if seen_by_base is not None and validation is not None:
@@ -503,7 +503,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         index = class_index(labels, self.classes_)
         if (index < 0).any():
             raise InvalidInputError(
-                f"validation y must hold classes of y only, got {labels[index < 0][0]!r}; "
+                f"validation y must hold classes of y only, got {labels[index < 0].tolist()[0]!r}; "
                 "drop those rows or train on that class"
             )
         _, base = self._base_of(X, proba, base_classes)

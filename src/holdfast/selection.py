@@ -179,7 +179,7 @@ def _problem(
     index = class_index(truth, known)
     if (index < 0).any():
         raise InvalidInputError(
-            f"y must be among the classes of the columns, got {truth[index < 0][0]!r}; "
+            f"y must be among the classes of the columns, got {truth[index < 0].tolist()[0]!r}; "
             "give `classes` in the order of the columns"
         )
     weight = np.ones(n)

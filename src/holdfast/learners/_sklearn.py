@@ -16,6 +16,7 @@ The module takes care of what would break the equality, or refuses:
 
 What stays approximate: stochastic solvers see twins in different batches, and scikit-learn before
 1.9 draws the rows of a forest first and weighs them afterwards; both are right in expectation.
+CatBoost works out a learning rate from the number of rows where none is given, twins included.
 """
 
 from __future__ import annotations
