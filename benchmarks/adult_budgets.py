@@ -143,8 +143,9 @@ Made by `python benchmarks/adult_budgets.py`; the figures are in `adult_budgets.
 Of {len(rows)} runs, {len(over)} have more churn than the budget on the test rows; in
 {len(outside)} the test interval lies wholly above the budget; in {len(beyond)} the test churn is
 above the interval that the report stated on the selection rows. A budget is a target on the
-selection rows, and churn on other rows varies around it. The whole path of ten candidates costs
-{cost:.1f} times one plain fit (median, candidates one after the other).
+selection rows, approached to half a standard error; churn on other rows varies around it. The
+whole path of ten candidates costs {cost:.1f} times one plain fit (median, candidates one after the
+other).
 """
 
 

@@ -1,7 +1,8 @@
 """Run the code blocks of README.md as written, and put what they print below them.
 
 The shell block runs on adult (from HOLDFAST_DATA, else from OpenML): the first third of the
-training rows as old.parquet, all training rows as all.parquet, the test rows as traffic.parquet.
+training rows as old.parquet, all training rows as all.parquet, with the first third marked in the
+column in_v1, the test rows as traffic.parquet.
 
 Run: python benchmarks/readme.py
 """
@@ -41,8 +42,10 @@ def write_tables(folder: Path) -> None:
     data = load("adult")
     parts = data.train_test()
     table = data.X.assign(income=data.y, id=np.arange(len(data.y)))
-    write_table(table.iloc[parts.train[: len(parts.train) // 3]], folder / "old.parquet")
-    write_table(table.iloc[parts.train], folder / "all.parquet")
+    n_old = len(parts.train) // 3
+    write_table(table.iloc[parts.train[:n_old]], folder / "old.parquet")
+    marked = table.iloc[parts.train].assign(in_v1=np.arange(len(parts.train)) < n_old)
+    write_table(marked, folder / "all.parquet")
     write_table(table.iloc[parts.test], folder / "traffic.parquet")
 
 

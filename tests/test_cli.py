@@ -216,6 +216,15 @@ class TestCompareBadInput:
     def test_report_that_cannot_be_written(self, cli: Cli, pair: tuple[Path, Path]) -> None:
         self.refused(cli("compare", *pair, "--id", "id", "--report", "no/where.html"), "no")
 
+    def test_no_output_over_an_input(self, cli: Cli, pair: tuple[Path, Path]) -> None:
+        link = pair[0].with_name("link.html")
+        link.symlink_to(pair[1])
+        before = pair[1].read_bytes()
+        self.refused(cli("compare", *pair, "--id", "id", "--report", link), "of its own")
+        self.refused(cli("compare", *pair, "--id", "id", "--report", pair[1]), ".html")
+        self.refused(cli("compare", *pair, "--id", "id", "--report", pair[1].parent), ".html")
+        assert pair[1].read_bytes() == before
+
     def test_wrong_use(self, cli: Cli) -> None:
         assert cli("compare").code == 2
         assert cli("compare", "--max-chrun", 1).code == 2
@@ -338,6 +347,34 @@ class TestTrainAndPredict:
         assert result.err.startswith("holdfast: ")
         assert word in result.err
         assert set(tmp_path.iterdir()) == before
+
+    def test_no_output_over_an_input(self, cli: Cli, data: pd.DataFrame, tmp_path: Path) -> None:
+        cli(*self.first)
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        for arguments in (
+            ("predict", "v1.skops", "old.parquet", "--out", "old.parquet"),
+            ("predict", "v1.skops", "old.parquet", "--out", "../" + tmp_path.name + "/v1.skops"),
+            (*self.update, "--out", "v1.skops"),
+            (*self.update, "--report", "v2.skops"),
+        ):
+            result = cli(*arguments)
+            assert result.code == 2, arguments
+            assert "of its own" in result.err or ".html" in result.err
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+    def test_unsuitable_values(self, cli: Cli, data: pd.DataFrame, tmp_path: Path) -> None:
+        cli(*self.first)
+        write_table(data.assign(x2="text"), tmp_path / "text.parquet")
+        write_table(data.assign(x2=np.inf), tmp_path / "inf.parquet")
+        for name in ("text.parquet", "inf.parquet"):
+            result = cli("predict", "v1.skops", name, "--out", "p.parquet")
+            assert (result.code, result.out) == (2, "")
+            assert result.err.startswith("holdfast: the data must suit the model")
+        for flags in (("--seed", -1), ("--seed", 2**40), ("--jobs", 0), ("--test-fraction", 1)):
+            result = cli(*self.update, *flags)
+            assert result.code == 2
+            assert flags[0] in result.err
+        assert not (tmp_path / "v2.skops").exists()
 
     def test_budget_out_of_range_and_same_model(self, cli: Cli, data: pd.DataFrame) -> None:
         cli(*self.first)

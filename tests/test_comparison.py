@@ -442,6 +442,21 @@ def test_html(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 
+@pytest.mark.parametrize("n_changed", range(0, 601, 6))
+def test_shares_are_the_nearest_numbers(n_changed):
+    base, new, y = np.zeros(600, int), np.zeros(600, int), np.arange(600) % 3
+    new[:n_changed] = 1 + np.arange(n_changed) % 2
+    result = compare(base, new, y, groups=np.zeros(600))
+    assert result.churn_rate == result.groups[0].churn_rate == n_changed / 600
+    assert result.accuracy_base == 200 / 600
+    assert result.accuracy_new == (new == y).sum() / 600
+    assert result.accuracy_gain == (int((new == y).sum()) - 200) / 600
+
+
+def test_one_class():
+    assert str(compare([0, 0], np.array([0, 0]))).startswith("2 rows, 1 class (")
+
+
 # --- bad input -----------------------------------------------------------------------------------
 
 HALF = [[0.5, 0.5], [0.5, 0.5]]
@@ -481,6 +496,7 @@ HALF = [[0.5, 0.5], [0.5, 0.5]]
         ([0, 1], [1, 1], {"groups": [1]}, r"groups\['group'\] and rows must have the same"),
         ([0, 1], [1, 1], {"groups": "country"}, r"groups\['group'\] must have shape"),
         ([0, 1], [1, 1], {"groups": np.zeros((2, 2))}, "give several columns as a mapping"),
+        ([0, 1], [1, 1], {"groups": [{}] * 2}, r"groups\['group'\] must have values .* unhashable"),
         ([0, 1], [1, 1], {"confidence": 95}, r"confidence must be in \(0, 1\), got 95.*95 %"),
         ([0, 1], [1, 1], {"max_group_churn": 0.1}, "max_group_churn needs groups, got none"),
         (

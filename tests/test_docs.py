@@ -38,7 +38,8 @@ def folder(tmp_path: Path) -> Path:
     frame["sex"] = rng.choice(["Female", "Male"], 900)
     frame["income"] = np.where(frame["age"] + rng.normal(size=900) > 0, ">50K", "<=50K")
     frame["id"] = np.arange(900)
-    for name, part in (("old", frame[:250]), ("all", frame[:600]), ("traffic", frame[600:])):
+    marked = frame[:600].assign(in_v1=np.arange(600) < 250)
+    for name, part in (("old", frame[:250]), ("all", marked), ("traffic", frame[600:])):
         write_table(part, tmp_path / f"{name}.parquet")
     return tmp_path
 

@@ -688,3 +688,27 @@ def test_forests_and_first_lambda_grid():
     ).fit(X, Y)
     assert len(model.path_.candidates) == 10
     assert model.comparison_.churn_rate <= 0.1
+
+
+def test_with_budget_keeps_the_present_budget():
+    model = update(max_churn=0.05).fit(X, Y)
+    override = model.with_budget(mixture="override")
+    assert override.max_churn == 0.05
+    assert override.comparison_.churn_rate <= 0.05
+    cold = model.with_budget(min_accuracy="cold")
+    assert (cold.max_churn, cold.min_accuracy) == (None, "cold")
+    with pytest.raises(InvalidInputError, match="refit must be True or False"):
+        update(refit="yes").fit(X, Y)
+
+
+@pytest.mark.parametrize("mixture", ["average", "override"])
+def test_a_hard_budget_is_approached_with_caution(mixture):
+    model = update(max_churn=0.05, mixture=mixture).fit(X, Y)
+    n = model.selection_.n
+    assert model.comparison_.churn_rate <= 0.05 - 0.5 * np.sqrt(0.05 * 0.95 / n) + 1e-12
+    assert model.selection_.max_churn == 0.05
+    # Where caution leaves nothing, the budget itself counts.
+    single = model.with_budget(max_churn=0.5, mixture="single", include_base=False)
+    lowest = min(point.churn_rate for point in single.selection_.frontier)
+    at_the_edge = model.with_budget(max_churn=lowest, mixture="single", include_base=False)
+    assert at_the_edge.comparison_.churn_rate == lowest

@@ -278,6 +278,50 @@ def test_later_format(tmp_path):
         load_model(tmp_path / "m.skops")
 
 
+@pytest.mark.parametrize(
+    "card",
+    [
+        "notdict",
+        None,
+        {"features": 5},
+        {"features": "ab"},
+        {"features": ["a", 1]},
+        {"target": 3},
+        {"learner": ["linear"]},
+    ],
+)
+def test_crafted_card(tmp_path, card):
+    content = {"format": "holdfast-model", "format_version": 1, "card": card}
+    skops.io.dump(content | {"model": simple_model()}, tmp_path / "m.skops")
+    with pytest.raises(InvalidInputError, match=r"m\.skops must have a card that is a dictionary"):
+        load_model(tmp_path / "m.skops")
+
+
+def test_crafted_format(tmp_path):
+    skops.io.dump({"format": np.array(["a", "b"])}, tmp_path / "m.skops")
+    with pytest.raises(InvalidInputError, match="must be a fitted model with predict"):
+        load_model(tmp_path / "m.skops")
+
+
+def test_zip_bomb(tmp_path, saved, monkeypatch):
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.npy", bytes(2**22))
+    assert isinstance(load_model(saved), LoadedModel)
+    monkeypatch.setattr("holdfast.persistence.MAX_UNPACKED", 2**21)
+    with pytest.raises(
+        InvalidInputError, match="must unpack to at most 2 MB or 100 times its size"
+    ):
+        load_model(saved)
+
+
+def test_a_model_of_zeros_is_no_bomb(tmp_path, monkeypatch):
+    monkeypatch.setattr("holdfast.persistence.MAX_UNPACKED", 2**21)
+    model = simple_model()
+    model.zeros_ = np.zeros(2**19)
+    save_model(model, tmp_path / "m.skops")
+    assert not load_model(tmp_path / "m.skops").model.zeros_.any()
+
+
 def test_other_release_of_scikit_learn_is_warned_about(saved, monkeypatch):
     monkeypatch.setattr("sklearn.base.__version__", "99.0")
     with pytest.warns(InconsistentVersionWarning, match="LogisticRegression"):

@@ -214,6 +214,7 @@ PREDICTED = {"id": [1, 2, 3], "prediction": ["a", "b", "a"], "label": ["a", "a",
             "column 'g' must be equal in both tables, got 1 of 3 rows",
         ),
         ({"w": [1.0, -1.0, 1.0]}, {}, {"weight": "w"}, "'w' of base_path must be finite and >= 0"),
+        ({"w": [None] * 3}, {}, {"weight": "w"}, "'w' of base_path must not .* missing .* 3 of 3"),
         ({}, {}, {"prediction": "pred"}, "must have a column 'pred' or columns proba_<class>, got"),
         ({"proba_a": [1, 1, 1]}, {}, {}, "one column proba_<class> per class, got only 'proba_a'"),
         (

@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from holdfast import LowChurnRegressor
+from holdfast._moves import Moves
 from holdfast._rows import held_out_rows
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 
@@ -313,3 +314,17 @@ def test_base_that_cannot_be_served():
     model = LowChurnRegressor(LinearRegression(), include_base=True, max_churn=1.0)
     with pytest.raises(InvalidInputError, match="include_base must be False or 'auto'"):
         model.fit(X, Y, base_pred=BASE.predict(X))
+
+
+@pytest.mark.parametrize("n", [7, 600, 1001])
+def test_churn_rates_are_the_nearest_numbers(n):
+    rng = np.random.default_rng(0)
+    for weight in (np.full(n, 1 / n), rng.random(n)):
+        weight = weight / weight.sum()
+        for changed in (0, 3, n):
+            values = (np.arange(n) < changed).astype(float)[None]
+            moves = Moves(values, np.zeros(n), np.zeros(n), 0.5, weight, weight)
+            rate = moves.measure(np.ones(1)).churn_rate
+            assert rate <= 1
+            assert rate == pytest.approx(weight[:changed].sum())
+            assert weight.max() > weight.min() * 1.001 or rate == changed / n

@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.comparison import compare
 from holdfast.policy import Policy
-from holdfast.report._numbers import amount, limit_text, p_value, points, share
+from holdfast.report._numbers import amount, clip, limit_text, p_value, points, share
 from holdfast.report.render import render_page, render_snippet
 from holdfast.report.summarise import summarise_comparison
 
@@ -324,6 +324,52 @@ def test_counts_in_words_add_up(models):
         words,
     ).groups()
     assert int(total) == int(negative) + int(positive) + int(lateral)
+
+
+def test_long_names_are_shortened():
+    name = "n" * 5000
+    groups = [{"column": "c", "value": name, "churn_rate": 0.1}]
+    decision = {"verdict": "HOLD", "reasons": [f"churn of {name} is above 2 %"]}
+    html = render_page({"comparison": {"churn_rate": 0.1, "groups": groups}, "decision": decision})
+    page = Page(html)
+    assert "n" * 79 + "…" in page.text
+    assert "n" * 280 not in page.text
+    assert "nnn is above 2 %" in page.text
+    (title,) = [attrs["title"] for tag, attrs in page.elements if tag == "bdi" and "title" in attrs]
+    assert len(title) == 300
+
+
+def test_clip():
+    assert [clip(x, 5, 2) for x in ("abcde", "abcdef", 1234567)] == ["abcde", "ab…ef", "12…67"]
+    assert clip("abcdef", 5) == "abcd…"
+
+
+@pytest.mark.parametrize("control", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def test_controls_of_direction_are_dropped(models, control):
+    text = f"a{control}b"
+    summary = full_summary(models, text=text) | {"title": text}
+    summary["decision"] = {"verdict": "HOLD", "reasons": [text]}
+    for script in (page := Page(render_page(summary))).scripts[:1]:
+        assert "ab" in script
+        assert control not in script
+        assert json.dumps(control)[1:-1] not in script
+    assert "ab" in page.text
+    assert control not in page.text
+    groups = [{"column": text, "value": text}]
+    assert control not in render_page({"comparison": {"churn_rate": 0.1, "groups": groups}})
+
+
+def test_bars_are_explained_where_there_are_any():
+    point = {"series": "s", "label": "l", "churn_rate": 0.1, "accuracy": 0.9}
+    text = "Bars are confidence intervals."
+    assert text not in render_page({"frontier": {"points": [point]}})
+    point["accuracy_interval"] = [0.8, 0.95]
+    assert text in render_page({"frontier": {"points": [point]}})
+
+
+def test_one_class():
+    page = Page(render_page({"comparison": {"churn_rate": 0.0, "classes": ["a"], "n": 2}}))
+    assert "1 class\n" in page.text
 
 
 def test_many_groups_show_those_with_highest_churn():

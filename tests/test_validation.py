@@ -161,8 +161,9 @@ NAN = np.nan
             r"\[0, 1\], got values from -1\.5 to 2\.5, .*logits; .*softmax",
         ),
         ([[1.0, -0.1, 0.1]], "look like logits"),
-        ([[0.0, np.inf]], "look like logits"),
-        ([[0.0, 1.5]], "look like logits"),
+        ([[0.0, np.inf]], "must be finite, got values from 0 to inf"),
+        ([[0.0, -np.inf]], "must be finite, got values from -inf to 0"),
+        ([[0.5, 1.5]], "counts or scores; divide each row by its sum"),
         ([[0.5, NAN]], "must not have missing values, got 1 of 1 rows"),
         (pd.DataFrame({"a": [0.5, None], "b": [0.5, 0.5]}, dtype="Float64"), "got 1 of 2 rows"),
         ([["0.5", "0.5"]], "must be numbers, got dtype <U3"),
@@ -208,6 +209,7 @@ def test_weights_of_every_type(values):
         ([[1.0], [1.0]], r"w must be numbers of shape \(n,\), got shape \(2, 1\)"),
         (["1", "2"], "must be numbers of shape"),
         ([1.0, NAN], "w must be finite and >= 0"),
+        (np.array([None, None]), "w must not have missing values, got 2 of 2 rows"),
         ([1.0, np.inf], "w must be finite and >= 0"),
         ([1.0, -1.0], r"w must be finite and >= 0, .* got values from -1 to 1"),
         ([0.0, 0.0], "not every weight zero"),
@@ -218,6 +220,15 @@ def test_weights_of_every_type(values):
 def test_check_weights_refuses(values, match):
     with pytest.raises(InvalidInputError, match=match):
         check_weights("w", values, 2)
+
+
+def test_messages_show_plain_values():
+    with pytest.raises(InvalidInputError, match=r"got 1\.5;"):
+        check_share("max_churn", np.float64(1.5))
+    with pytest.raises(InvalidInputError, match="got 'b'; "):
+        check_choice("p", np.str_("b"), ["a"])
+    with pytest.raises(InvalidInputError, match=r"numbers \(e\.g\. 1\), b strings \(e\.g\. 'x'\)"):
+        union_classes(a=np.array([1]), b=np.array([np.str_("x")], dtype=object))
 
 
 def test_check_same_length():

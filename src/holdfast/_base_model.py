@@ -153,7 +153,7 @@ def own_columns(model: Any, X: Any) -> Any:
     missing = [name for name in names if name not in X.columns]
     if missing:
         raise InvalidInputError(
-            "X must have the columns that the base model was trained on, got none of "
+            "X must have the columns that the base model was trained on, got a table without "
             f"{', '.join(map(repr, missing[:10]))}; keep them, or give base_proba"
         )
     return X if list(X.columns) == list(names) else X[list(names)]

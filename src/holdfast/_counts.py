@@ -104,7 +104,7 @@ def count_pairs(
     classes, codes = _encode({"base": base, "new": new, "y": y}, proba_classes)
     table = _CellTable(len(classes), weighted=sample_weight is not None)
     soft = _SoftSums(base, new, _columns_of(classes, proba_classes))
-    columns = {name: _GroupTable(values) for name, values in groups.items()}
+    columns = {name: _GroupTable(name, values) for name, values in groups.items()}
     weight_squares = float(len(base))
     if sample_weight is not None:
         weight_squares = float(sample_weight @ sample_weight)
@@ -280,10 +280,16 @@ class _CellTable:
 class _GroupTable:
     """Weight per (group, answer changed, outcome)."""
 
-    def __init__(self, values: NDArray[Any]) -> None:
+    def __init__(self, name: str, values: NDArray[Any]) -> None:
         import pandas as pd
 
-        self.codes, distinct = pd.factorize(values, use_na_sentinel=False)
+        try:
+            self.codes, distinct = pd.factorize(values, use_na_sentinel=False)
+        except TypeError as error:
+            raise InvalidInputError(
+                f"groups[{name!r}] must have values that can be grouped, such as text or numbers, "
+                f"got: {error}; convert them, e.g. to text"
+            ) from error
         if distinct.dtype.kind in "mM":
             distinct = pd.Index(distinct).astype(object)  # an array's own list holds integers
         missing = np.asarray(pd.isna(distinct))

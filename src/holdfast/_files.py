@@ -25,7 +25,7 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     InvalidInputError
-        When the folder does not exist or cannot be written to.
+        When `path` is a folder or a device, or its folder does not exist or cannot be written to.
 
     Examples
     --------
@@ -36,7 +36,11 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> target.read_text()
     'whole or not at all'
     """
-    target = Path(path)
+    target = Path(path).resolve()  # a link stays a link: the file that it names is replaced
+    if target.exists() and not target.is_file():
+        raise InvalidInputError(
+            f"{target} must be an ordinary file, got a folder or a device; name a file"
+        )
     if not target.parent.is_dir():
         raise InvalidInputError(
             f"the folder of {target} must exist, got none; create {target.parent} first"

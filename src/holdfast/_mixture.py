@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -228,14 +229,16 @@ def solve(
     `start` must be feasible. The result is feasible to 1e-10: what the solver leaves outside is
     moved back towards `start`, which convexity allows.
     """
-    from scipy.optimize import minimize
+    from scipy import optimize
+
+    minimize: Any = optimize.minimize  # SciPy's stubs know no (value, gradient)
 
     if n == 1:
         return start
     best, best_value = start, objective(start)[0]
     point = np.full(n, 1 / n) if constraint is None else start
     for _ in range(3 if precision == EXACT else 1):  # a restart frees a stuck line search
-        found = minimize(  # type: ignore[call-overload]  # the stubs know no (value, gradient)
+        found = minimize(
             objective,
             point,
             jac=True,

@@ -69,7 +69,7 @@ class Moves:
         return Measures(
             risk=risk,
             accuracy=1 - risk / spread if spread > 0 else 0.0,
-            churn_rate=float(rows.changed @ self.churn_weight),
+            churn_rate=_share_of(rows.changed, self.churn_weight),
             soft_churn=float(rows.divergence @ self.churn_weight),
         )
 
@@ -82,6 +82,12 @@ class Moves:
     def churn(self) -> Function:
         """Mean squared move and its gradient as a function of the weights."""
         return _squared_distance(self.values, self.base, self.churn_weight)
+
+
+def _share_of(chosen: NDArray[np.bool_], weight: Vector) -> float:
+    # Equal weights become ones, whose sums are exact; both sums round alike, so never above 1.
+    whole = weight / (weight.max() or 1.0)
+    return float((whole * chosen).sum() / (whole.sum() or 1.0))
 
 
 def _squared_distance(values: NDArray[np.float64], target: Vector, weight: Vector) -> Function:

@@ -7,8 +7,8 @@ hard churn and accuracy: classifiers (`_mixture`) and regressors (`_moves`) alik
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import NoReturn, Protocol
+from dataclasses import asdict, dataclass, replace
+from typing import NoReturn, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,12 +23,22 @@ from holdfast._mixture import (
 )
 from holdfast.exceptions import InfeasibleBudgetError
 
-__all__ = ["Budget", "FrontierPoint", "Selection", "choose", "choose_with_or_without_base"]
+__all__ = [
+    "Budget",
+    "FrontierPoint",
+    "Selection",
+    "choose",
+    "choose_cautiously",
+    "choose_with_or_without_base",
+]
 
 SWEEP_POINTS = 12
 SWEEP_START = 1e-4  # of the way from the safest to the boldest mixture
 SWEEP_BISECTIONS = 8
 TOLERANCE = 1e-9
+CAUTION = 0.5  # standard errors
+
+Chosen = TypeVar("Chosen")
 
 
 class Problem(Protocol):
@@ -151,6 +161,32 @@ class Budget:
         """What is minimised among the allowed; ties go to the other measure."""
         measures = (point.risk, point.churn(self.churn))
         return measures if self.max_churn is not None else measures[::-1]
+
+
+def choose_cautiously(
+    choose_at: Callable[[float], Chosen], max_churn: float, weight: Vector
+) -> Chosen:
+    """Choose half a standard error inside a hard budget, where that is possible.
+
+    The most favourable of many mixtures is partly the one whose churn happens to look low on the
+    selection rows: chosen at the budget itself, churn on fresh rows exceeds it on average.
+
+    Parameters
+    ----------
+    choose_at : callable
+        Returns the selection for a budget.
+    max_churn : float
+        The user's budget, which the result carries.
+    weight : ndarray of shape (n,)
+        Weights of the selection rows that count as churn.
+    """
+    n_effective = weight.sum() ** 2 / (weight**2).sum()
+    error = np.sqrt(max_churn * (1 - max_churn) / n_effective)
+    try:
+        chosen = choose_at(float(max(max_churn - CAUTION * error, 0.0)))
+    except InfeasibleBudgetError:
+        chosen = choose_at(max_churn)
+    return replace(chosen, max_churn=max_churn)  # type: ignore[type-var]
 
 
 def choose_with_or_without_base(problem: Problem, widened: Problem, budget: Budget) -> Selection:
@@ -314,7 +350,7 @@ def _raise_infeasible(points: list[FrontierPoint], budget: Budget) -> NoReturn:
         raise InfeasibleBudgetError(
             f"max_churn must be at least {lowest:.4g} with these candidates, got "
             f"{budget.max_churn:.4g} ({budget.churn} churn); raise it, add candidates of larger λ, "
-            "or let the base model in (include_base=True)",
+            "or give base_model and let it in (include_base=True)",
             lowest_churn=lowest,
         )
     highest = max(point.accuracy for point in points)

@@ -104,9 +104,7 @@ def check_labels(name: str, values: Any) -> NDArray[Any]:
 def _object_labels(name: str, labels: NDArray[Any]) -> NDArray[Any]:
     import pandas as pd
 
-    missing = np.asarray(pd.isna(labels))
-    if missing.any():
-        _raise_missing(name, int(missing.sum()), len(labels))
+    _check_present(name, labels)
     kind = pd.api.types.infer_dtype(labels, skipna=False)
     if kind == "string":
         return labels
@@ -144,6 +142,14 @@ def _raise_missing(name: str, n_missing: int, n: int) -> NoReturn:
         f"{name} must not have missing values, got {n_missing} of {n} rows with NaN or None; "
         "drop or fill those rows"
     )
+
+
+def _check_present(name: str, values: NDArray[Any]) -> None:
+    import pandas as pd
+
+    n_missing = int(np.asarray(pd.isna(values)).sum())
+    if n_missing:
+        _raise_missing(name, n_missing, len(values))
 
 
 def check_proba(name: str, values: Any, *, allow_missing: bool = False) -> NDArray[np.floating]:
@@ -217,10 +223,18 @@ def check_proba_rows(
             _raise_missing(name, n_missing, len(proba))
         proba = np.where(missing[:, None], 1 / proba.shape[1], proba)
         low, high = proba.min(), proba.max()
+    if not np.isfinite([low, high]).all():
+        raise InvalidInputError(
+            f"{name} must be finite, got values from {low:.4g} to {high:.4g}; correct or drop "
+            "those rows"
+        )
     if low < -ROUNDING or high > 1 + SUM_TOLERANCE:
+        reason = "counts or scores; divide each row by its sum"
+        if low < -ROUNDING:
+            reason = "logits; apply a softmax first"
         raise InvalidInputError(
             f"{name} must be probabilities in [0, 1], got values from {low:.4g} to {high:.4g}, "
-            "which look like logits; apply a softmax first"
+            f"which look like {reason}"
         )
     # A matrix product is the fastest row sum; the ones carry the dtype.
     off = np.abs(proba @ np.ones(proba.shape[1], dtype=proba.dtype) - 1)
@@ -241,6 +255,8 @@ def missing_rows(proba: NDArray[np.floating]) -> NDArray[np.bool_]:
 def check_weights(name: str, values: Any, n: int) -> NDArray[np.float64]:
     """Return `values` as n finite weights >= 0 with a positive sum."""
     weights = as_array(name, values)
+    if weights.ndim == 1 and weights.dtype.kind == "O":
+        _check_present(name, weights)
     if weights.ndim != 1 or weights.dtype.kind not in "iubf":
         raise InvalidInputError(
             f"{name} must be numbers of shape (n,), got shape {weights.shape} and dtype "
@@ -296,7 +312,7 @@ def check_share(
                 hint = "give a share, e.g. 0.95 for 95 %"
             elif (low, high) in ((0.0, 1.0), (-1.0, 1.0)):
                 hint = "give a share of rows, e.g. 0.02 for 2 %"
-        raise InvalidInputError(f"{name} must be in {ends}, got {value!r}; {hint}")
+        raise InvalidInputError(f"{name} must be in {ends}, got {_plain(value)!r}; {hint}")
     return float(value)
 
 
@@ -310,7 +326,12 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     near = get_close_matches(str(value), options, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "choose one of them"
     listed = ", ".join(repr(option) for option in options)
-    raise InvalidInputError(f"{name} must be one of {listed}, got {value!r}; {hint}")
+    raise InvalidInputError(f"{name} must be one of {listed}, got {_plain(value)!r}; {hint}")
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy scalar as Python's own, which reads better in a message."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def require(module: str, *, extra: str, purpose: str) -> Any:
@@ -366,7 +387,7 @@ def union_classes(**named: Any) -> NDArray[Any]:
     }
     kinds = {name: label_kind(values) for name, values in distinct.items()}
     if len(set(kinds.values())) > 1:
-        listed = ", ".join(f"{n} {k} (e.g. {distinct[n][0]!r})" for n, k in kinds.items())
+        listed = ", ".join(f"{n} {k} (e.g. {_plain(distinct[n][0])!r})" for n, k in kinds.items())
         raise InvalidInputError(
             f"{' and '.join(kinds)} must have labels of one type, got {listed}; "
             "convert one side so that equal classes have equal values"

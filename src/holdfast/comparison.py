@@ -187,7 +187,9 @@ class Comparison:
 
     def __str__(self) -> str:
         level = f"{100 * self.confidence:.6g}%"
-        lines = [f"{self.n:,} rows, {len(self.classes)} classes (intervals at {level})"]
+        n_classes = len(self.classes)
+        classes = "class" if n_classes == 1 else "classes"
+        lines = [f"{self.n:,} rows, {n_classes} {classes} (intervals at {level})"]
         for title, name in _LINES:
             value = getattr(self, name)
             if value is not None:

@@ -24,7 +24,7 @@ from holdfast._base_model import (
 from holdfast._mixture import mix
 from holdfast._override_search import OverrideSelection, select_override
 from holdfast._rows import BaseReport, UpdateRows
-from holdfast._search import Selection
+from holdfast._search import Selection, choose_cautiously
 from holdfast._validation import (
     check_choice,
     check_labels,
@@ -73,7 +73,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         of `holdfast.methods`, several that compete, or ``"auto"`` (distillation).
     max_churn : float, optional
         The budget: a share of rows whose answer may change (hard), nats (kl), or squared distance
-        (brier). It is a target on the selection rows; churn on other rows varies around it.
+        (brier). It is a target on the selection rows, at which a hard budget is approached to half
+        a standard error where possible; churn on other rows varies around it.
     min_accuracy : float or "cold", optional
         Ask for the lowest churn at this accuracy instead; ``"cold"`` is that of plain retraining,
         both on the selection rows. The default when no budget is given: the operating point of the
@@ -286,6 +287,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ----------
         max_churn : float, optional
         min_accuracy : float or "cold", optional
+            Either takes the place of the present budget, which stays when both are left out.
         **params
             Others of the selection: `churn`, `mixture`, `include_base`, `average_in`.
 
@@ -325,7 +327,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 f"{'refit=True' if self.refit else 'a first release'}; fit a new model"
             )
         other = copy(self)
-        other.set_params(max_churn=max_churn, min_accuracy=min_accuracy, **params)
+        if max_churn is not None or min_accuracy is not None:
+            params |= {"max_churn": max_churn, "min_accuracy": min_accuracy}
+        other.set_params(**params)
         other._check_parameters()
         other._check_base_use()
         return other._select(None)
@@ -373,6 +377,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_choice("churn", self.churn, CHURN_KINDS)
         check_choice("average_in", self.average_in, ("probability", "log_odds"))
         check_share("validation_fraction", self.validation_fraction, open_ends=True)
+        if not isinstance(self.refit, bool):
+            raise InvalidInputError(f"refit must be True or False, got {self.refit!r}")
         if self.max_churn is not None and self.min_accuracy is not None:
             raise InvalidInputError(
                 "only one of max_churn and min_accuracy may be given, got both; a churn budget and "
@@ -512,36 +518,53 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     # --- choosing and serving ---------------------------------------------------------------------
 
     def _choose_mixture(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
-        chosen = select(
-            self.path_.proba,
-            rows.base.matched.proba,
-            rows.y,
-            max_churn=self.max_churn,
-            min_accuracy=self._min_accuracy(rows),
-            churn=self.churn,
-            include_base=False if base_model is None else self.include_base,
-            mixture=self.mixture,
-            average_in=self.average_in,
-            base_pred=rows.base.pred,
-            answered=rows.base.answered,
-            sample_weight=rows.weight,
-        )
+        def choose_at(max_churn: float | None) -> Selection:
+            return select(
+                self.path_.proba,
+                rows.base.matched.proba,
+                rows.y,
+                max_churn=max_churn,
+                min_accuracy=self._min_accuracy(rows),
+                churn=self.churn,
+                include_base=False if base_model is None else self.include_base,
+                mixture=self.mixture,
+                average_in=self.average_in,
+                base_pred=rows.base.pred,
+                answered=rows.base.answered,
+                sample_weight=rows.weight,
+            )
+
+        if self.max_churn is None or self.churn != "hard":
+            chosen = choose_at(self.max_churn)
+        else:
+            chosen = choose_cautiously(choose_at, self.max_churn, self._answered_weight(rows))
         self.selection_ = chosen
         served = np.flatnonzero(chosen.weights)
         self._keep(served.tolist(), chosen.weights[served], chosen.base_weight)
 
     def _choose_override(self, rows: UpdateRows) -> None:
-        chosen = select_override(
-            self.path_.proba,
-            rows.base.pred,
-            rows.base.answered,
-            rows.y,
-            max_churn=self.max_churn,
-            min_accuracy=self._min_accuracy(rows),
-            sample_weight=rows.weight,
-        )
+        def choose_at(max_churn: float | None) -> OverrideSelection:
+            return select_override(
+                self.path_.proba,
+                rows.base.pred,
+                rows.base.answered,
+                rows.y,
+                max_churn=max_churn,
+                min_accuracy=self._min_accuracy(rows),
+                sample_weight=rows.weight,
+            )
+
+        if self.max_churn is None:
+            chosen = choose_at(None)
+        else:
+            chosen = choose_cautiously(choose_at, self.max_churn, self._answered_weight(rows))
         self.selection_, self.threshold_ = chosen, chosen.threshold
         self._keep([chosen.candidate], np.ones(1))
+
+    def _answered_weight(self, rows: UpdateRows) -> NDArray[np.float64]:
+        weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
+        answered = np.where(rows.base.answered, weight, 0.0)
+        return answered if answered.any() else weight  # the selection itself refuses no answers
 
     def _min_accuracy(self, rows: UpdateRows) -> float | None:
         if self.max_churn is not None:

@@ -42,6 +42,10 @@ HARMLESS_TYPES = (
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.utils._bunch.Bunch",  # VotingClassifier, StackingClassifier, metadata routing
 )
+# A zip file can claim to unpack to a thousand times its size. Weights do not: only very many zeros
+# shrink to less than a hundredth, and `save_model` does not compress a model that would.
+MAX_UNPACKED = 2**30
+MAX_RATIO = 100
 UNCHECKED_INDEXES = (
     "sklearn.tree._tree.Tree",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -114,6 +118,8 @@ def save_model(
     with replace_file(target) as temporary:
         try:
             skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
+            if _is_bomb(temporary):
+                skops.io.dump(content, temporary, compression=zipfile.ZIP_STORED)
         except (TypeError, ValueError, AttributeError, RecursionError) as error:
             raise InvalidInputError(
                 f"model must be storable without pickle, got a {type(model).__name__} that is "
@@ -236,6 +242,12 @@ def _load_skops(source: Path, trusted: tuple[str, ...]) -> Any:
                     f"{source} must be a model file, got a zip file of something else; "
                     "write it with holdfast.save_model"
                 )
+        if _is_bomb(source):
+            raise InvalidInputError(
+                f"{source} must unpack to at most {MAX_UNPACKED >> 20} MB or {MAX_RATIO} times its "
+                "size, got a file that unpacks to more, as zip bombs do; if you trust its source, "
+                "have it written again with holdfast.save_model"
+            )
         needed = skops.io.get_untrusted_types(file=source)
         allowed = [name for name in needed if _is_trusted(name, trusted)]
         _refuse(source, sorted(set(needed) - set(allowed)))
@@ -252,6 +264,13 @@ def _load_skops(source: Path, trusted: tuple[str, ...]) -> Any:
             f"{source} must be a whole model file, got one that is cut short or damaged "
             f"({_first_line(error)}); copy or write it again"
         ) from error
+
+
+def _is_bomb(source: Path) -> bool:
+    """Whether a zip file unpacks to absurdly more than its size."""
+    with zipfile.ZipFile(source) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    return unpacked > max(MAX_UNPACKED, MAX_RATIO * source.stat().st_size)
 
 
 def _is_trusted(name: str, trusted: tuple[str, ...]) -> bool:
@@ -286,12 +305,34 @@ def _refuse(source: Path, names: list[str]) -> None:
 
 
 def _unpack(source: Path, content: Any) -> LoadedModel:
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or not _equals(content.get("format"), FORMAT):
         return LoadedModel(content)
-    if content.get("format_version") != FORMAT_VERSION:
+    if not _equals(content.get("format_version"), FORMAT_VERSION):
         raise InvalidInputError(
             f"{source} must have format version {FORMAT_VERSION}, got "
             f"{content.get('format_version')!r}, written by holdfast {content.get('holdfast')}; "
             "install that release"
         )
-    return LoadedModel(content.get("model"), dict(content.get("card") or {}))
+    card = content.get("card", {})
+    if not _is_card(card):
+        raise InvalidInputError(
+            f"{source} must have a card that is a dictionary, with `features` a list of text and "
+            "`target` and `learner` text where they are given, got another; write the file with "
+            "holdfast.save_model"
+        )
+    return LoadedModel(content.get("model"), card)
+
+
+def _equals(value: Any, expected: str | int) -> bool:
+    return type(value) is type(expected) and bool(value == expected)
+
+
+def _is_card(card: Any) -> bool:
+    if not isinstance(card, dict):
+        return False
+    features = card.get("features", [])
+    return (
+        isinstance(features, list)
+        and all(isinstance(feature, str) for feature in features)
+        and all(isinstance(card.get(key), (str, type(None))) for key in ("target", "learner"))
+    )

@@ -20,7 +20,13 @@ from sklearn.utils.validation import (
 from holdfast._base_model import clone_but_base_model, own_columns
 from holdfast._moves import Moves
 from holdfast._rows import held_out_rows
-from holdfast._search import Budget, Selection, choose, choose_with_or_without_base
+from holdfast._search import (
+    Budget,
+    Selection,
+    choose,
+    choose_cautiously,
+    choose_with_or_without_base,
+)
 from holdfast._validation import check_choice, check_same_length, check_share, check_weights
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners._sklearn import fit_plain
@@ -267,6 +273,8 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         check_choice("churn", self.churn, CHURN_KINDS)
         check_choice("mixture", self.mixture, MIXTURES)
         check_share("validation_fraction", self.validation_fraction, open_ends=True)
+        if not isinstance(self.refit, bool):
+            raise InvalidInputError(f"refit must be True or False, got {self.refit!r}")
         check_share("tolerance", self.tolerance, high=np.inf)
         if self.max_churn is not None and self.min_score is not None:
             raise InvalidInputError(
@@ -363,8 +371,6 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
                 if self.min_score in (None, "cold")
                 else self.min_score
             )
-        kind = "hard" if self.churn == "hard" else "soft"
-        budget = Budget(kind, self.max_churn, target, self.mixture, "min_score")  # type: ignore[arg-type]
         counted = problem.risk_weight > 0
         servable = self.base_model is not None and bool((problem.churn_weight[counted] > 0).all())
         if self.include_base is True and not servable:
@@ -372,12 +378,20 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
                 "include_base must be False or 'auto' without a base_model that predicts every "
                 "row, got True; give base_model"
             )
-        if not (servable and self.include_base):
-            return choose(problem, budget, has_base=False)
         widened = replace(problem, values=np.vstack([problem.values, problem.base]))
-        if self.include_base is True:
-            return choose(widened, budget, has_base=True)
-        return choose_with_or_without_base(problem, widened, budget)
+        kind = "hard" if self.churn == "hard" else "soft"
+
+        def choose_at(max_churn: float | None) -> Selection:
+            budget = Budget(kind, max_churn, target, self.mixture, "min_score")  # type: ignore[arg-type]
+            if not (servable and self.include_base):
+                return choose(problem, budget, has_base=False)
+            if self.include_base is True:
+                return choose(widened, budget, has_base=True)
+            return choose_with_or_without_base(problem, widened, budget)
+
+        if self.max_churn is None or kind == "soft":
+            return choose_at(self.max_churn)
+        return choose_cautiously(choose_at, self.max_churn, problem.churn_weight)
 
     def _keep(
         self, models: list[Any], served: Any, weights: NDArray[np.float64], base_weight: float

@@ -45,6 +45,8 @@ _CSV_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
 TABLE_SUFFIXES = (".parquet", *_CSV_SUFFIXES, *_ARROW_SUFFIXES)
 
+MAX_REASON = 200
+
 # The dialect is fixed: left to guess, DuckDB reads a file with a ragged row as another table. Types
 # are taken from all rows, and "yes"/"no" and dates stay text.
 _CSV_OPTIONS = (
@@ -204,8 +206,10 @@ def _reading(path: Path, suffix: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2]) if lines else type(error).__name__
+    told = re.split(r"\bLINE \d+:", str(error))[0]  # DuckDB goes on with the query
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    reason = " ".join(lines[:2]) or type(error).__name__
+    return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:

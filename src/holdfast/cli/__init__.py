@@ -22,6 +22,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done or PROMOTE, 1 REJECT, 2 wrong use or bad input, 3 HOLD.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # square brackets in help texts are meant
     pretty_exceptions_enable=False,
 )
 for command in (demo, compare, train, predict):

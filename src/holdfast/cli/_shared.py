@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from holdfast.exceptions import InvalidInputError
+from holdfast.exceptions import HoldfastError, InvalidInputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,10 @@ __all__ = [
     "EXIT_CODES",
     "JSON_OPTION",
     "TRUSTED_OPTION",
+    "check_outputs",
+    "check_report",
+    "check_seed_and_jobs",
+    "explained",
     "features_of",
     "make_learner",
     "percent",
@@ -105,17 +109,62 @@ def write_report(path: Path | None, summary: dict[str, Any]) -> None:
     write_text(path, render_page(summary))
 
 
-def check_outputs(*paths: Path | None) -> None:
-    """Raise before any work when an output could not be written afterwards."""
-    for path in paths:
+def check_outputs(*outputs: Path | None, inputs: Sequence[Path | None] = ()) -> None:
+    """Raise before any work when an output could not be written, or would destroy another file."""
+    taken = [path.resolve() for path in inputs if path is not None]
+    for path in outputs:
         if path is None:
             continue
-        if path.is_dir():
-            raise InvalidInputError(f"{path} must be a file to write, got a folder; name a file")
+        if path.exists() and not path.is_file():
+            raise InvalidInputError(
+                f"{path} must be a file to write, got another kind; name a file"
+            )
         if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
             raise InvalidInputError(
                 f"{path} must be in an existing folder that can be written to; create {path.parent}"
             )
+        if path.resolve() in taken or (path.exists() and any(map(path.samefile, _there(taken)))):
+            raise InvalidInputError(
+                f"{path} must be a file of its own, got one that is read or written already; "
+                "name another output"
+            )
+        taken.append(path.resolve())
+
+
+def _there(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if path.exists()]
+
+
+def check_report(path: Path | None) -> None:
+    """Raise unless a report's name says that it is HTML."""
+    if path is not None and path.suffix.lower() not in (".html", ".htm"):
+        raise InvalidInputError(
+            f"--report must end in .html, got {path.name!r}; name the file "
+            f"{path.with_suffix('.html').name!r}"
+        )
+
+
+def check_seed_and_jobs(seed: int, jobs: int) -> None:
+    """Raise for numbers that no generator or worker pool takes."""
+    if not 0 <= seed < 2**32:
+        raise InvalidInputError(f"--seed must be in [0, 4294967295], got {seed}; e.g. 0")
+    if jobs == 0:
+        raise InvalidInputError("--jobs must be at least 1, or -1 for every core, got 0")
+
+
+@contextmanager
+def explained(task: str) -> Iterator[None]:
+    """Turn what a model says of unsuitable values into one readable message."""
+    try:
+        yield
+    except HoldfastError:
+        raise
+    except (ValueError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        raise InvalidInputError(
+            f"the data must suit the model for {task}, got: {reason}; check the types of the "
+            "columns, and missing and infinite values"
+        ) from error
 
 
 def make_learner(name: str, X: pd.DataFrame, seed: int) -> Any:
@@ -162,7 +211,7 @@ def features_of(model: Any, card: dict[str, Any], table: pd.DataFrame) -> pd.Dat
     missing = [name for name in features if name not in table.columns]
     if missing:
         raise InvalidInputError(
-            f"the data must have the columns that the model was trained on, got none of "
-            f"{', '.join(map(repr, missing[:10]))}; the table has {', '.join(table.columns[:20])}"
+            "the data must have the columns that the model was trained on, got a table without "
+            f"{', '.join(map(repr, missing[:10]))}; it has {', '.join(table.columns[:20])}"
         )
     return table[list(features)]

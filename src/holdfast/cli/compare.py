@@ -11,6 +11,7 @@ from holdfast.cli._shared import (
     EXIT_CODES,
     JSON_OPTION,
     check_outputs,
+    check_report,
     percent,
     print_decision,
     print_json,
@@ -73,7 +74,8 @@ def compare(
     from holdfast.predictions import read_predictions
     from holdfast.report.summarise import summarise_comparison
 
-    check_outputs(report)
+    check_report(report)
+    check_outputs(report, inputs=[base, new, policy])
     limits = _policy(
         policy,
         max_churn=max_churn,

@@ -13,6 +13,9 @@ import typer
 from holdfast.cli._shared import (
     JSON_OPTION,
     check_outputs,
+    check_report,
+    check_seed_and_jobs,
+    explained,
     make_learner,
     percent,
     print_json,
@@ -56,10 +59,13 @@ def demo(
     """
     from holdfast.datasets import load
 
-    check_outputs(report)
+    check_report(report)
+    check_seed_and_jobs(seed, jobs)
+    check_outputs(report, inputs=[Path(data)])
     update = _Update(load(data, target=target), learner, seed, jobs)
     start = time.perf_counter()
-    with progress("training the base model, plain retraining and the path of candidates"):
+    message = "training the base model, plain retraining and the path of candidates"
+    with progress(message), explained("training"):
         lines = [update.cold()]
         for limit in budget or (0.01, 0.02, 0.04):
             lines += [update.budgeted(limit, kind) for kind in mixture or ("average", "override")]

@@ -11,6 +11,7 @@ from holdfast.cli._shared import (
     JSON_OPTION,
     TRUSTED_OPTION,
     check_outputs,
+    explained,
     features_of,
     print_json,
     progress,
@@ -41,7 +42,7 @@ def predict(
     from holdfast.persistence import load_model
     from holdfast.tables import read_table, write_table
 
-    check_outputs(out)
+    check_outputs(out, inputs=[model, data])
     loaded = load_model(model, trusted=tuple(trusted or ()))
     table = read_table(data)
     target = label or loaded.card.get("target")
@@ -50,7 +51,7 @@ def predict(
         kept["label"] = str(target)
     _check_columns(list(kept.values()), table)
     X = features_of(loaded.model, loaded.card, table)
-    with progress(f"predicting {len(X):,} rows"):
+    with progress(f"predicting {len(X):,} rows"), explained("predicting"):
         columns: dict[str, Any] = {name: table[source] for name, source in kept.items()}
         columns["prediction"] = loaded.model.predict(X)
         if hasattr(loaded.model, "predict_proba"):

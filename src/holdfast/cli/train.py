@@ -13,6 +13,9 @@ from holdfast.cli._shared import (
     JSON_OPTION,
     TRUSTED_OPTION,
     check_outputs,
+    check_report,
+    check_seed_and_jobs,
+    explained,
     make_learner,
     print_decision,
     print_json,
@@ -79,7 +82,9 @@ def train(
     from holdfast import LowChurnClassifier
     from holdfast.persistence import load_model, save_model
 
-    check_outputs(out, report)
+    check_report(report)
+    check_seed_and_jobs(seed, jobs)
+    check_outputs(out, report, inputs=[Path(data), base])
     if base is None and (max_churn is not None or min_accuracy is not None or seen):
         raise InvalidInputError(
             "--base must be given with --max-churn, --min-accuracy or --seen, got none; name the "
@@ -100,7 +105,7 @@ def train(
         n_jobs=jobs,
         random_state=seed,
     )
-    with progress(f"training on {len(parts.train):,} rows"):
+    with progress(f"training on {len(parts.train):,} rows"), explained("training"):
         model.fit(
             rows.X.iloc[parts.train],
             rows.y[parts.train],
@@ -109,7 +114,8 @@ def train(
     result = _Result(model, rows, parts, loaded, name, seed)
     card = result.card()
     save_model(model.served_, out, card=card)
-    write_report(report, result.summary())
+    if report is not None:
+        write_report(report, result.summary())
     _print(result, card, out, as_json=as_json)
 
 
@@ -144,7 +150,8 @@ def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _
     from holdfast.datasets import load
 
     loaded = load(data, target=target)
-    unknown = [name for name in [*drop, *([seen] if seen else [])] if name not in loaded.X.columns]
+    named = [*drop, *([seen] if seen else [])]
+    unknown = [name for name in named if name not in loaded.X.columns]
     if unknown:
         raise InvalidInputError(
             f"the data must have the column {unknown[0]!r}, got "
@@ -169,7 +176,7 @@ def _split(rows: _Rows, test_fraction: float, seed: int) -> _Parts:
     from holdfast._rows import held_out_rows
     from holdfast._validation import check_share
 
-    check_share("--test-fraction", test_fraction)
+    check_share("--test-fraction", test_fraction, high=0.9)
     n = len(rows.y)
     if not test_fraction:
         return _Parts(np.arange(n), np.arange(0))
@@ -282,6 +289,13 @@ def _print(result: _Result, card: dict[str, Any], out: Path, *, as_json: bool) -
         print_json({"out": str(out), "card": card} | accuracy | verdict)
         return
     typer.echo(f"{out}: {result.model.serving_}, {len(result.rows.X.columns)} features")
+    if result.learner != "linear":
+        typer.echo("its trees are loaded only when named: --trusted, as the error will say")
+    if result.loaded is not None and result.rows.seen is None:
+        typer.echo(
+            "some of these rows may be the base model's own training rows, on which it looks "
+            "better than it is; mark them with --seen"
+        )
     if comparison is not None:
         typer.echo(f"on test rows: {comparison}")
     elif result.accuracy is not None:

@@ -6,7 +6,15 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdfast.report._numbers import is_number, known_interval, limit_text, plain_number, share
+from holdfast.report._numbers import (
+    clip,
+    is_number,
+    known_interval,
+    limit_text,
+    plain_number,
+    share,
+    without_bidi,
+)
 
 __all__ = ["chart_view"]
 
@@ -50,6 +58,11 @@ def chart_view(frontier: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "points": [{**point, "weights_shown": _weights(point)} for point in points],
         "budget": frontier.get("budget"),
+        "bars": any(
+            known_interval(point.get(f"{measure}_interval"))
+            for point in points
+            for measure in ("churn_rate", "accuracy")
+        ),
         "measured_on": frontier.get("measured_on"),
         "figure": {"data": data, "layout": _layout(len(data), frontier.get("budget"))},
     }
@@ -156,4 +169,4 @@ def _weights(point: Mapping[str, Any]) -> list[str]:
 
 def _plot_text(text: str) -> str:
     """Escape what Plotly would read as its own mark-up, and keep labels short."""
-    return html.escape(text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…", quote=False)
+    return html.escape(clip(without_bidi(text), MAX_TEXT), quote=False)

@@ -1,4 +1,4 @@
-"""Numbers -> the text that readers see: percent, points, intervals; a dash for what is missing."""
+"""Values -> the text that readers see: percent, points, intervals; a dash for what is missing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 __all__ = [
     "Shown",
     "amount",
+    "clip",
     "is_number",
     "known_interval",
     "limit_text",
@@ -17,11 +18,15 @@ __all__ = [
     "plain_number",
     "points",
     "share",
+    "without_bidi",
 ]
 
 MAX_DECIMALS = 4
 
 _GAPS = {"%": "\N{NO-BREAK SPACE}%", "points": "\N{NO-BREAK SPACE}points"}
+
+# Controls that reorder the text after them, which could make a line read as another.
+_BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,19 @@ def p_value(p: Any) -> str:
     if not is_number(p):
         return "–"
     return "below 0.0001" if p < 0.0001 else f"{p:.2g}"
+
+
+def without_bidi(text: str) -> str:
+    """Return text without the controls that reorder what follows."""
+    return text.translate(_BIDI)
+
+
+def clip(value: Any, size: int, tail: int = 0) -> str:
+    """Shorten text to `size` characters, the last `tail` of which are its end."""
+    text = str(value)
+    if len(text) <= size:
+        return text
+    return f"{text[: size - tail - 1]}…{text[len(text) - tail :]}"
 
 
 def percent_of(part: float, whole: float) -> float:

@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from holdfast._intervals import wilson_interval
+
 __all__ = ["frontier"]
+
+CONFIDENCE = 0.95
 
 
 def frontier(model: Any) -> dict[str, Any] | None:
@@ -40,7 +44,7 @@ def frontier(model: Any) -> dict[str, Any] | None:
     )
     hard = getattr(selection, "churn", "hard") == "hard"
     return {
-        "points": points,
+        "points": [_with_intervals(point, selection.n) for point in points],
         "budget": selection.max_churn if hard else None,
         "measured_on": f"{selection.n:,} selection rows",
     }
@@ -88,6 +92,14 @@ def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
             for point in selection.frontier
         ]
     )
+
+
+def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
+    """Add 95 % Wilson intervals: what n selection rows can tell."""
+    for name in ("churn_rate", "accuracy"):
+        low, high = wilson_interval(point[name], n, CONFIDENCE)
+        point[f"{name}_interval"] = [float(low), float(high)]
+    return point
 
 
 def _series(label: str) -> str:

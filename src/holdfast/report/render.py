@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.report._chart import chart_view
 from holdfast.report._numbers import (
     amount,
+    clip,
     is_number,
     known_interval,
     limit_text,
@@ -25,6 +26,7 @@ from holdfast.report._numbers import (
     plain_number,
     points,
     share,
+    without_bidi,
 )
 
 if TYPE_CHECKING:
@@ -288,6 +290,12 @@ def _csp_hash(script: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
+def _finalize(value: Any) -> Any:
+    """Clean text before it is escaped; mark-up, of templates and scripts, stays."""
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return without_bidi(value) if is_text else value
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader
@@ -295,6 +303,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("holdfast.report"),
         autoescape=True,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -303,6 +312,7 @@ def _environment() -> Environment:
         "points": points,
         "limit": limit_text,
         "amount": amount,
+        "clip": clip,
         "number": plain_number,
         "p_value": p_value,
     }
