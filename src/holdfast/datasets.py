@@ -277,7 +277,7 @@ def _target(name: str, column: pd.Series) -> NDArray[Any]:
     classes = np.unique(y)
     if len(classes) < 2:
         raise InvalidInputError(
-            f"target of {name} must have two classes or more, got only {classes[0]!r}; "
+            f"target of {name} must have two classes or more, got only {classes.tolist()[0]!r}; "
             "choose another column with target="
         )
     return y
