@@ -79,7 +79,7 @@ def run(seeds: int) -> dict[str, Any]:
                     | {"path_over_cold_seconds": seconds / cold_seconds}
                 )
     return {
-        "data": {"name": data.name, "source": data.source, "sha256": data.sha256},
+        "data": {"name": data.name, "sha256": data.sha256},
         "n": {"base": int(seen.sum()), "train": len(y), "test": len(y_test)},
         "accuracy_base": against_cold.accuracy_base,
         "cold": measures(against_cold),
