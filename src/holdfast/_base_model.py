@@ -25,6 +25,7 @@ __all__ = [
     "BaseModel",
     "BasePredictions",
     "base_predictions",
+    "check_two_objects",
     "classes_of_columns",
     "clone_but_base_model",
     "own_columns",
@@ -143,6 +144,15 @@ def classes_of_columns(
             f"not named, got {width}; give base_classes in the order of the columns"
         )
     return classes
+
+
+def check_two_objects(base_model: Any, estimator: Any) -> None:
+    """Raise where the deployed model is also the estimator to train."""
+    if base_model is not None and base_model is estimator:
+        raise InvalidInputError(
+            "base_model and estimator must be two objects, got the same object twice; give the "
+            "fitted base model and an estimator to train, e.g. clone(base_model)"
+        )
 
 
 def own_columns(model: Any, X: Any) -> Any:

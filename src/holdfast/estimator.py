@@ -18,6 +18,7 @@ from holdfast._base_model import (
     BaseModel,
     BasePredictions,
     base_predictions,
+    check_two_objects,
     classes_of_columns,
     clone_but_base_model,
 )
@@ -476,11 +477,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ) -> tuple[BaseModel | None, BasePredictions]:
         model = None
         if self.base_model is not None:
-            if self.base_model is self.estimator:
-                raise InvalidInputError(
-                    "base_model and estimator must be two objects, got the same object twice; give "
-                    "the fitted base model and an estimator to train, e.g. clone(base_model)"
-                )
+            check_two_objects(self.base_model, self.estimator)
             model = BaseModel.of(self.base_model, base_classes, self.classes_)
         if base_proba is None:
             assert model is not None  # one of the two was given
@@ -518,13 +515,15 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     # --- choosing and serving ---------------------------------------------------------------------
 
     def _choose_mixture(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
+        proba, min_accuracy = self.path_.proba, self._min_accuracy(rows)
+
         def choose_at(max_churn: float | None) -> Selection:
             return select(
-                self.path_.proba,
+                proba,
                 rows.base.matched.proba,
                 rows.y,
                 max_churn=max_churn,
-                min_accuracy=self._min_accuracy(rows),
+                min_accuracy=min_accuracy,
                 churn=self.churn,
                 include_base=False if base_model is None else self.include_base,
                 mixture=self.mixture,
@@ -543,14 +542,16 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._keep(served.tolist(), chosen.weights[served], chosen.base_weight)
 
     def _choose_override(self, rows: UpdateRows) -> None:
+        proba, min_accuracy = self.path_.proba, self._min_accuracy(rows)
+
         def choose_at(max_churn: float | None) -> OverrideSelection:
             return select_override(
-                self.path_.proba,
+                proba,
                 rows.base.pred,
                 rows.base.answered,
                 rows.y,
                 max_churn=max_churn,
-                min_accuracy=self._min_accuracy(rows),
+                min_accuracy=min_accuracy,
                 sample_weight=rows.weight,
             )
 
@@ -571,7 +572,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             return None
         if self.min_accuracy is not None and self.min_accuracy != "cold":
             return float(self.min_accuracy)
-        right = self.path_.proba[0].argmax(axis=1) == rows.y
+        cold = self.path_.candidates[0].proba
+        assert cold is not None  # an update has selection rows
+        right = cold.argmax(axis=1) == rows.y
         return float(np.average(right, weights=rows.weight))
 
     def _keep(

@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from holdfast._base_model import clone_but_base_model, own_columns
+from holdfast._base_model import check_two_objects, clone_but_base_model, own_columns
 from holdfast._moves import Moves
 from holdfast._rows import held_out_rows
 from holdfast._search import (
@@ -293,11 +293,7 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
                 "base_model must have predict or be a callable X -> values, got "
                 f"{type(model).__name__}; give a fitted regressor, or base_pred"
             )
-        if model is not None and model is self.estimator:
-            raise InvalidInputError(
-                "base_model and estimator must be two objects, got the same object twice; give the "
-                "fitted base model and an estimator to train, e.g. clone(base_model)"
-            )
+        check_two_objects(model, self.estimator)
 
     def _base_values(self, X: Any, base_pred: Any) -> NDArray[np.float64]:
         if base_pred is None:

@@ -23,6 +23,7 @@ __all__ = [
     "EXIT_CODES",
     "JSON_OPTION",
     "TRUSTED_OPTION",
+    "check_columns",
     "check_outputs",
     "check_report",
     "check_seed_and_jobs",
@@ -99,10 +100,8 @@ def progress(message: str) -> Iterator[None]:
         yield
 
 
-def write_report(path: Path | None, summary: dict[str, Any]) -> None:
-    """Write the HTML report where one was asked for."""
-    if path is None:
-        return
+def write_report(path: Path, summary: dict[str, Any]) -> None:
+    """Write the HTML report."""
     from holdfast._files import write_text
     from holdfast.report.render import render_page
 
@@ -196,6 +195,16 @@ def make_learner(name: str, X: pd.DataFrame, seed: int) -> Any:
 
     boosted = HistGradientBoostingClassifier(random_state=seed)
     return make_pipeline(preprocessor(X, kind="trees"), boosted)
+
+
+def check_columns(names: Sequence[str], table: pd.DataFrame) -> None:
+    """Raise unless `table` has each of the columns that the user named."""
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise InvalidInputError(
+            f"the data must have the column {missing[0]!r}, got "
+            f"{', '.join(map(str, table.columns[:20]))}; correct the name"
+        )
 
 
 def features_of(model: Any, card: dict[str, Any], table: pd.DataFrame) -> pd.DataFrame:

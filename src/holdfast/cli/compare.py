@@ -72,7 +72,6 @@ def compare(
     """
     from holdfast.comparison import compare as compare_models
     from holdfast.predictions import read_predictions
-    from holdfast.report.summarise import summarise_comparison
 
     check_report(report)
     check_outputs(report, inputs=[base, new, policy])
@@ -106,17 +105,20 @@ def compare(
             max_group_churn=None if limits is None else limits.per_group,
         )
     decision = None if limits is None else limits.decide(comparison)
-    summary = summarise_comparison(
-        comparison,
-        decision=decision,
-        base=pair.base,
-        new=pair.new,
-        classes=pair.classes,
-        y=pair.y,
-        ids=pair.ids,
-        facts={"base": base.name, "new": new.name, "rows": comparison.n},
-    )
-    write_report(report, summary)
+    if report is not None:
+        from holdfast.report.summarise import summarise_comparison
+
+        summary = summarise_comparison(
+            comparison,
+            decision=decision,
+            base=pair.base,
+            new=pair.new,
+            classes=pair.classes,
+            y=pair.y,
+            ids=pair.ids,
+            facts={"base": base.name, "new": new.name, "rows": comparison.n},
+        )
+        write_report(report, summary)
     if as_json:
         verdict: dict[str, Any] = {"verdict": None, "reasons": [], "checks": []}
         print_json(comparison.to_dict() | (decision.to_dict() if decision else verdict))

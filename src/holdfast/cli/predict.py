@@ -10,13 +10,13 @@ import typer
 from holdfast.cli._shared import (
     JSON_OPTION,
     TRUSTED_OPTION,
+    check_columns,
     check_outputs,
     explained,
     features_of,
     print_json,
     progress,
 )
-from holdfast.exceptions import InvalidInputError
 
 
 def predict(
@@ -49,7 +49,7 @@ def predict(
     kept = {name: name for name in [*([id_column] if id_column else []), *(keep or [])]}
     if label or target in table.columns:
         kept["label"] = str(target)
-    _check_columns(list(kept.values()), table)
+    check_columns(list(kept.values()), table)
     X = features_of(loaded.model, loaded.card, table)
     with progress(f"predicting {len(X):,} rows"), explained("predicting"):
         columns: dict[str, Any] = {name: table[source] for name, source in kept.items()}
@@ -63,12 +63,3 @@ def predict(
         print_json({"n": len(X), "out": str(out), "columns": list(columns)})
     else:
         typer.echo(f"{len(X):,} predictions in {out}")
-
-
-def _check_columns(names: list[str], table: Any) -> None:
-    missing = [name for name in names if name not in table.columns]
-    if missing:
-        raise InvalidInputError(
-            f"the data must have the column {missing[0]!r}, got "
-            f"{', '.join(map(str, table.columns[:20]))}; correct the name"
-        )

@@ -12,6 +12,7 @@ import typer
 from holdfast.cli._shared import (
     JSON_OPTION,
     TRUSTED_OPTION,
+    check_columns,
     check_outputs,
     check_report,
     check_seed_and_jobs,
@@ -151,12 +152,7 @@ def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _
 
     loaded = load(data, target=target)
     named = [*drop, *([seen] if seen else [])]
-    unknown = [name for name in named if name not in loaded.X.columns]
-    if unknown:
-        raise InvalidInputError(
-            f"the data must have the column {unknown[0]!r}, got "
-            f"{', '.join(map(str, loaded.X.columns[:20]))}; correct the name"
-        )
+    check_columns(named, loaded.X)
     marks = None
     if seen is not None:
         marks = loaded.X[seen].to_numpy()
@@ -165,7 +161,7 @@ def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _
                 f"--seen must name a column of true and false, got {seen!r} of type {marks.dtype}; "
                 "mark the rows that the base model was trained on"
             )
-    features = loaded.X.drop(columns=[*drop, *([seen] if seen else [])])
+    features = loaded.X.drop(columns=named)
     return _Rows(loaded, features, loaded.y, marks)
 
 
