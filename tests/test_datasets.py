@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -10,7 +11,9 @@ import pytest
 import sklearn.datasets
 
 from holdfast import datasets
-from holdfast.datasets import REGISTRY, content_hash, load
+from holdfast._data_folder import file_hash
+from holdfast._openml import REGISTRY, OpenML
+from holdfast.datasets import content_hash, load
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables import write_table
 
@@ -85,7 +88,7 @@ def folder(tmp_path, monkeypatch, table):
     entry = {
         "name": "shop",
         "file": "shop.parquet",
-        "sha256": datasets._file_hash(tmp_path / "shop.parquet"),
+        "sha256": file_hash(tmp_path / "shop.parquet"),
         "target": "target",
         "non_feature_columns": ["split", "day"],
         "categorical_features": ["colour", "old", "zip"],
@@ -94,7 +97,7 @@ def folder(tmp_path, monkeypatch, table):
     adult = {
         "name": "adult",
         "file": "adult.parquet",
-        "sha256": datasets._file_hash(tmp_path / "adult.parquet"),
+        "sha256": file_hash(tmp_path / "adult.parquet"),
         "split_counts": None,
     }
     absent = {"name": "absent", "file": "absent.parquet", "sha256": ""}
@@ -152,6 +155,189 @@ def test_bad_manifest(tmp_path, monkeypatch, content):
     monkeypatch.setenv("HOLDFAST_DATA", str(tmp_path))
     with pytest.raises(InvalidInputError, match=r"must name a folder with a MANIFEST\.json"):
         load("adult")
+
+
+# --- images and texts ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(0)
+    return {
+        "x_train": rng.integers(0, 256, (5, 3, 4, 2), dtype=np.uint8),
+        "y_train": np.array([0, 1, 2, 1, 0], dtype=np.uint8),
+        "x_test": rng.integers(0, 256, (3, 3, 4, 2), dtype=np.uint8),
+        "y_test": np.array([2, 1, 0], dtype=np.uint8),
+    }
+
+
+@pytest.fixture
+def write_images(tmp_path, monkeypatch):
+    """Write archives and their manifest: each argument is one file's arrays."""
+
+    def write(*parts, name="pictures"):
+        entries = []
+        for i, part in enumerate(parts):
+            path = tmp_path / f"{name}_{i}.npz"
+            np.savez(path, **part)
+            facts = {"name": name, "file": path.name, "kind": "image", "sha256": file_hash(path)}
+            entries.append(facts)
+        (tmp_path / "MANIFEST.json").write_text(json.dumps({"datasets": entries}))
+        monkeypatch.setenv("HOLDFAST_DATA", str(tmp_path))
+        return tmp_path
+
+    return write
+
+
+def part_of(arrays, part):
+    return {name: values for name, values in arrays.items() if name.endswith(part)}
+
+
+@pytest.mark.parametrize("n_files", [1, 2])
+@pytest.mark.parametrize("grey", [False, True])
+def test_images(arrays, write_images, n_files, grey):
+    if grey:
+        arrays |= {name: arrays[name][..., 0] for name in ("x_train", "x_test")}
+    files = [arrays] if n_files == 1 else [part_of(arrays, "test"), part_of(arrays, "train")]
+    folder = write_images(*files)
+    data = load("pictures")
+    n_channels = 1 if grey else 2
+    assert (data.X.shape, data.X.dtype) == ((8, n_channels, 3, 4), np.uint8)
+    assert data.X.flags.c_contiguous
+    for i in range(8):  # pixel by pixel
+        image = arrays["x_train"][i] if i < 5 else arrays["x_test"][i - 5]
+        for channel in range(n_channels):
+            expected = image if grey else image[..., channel]
+            np.testing.assert_array_equal(data.X[i, channel], expected)
+    assert data.y.tolist() == [0, 1, 2, 1, 0, 2, 1, 0]
+    assert data.y.dtype == np.int64  # differences of bytes would wrap around
+    parts = data.train_test()
+    assert (parts.train.tolist(), parts.test.tolist()) == ([0, 1, 2, 3, 4], [5, 6, 7])
+    assert (data.name, data.target) == ("pictures", "target")
+    assert data.numeric == data.categorical == data.text == ()
+    assert data.source.count(str(folder)) == n_files
+    assert len(data.sha256) == 64
+    assert data.sha256 == load("pictures").sha256
+
+
+def test_images_of_two_files_need_both_unchanged(arrays, write_images):
+    folder = write_images(part_of(arrays, "train"), part_of(arrays, "test"))
+    np.savez(folder / "pictures_1.npz", **part_of(arrays, "train"))
+    with pytest.raises(InvalidInputError, match=r"pictures_1\.npz must have the SHA-256"):
+        load("pictures")
+    (folder / "pictures_1.npz").unlink()
+    with pytest.raises(InvalidInputError, match=r"name_or_path must be one of .* got 'pictures'"):
+        load("pictures")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"y_test": None}, "must hold x_train, .*, got KeyError: 'y_test'; copy the files again"),
+        ({"y_test": np.arange(2)}, r"got ValueError: \[5, 3\] images and \[5, 2\] labels"),
+        ({"x_test": np.zeros((3, 3, 4, 2))}, "images of float64"),
+        ({"x_test": np.zeros((3, 24), np.uint8)}, r"images of uint8 and shape \(3, 24\)"),
+        ({"x_test": np.zeros((3, 5, 5, 2), np.uint8)}, "must hold x_train, .* could not broadcast"),
+        ({"x_test": np.array([None] * 3)}, "must hold x_train, .* allow_pickle=False"),
+    ],
+)
+def test_bad_images(arrays, write_images, change, match):
+    changed = {name: values for name, values in (arrays | change).items() if values is not None}
+    write_images(changed)
+    with pytest.raises(InvalidInputError, match=match):
+        load("pictures")
+
+
+@pytest.mark.parametrize("damage", ["cut", "array", "text"])
+def test_files_that_are_no_archives(arrays, write_images, damage):
+    folder = write_images(arrays)
+    path = folder / "pictures_0.npz"
+    if damage == "array":
+        with path.open("wb") as file:
+            np.save(file, arrays["x_train"])
+    else:
+        path.write_bytes(path.read_bytes()[:300] if damage == "cut" else b"no images")
+    facts = {"name": "pictures", "file": path.name, "sha256": file_hash(path)}
+    (folder / "MANIFEST.json").write_text(json.dumps({"datasets": [facts]}))
+    with pytest.raises(InvalidInputError, match=r"must hold x_train, .*; copy the files again"):
+        load("pictures")
+
+
+def test_images_have_their_target_and_no_text(arrays, write_images):
+    write_images(arrays)
+    assert load("pictures", target="target").target == "target"
+    with pytest.raises(InvalidInputError, match="target must be one of 'target', got 'y'"):
+        load("pictures", target="y")
+    with pytest.raises(InvalidInputError, match="text must be left out for images, got 'a'; drop"):
+        load("pictures", text="a")
+
+
+def test_texts_of_a_folder(tmp_path, monkeypatch):
+    frame = pd.DataFrame(
+        {
+            "text": ["so good", "bad", "fine"],
+            "target": list("pnp"),
+            "split": ["train"] * 2 + ["test"],
+        }
+    )
+    path = tmp_path / "trec.parquet"
+    write_table(frame, path)
+    facts = {
+        "name": "trec",
+        "file": path.name,
+        "kind": "text",
+        "sha256": file_hash(path),
+        "split_counts": {"train": 2, "test": 1},
+    }
+    (tmp_path / "MANIFEST.json").write_text(json.dumps({"datasets": [facts]}))
+    monkeypatch.setenv("HOLDFAST_DATA", str(tmp_path))
+    data = load("trec")
+    assert data.X["text"].tolist() == ["so good", "bad", "fine"]
+    assert (data.text, data.categorical, data.numeric) == (("text",), (), ())
+    assert data.train_test().test.tolist() == [2]
+    assert load(path, text="text").text == ("text",)
+    assert load(path).text == ()
+
+
+@pytest.mark.parametrize("name", ["imdb", "TREC", "ag-news"])
+def test_texts_need_a_folder(no_folder, name):
+    bare = name.lower().replace("-", "_")
+    match = f"data set '{bare}' must come from a folder, .* set HOLDFAST_DATA .* with text="
+    with pytest.raises(InvalidInputError, match=match):
+        load(name)
+
+
+def test_columns_of_text_are_a_kind_of_their_own(tmp_path, table):
+    write_table(table.assign(note=["so", "it", "goes", "on"]), tmp_path / "notes.parquet")
+    data = load(tmp_path / "notes.parquet", text=["note"])
+    assert (data.numeric, data.categorical, data.text) == (("size",), ("colour", "old"), ("note",))
+    with pytest.raises(InvalidInputError, match=r"text must be one of .*did you mean 'note'"):
+        load(tmp_path / "notes.parquet", text="notes")
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("name", "n_train", "n_classes"),
+    [("trec", 5452, 6), ("ag_news", 8000, 4), ("imdb", 25_000, 2)],
+)
+def test_real_texts(name, n_train, n_classes):
+    data = load(name)
+    assert list(data.X.columns) == ["text"]
+    assert (data.text, data.categorical) == (("text",), ())
+    assert len(np.unique(data.y)) == n_classes
+    assert len(data.train_test().train) == n_train
+
+
+@needs_data
+@pytest.mark.parametrize(("name", "first"), [("mnist", [5, 0, 4, 1]), ("fashion-mnist", [9, 0, 0])])
+def test_real_images(name, first):
+    data = load(name)
+    assert (data.X.shape, data.X.dtype) == ((70_000, 1, 28, 28), np.uint8)
+    assert data.y[: len(first)].tolist() == first
+    assert len(data.train_test().train) == 60_000
+
+
+# --- real tables ---------------------------------------------------------------------------------
 
 
 @needs_data
@@ -244,24 +430,28 @@ ARFF = """@relation churn
 """
 
 
+def feature_of(index, line):
+    """What OpenML says of one column, from its line of the ARFF file."""
+    name, kind = re.fullmatch(r"@attribute ('.*'|\S+) (.*)", line).groups()
+    name = name.strip("'")
+    described = {
+        "index": str(index),
+        "name": name,
+        "data_type": "nominal" if kind.startswith("{") else "numeric",
+        "is_target": str(name == "class").lower(),
+        "is_ignore": "false",
+        "is_row_identifier": "false",
+        "number_of_missing_values": "0",
+    }
+    if kind.startswith("{"):
+        described["nominal_value"] = kind.strip("{}").split(",")
+    return described
+
+
 @pytest.fixture
 def openml(monkeypatch, no_folder):
     """Serve one data set in OpenML's formats from this machine."""
-    names = {"number": "numeric", "phone number": "numeric", "state": "nominal", "class": "nominal"}
-    features = [
-        {
-            "index": str(i),
-            "name": name,
-            "data_type": kind,
-            "is_target": str(name == "class").lower(),
-            "is_ignore": "false",
-            "is_row_identifier": "false",
-            "number_of_missing_values": "0",
-        }
-        | ({"nominal_value": ["0", "1"] if name == "class" else ["x", "y"]} if i > 1 else {})
-        for i, (name, kind) in enumerate(names.items())
-    ]
-    state = SimpleNamespace(arff=ARFF, requests=0)
+    state = SimpleNamespace(arff=ARFF, data_id=40701, name="churn", requests=0)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -269,20 +459,23 @@ def openml(monkeypatch, no_folder):
 
             state.requests += 1
             description = {
-                "id": "40701",
-                "name": "churn",
+                "id": str(state.data_id),
+                "name": state.name,
                 "version": "1",
                 "status": "active",
                 "format": "ARFF",
                 "description": "",
-                "url": f"{url}/download/churn.arff",
+                "url": f"{url}/download/{state.name}.arff",
                 "md5_checksum": hashlib.md5(state.arff.encode()).hexdigest(),
             }
+            lines = [line for line in state.arff.splitlines() if line.startswith("@attribute")]
+            features = [feature_of(i, line) for i, line in enumerate(lines)]
+            n_rows = str(len(state.arff.partition("@data")[2].split()))
             answers = {
                 "info": {"data_set_description": description},
                 "features": {"data_features": {"feature": features}},
                 "qualities": {
-                    "data_qualities": {"quality": [{"name": "NumberOfInstances", "value": "3"}]}
+                    "data_qualities": {"quality": [{"name": "NumberOfInstances", "value": n_rows}]}
                 },
             }
             kind = self.path.split("/")[1]
@@ -338,7 +531,7 @@ def test_changed_openml_data(openml, tmp_path):
 def test_known_hash(openml, tmp_path, monkeypatch):
     sha256 = load("churn", data_home=tmp_path / "first").sha256
     for known, fits in ((sha256, True), ("0" * 64, False)):
-        monkeypatch.setitem(REGISTRY, "churn", datasets._OpenML(40701, sha256=known))
+        monkeypatch.setitem(REGISTRY, "churn", OpenML(40701, sha256=known))
         if fits:
             assert load("churn", data_home=tmp_path / "second").sha256 == sha256
         else:
@@ -351,6 +544,60 @@ def test_no_network(no_folder, tmp_path, monkeypatch):
     monkeypatch.setattr("sklearn.datasets._openml.time", SimpleNamespace(sleep=lambda _: None))
     with pytest.raises(InvalidInputError, match="set HOLDFAST_DATA to a folder that has it, or"):
         load("churn", data_home=tmp_path)
+
+
+PIXELS = [[0, 1, 2, 3, 250, 251], [9, 8, 7, 6, 5, 4], [255, 0, 255, 0, 255, 0], [1, 1, 1, 1, 1, 1]]
+
+
+def image_arff(rows):
+    names = [f"@attribute pixel{i} real" for i in range(6)]
+    lines = [f"{','.join(map(str, row))},{label}" for row, label in zip(rows, "2010", strict=True)]
+    head = ["@relation images", *names, "@attribute class {0,1,2}", "@data"]
+    return "\n".join([*head, *lines]) + "\n"
+
+
+@pytest.fixture
+def openml_images(openml, monkeypatch):
+    openml.arff, openml.data_id, openml.name = image_arff(PIXELS), 40927, "CIFAR_10"
+    entry = OpenML(40927, image_shape=(3, 1, 2), n_train=3)
+    monkeypatch.setitem(REGISTRY, "cifar10", entry)
+    return openml
+
+
+def test_images_of_openml(openml_images, tmp_path):
+    data = load("CIFAR-10", data_home=tmp_path)
+    assert data.X.dtype == np.uint8
+    assert data.X.shape == (4, 3, 1, 2)
+    assert data.X[0].tolist() == [[[0, 1]], [[2, 3]], [[250, 251]]]
+    assert data.X.reshape(4, -1).tolist() == PIXELS
+    assert (data.y.tolist(), data.y.dtype) == ([2, 0, 1, 0], np.int64)
+    parts = data.train_test()
+    assert (parts.train.tolist(), parts.test.tolist()) == ([0, 1, 2], [3])
+    assert "40927" in data.source
+    assert data.sha256 == (tmp_path / "holdfast" / "cifar10-40927.sha256").read_text().strip()
+
+
+def test_changed_images_of_openml(openml_images, tmp_path):
+    load("cifar10", data_home=tmp_path / "first")
+    record = tmp_path / "first" / "holdfast"
+    openml_images.arff = image_arff([[4, 3, 2, 1, 0, 0], *PIXELS[1:]])
+    (tmp_path / "second").mkdir()
+    record.rename(tmp_path / "second" / "holdfast")
+    with pytest.raises(InvalidInputError, match="must have the recorded content hash"):
+        load("cifar10", data_home=tmp_path / "second")
+
+
+@pytest.mark.parametrize("pixel", [256, -1, 0.5])
+def test_images_of_openml_are_bytes(openml_images, tmp_path, pixel):
+    openml_images.arff = image_arff([*PIXELS[:3], [pixel, 1, 1, 1, 1, 1]])
+    with pytest.raises(InvalidInputError, match="'cifar10' must have whole pixels from 0 to 255"):
+        load("cifar10", data_home=tmp_path)
+
+
+def test_images_of_openml_have_the_expected_size(openml_images, tmp_path, monkeypatch):
+    monkeypatch.setitem(REGISTRY, "cifar10", OpenML(40927, image_shape=(1, 2, 2), n_train=3))
+    with pytest.raises(InvalidInputError, match=r"'cifar10' must have 4 pixels a row .*\(4, 6\)"):
+        load("cifar10", data_home=tmp_path)
 
 
 def test_content_hash_sees_values_not_types(table):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,6 +21,7 @@ __all__ = [
     "as_probabilities",
     "check_choice",
     "check_classes",
+    "check_count",
     "check_labels",
     "check_proba",
     "check_same_length",
@@ -314,6 +315,15 @@ def check_share(
                 hint = "give a share of rows, e.g. 0.02 for 2 %"
         raise InvalidInputError(f"{name} must be in {ends}, got {_plain(value)!r}; {hint}")
     return float(value)
+
+
+def check_count(name: str, value: Any, *, least: int = 1, hint: str = "give e.g. 10") -> int:
+    """Return `value` as an int of at least `least`; `hint` says what to do instead."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise InvalidInputError(
+            f"{name} must be an integer of at least {least}, got {_plain(value)!r}; {hint}"
+        )
+    return int(value)
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:

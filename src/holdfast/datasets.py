@@ -1,7 +1,8 @@
 """Real data by name or by path.
 
 Names are looked up, in this order, among the sets that scikit-learn carries, in the folder that the
-environment variable `HOLDFAST_DATA` names, and on OpenML.
+environment variable `HOLDFAST_DATA` names, and on OpenML. Most are tables; some are images
+(`fashion_mnist`, `mnist`, `cifar10`) or texts (`ag_news`, `imdb`, `trec`, from the folder only).
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast._files import write_text
+from holdfast._data_folder import (
+    DATA_VARIABLE,
+    FolderEntry,
+    checked_hash,
+    file_hash,
+    read_manifest,
+)
+from holdfast._images import Images, images_hash, images_of_table, read_images
+from holdfast._openml import REGISTRY, check_recorded_hash, fetch
 from holdfast._validation import check_choice, check_labels, check_share
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables import TABLE_SUFFIXES, ordinary_columns, read_table
@@ -29,47 +37,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "TrainTest", "content_hash", "load"]
 
-DATA_VARIABLE = "HOLDFAST_DATA"
 BUNDLED = ("breast_cancer", "digits", "iris", "wine")
 ALIASES = {
+    "agnews": "ag_news",
     "bank": "bank_marketing",
+    "cifar_10": "cifar10",
     "eeg": "eeg_eye_state",
     "magic": "magic04",
     "phishing": "phishing_websites",
     "weather": "weather_noaa",
 }
+# No public copy of these can be fetched by name and checked.
+TEXTS = ("ag_news", "imdb", "trec")
 USUAL_TARGETS = ("target", "label", "class")
-
-
-@dataclass(frozen=True)
-class _OpenML:
-    """A data set of OpenML.
-
-    `target` None means the one that OpenML declares; `drop` names columns that identify rows;
-    `sha256` is the `content_hash` that the frame must have, where one is known.
-    """
-
-    data_id: int
-    target: str | None = None
-    drop: tuple[str, ...] = ()
-    sha256: str | None = None
-
-
-REGISTRY = {
-    "adult": _OpenML(1590),
-    "bank_marketing": _OpenML(1461),
-    "churn": _OpenML(40701, drop=("phone_number",)),
-    "compas": _OpenML(42192),
-    "eeg_eye_state": _OpenML(1471),
-    "electricity": _OpenML(151),
-    "elevators": _OpenML(846),
-    "letter": _OpenML(6),
-    "magic04": _OpenML(1120),
-    "phishing_websites": _OpenML(4534),
-    "phoneme": _OpenML(1489),
-    "pollen": _OpenML(871),
-    "wilt": _OpenML(40983),
-}
 
 
 @dataclass(frozen=True)
@@ -88,29 +68,34 @@ class TrainTest:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table for classification.
+    """Rows for classification: a table, or images.
 
     Attributes
     ----------
     name : str
-    X : pandas.DataFrame of shape (n, d)
-        The features; values may be missing.
+    X : pandas.DataFrame of shape (n, d), or ndarray of uint8, shape (n, channels, height, width)
+        The features; values of a table may be missing. Images have their channels first, as PyTorch
+        takes them; `preprocessing.ScaledImages` makes them real numbers.
     y : ndarray of shape (n,)
         The labels, of two classes or more, without missing values.
     target : str
         The name of the label's column.
     numeric, categorical : tuple of str
-        The columns of X, in two kinds.
+        Columns of X, by kind.
     split : ndarray of shape (n,) or None
         "train" or "test" for each row, where a standard split exists.
     source : str
         Where the rows came from.
     sha256 : str
-        Of the file where there is one, else the `content_hash` of the table.
+        Of the file where there is one (of the hashes where there are several), else the
+        `content_hash` of the table or that of the pixels and labels.
+    text : tuple of str
+        The columns of X that hold free text; `preprocessing.TokenIds` takes one. With `numeric` and
+        `categorical` they are all columns of a table; images have none.
     """
 
     name: str
-    X: pd.DataFrame
+    X: Any  # which of the two, each user of a data set knows
     y: NDArray[Any]
     target: str
     numeric: tuple[str, ...]
@@ -118,6 +103,7 @@ class Dataset:
     split: NDArray[Any] | None
     source: str
     sha256: str
+    text: tuple[str, ...] = ()
 
     def train_test(self, *, test_size: float = 1 / 3, random_state: int = 0) -> TrainTest:
         """Return the standard split, or where there is none a random one.
@@ -159,6 +145,7 @@ def load(
     name_or_path: str | os.PathLike[str],
     *,
     target: str | None = None,
+    text: str | Sequence[str] = (),
     data_home: str | os.PathLike[str] | None = None,
 ) -> Dataset:
     """Load a data set by name, or a table from a file.
@@ -169,7 +156,9 @@ def load(
         A name (the error for an unknown one lists them), or a file as for `tables.read_table`.
     target : str, optional
         The label's column. By default the one that belongs to the name; for a file `target`,
-        `label` or `class`, whichever is there.
+        `label` or `class`, whichever is there. Images have only theirs.
+    text : str or sequence of str
+        Columns of free text, which are no categories; sets known as text need none named.
     data_home : path-like, optional
         Folder for downloads; by default scikit-learn's.
 
@@ -181,7 +170,8 @@ def load(
     ------
     InvalidInputError
         For an unknown name, no network, a file that cannot be read or is not the one its manifest
-        describes, a target that is missing, has missing values or a single class.
+        describes, a set of texts without a folder that has it, a column of text that is not there,
+        a target that is missing, has missing values or a single class.
 
     Notes
     -----
@@ -190,6 +180,10 @@ def load(
     against a hash in this module where one is known): that shows that the data are the same as
     then, not that they were right then; a first download is as good as OpenML's own checksum.
 
+    OpenML has images as tables without a split. Their rows are taken to be in the order of the
+    original files: 60,000 (MNIST, Fashion-MNIST) or 50,000 (CIFAR-10) for training, then 10,000 for
+    testing. Each load reads text: a minute or two, and eight bytes a pixel.
+
     Examples
     --------
     >>> wine = load("wine")
@@ -197,24 +191,30 @@ def load(
     ((178, 13), 'target', 13)
     """
     path = Path(name_or_path)
+    text = (text,) if isinstance(text, str) else tuple(text)
     if isinstance(name_or_path, os.PathLike) or path.is_file() or _looks_like_a_file(path):
-        return _from_file(path, target)
+        return _from_file(path, target, text)
     name = str(name_or_path).lower().replace("-", "_")
     name = ALIASES.get(name, name)
-    manifest = _manifest()
-    check_choice("name_or_path", name, sorted({*BUNDLED, *REGISTRY, *manifest}))
+    manifest = read_manifest()
+    check_choice("name_or_path", name, sorted({*BUNDLED, *REGISTRY, *TEXTS, *manifest}))
     if name in BUNDLED:
-        return _bundled(name, target)
+        return _bundled(name, target, text)
     if name in manifest:
-        return _from_folder(manifest[name], target)
-    return _from_openml(name, target, data_home)
+        return _from_folder(manifest[name], target, text)
+    if name in TEXTS:
+        raise InvalidInputError(
+            f"data set {name!r} must come from a folder, got none that has it; set {DATA_VARIABLE} "
+            "to a folder that has it, or load a table by its path and name the column with text="
+        )
+    return _from_openml(name, target, text, data_home)
 
 
 def _looks_like_a_file(path: Path) -> bool:
     return path.name.lower().endswith(TABLE_SUFFIXES) or path != Path(path.name)
 
 
-def _from_file(path: Path, target: str | None) -> Dataset:
+def _from_file(path: Path, target: str | None, text: Sequence[str]) -> Dataset:
     frame = read_table(path)
     if target is None:
         target = next((column for column in USUAL_TARGETS if column in frame.columns), None)
@@ -224,15 +224,15 @@ def _from_file(path: Path, target: str | None) -> Dataset:
             f"{', '.join(map(repr, frame.columns))}; name the label's column with target="
         )
     name = path.name.partition(".")[0]
-    return _dataset(name, frame, target, source=str(path), sha256=_file_hash(path))
+    return _dataset(name, frame, target, source=str(path), sha256=file_hash(path), text=text)
 
 
-def _bundled(name: str, target: str | None) -> Dataset:
+def _bundled(name: str, target: str | None, text: Sequence[str]) -> Dataset:
     from sklearn import datasets
 
     frame = getattr(datasets, f"load_{name}")(as_frame=True).frame
     source, sha256 = f"scikit-learn load_{name}", content_hash(frame)
-    return _dataset(name, frame, target or "target", source=source, sha256=sha256)
+    return _dataset(name, frame, target or "target", source=source, sha256=sha256, text=text)
 
 
 def _dataset(
@@ -244,6 +244,7 @@ def _dataset(
     sha256: str,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    text: Sequence[str] = (),
     split: NDArray[Any] | None = None,
 ) -> Dataset:
     check_choice("target", target, [str(column) for column in frame.columns])
@@ -252,15 +253,43 @@ def _dataset(
     X = frame[[c for c in frame.columns if c != target and _bare(c) not in dropped]]
     if not X.shape[1]:
         raise InvalidInputError(f"{name} must have features, got only {target!r}; add columns")
-    numeric = [c for c in X.columns if _is_number(X[c]) and c not in categorical]
+    for column in text:
+        check_choice("text", column, [str(c) for c in X.columns])
+    numeric = [c for c in X.columns if _is_number(X[c]) and c not in {*categorical, *text}]
     return Dataset(
         name=name,
         X=X,
         y=y,
         target=target,
         numeric=tuple(numeric),
-        categorical=tuple(c for c in X.columns if c not in numeric),
+        categorical=tuple(c for c in X.columns if c not in {*numeric, *text}),
         split=split,
+        source=source,
+        sha256=sha256,
+        text=tuple(c for c in X.columns if c in text),
+    )
+
+
+def _image_dataset(
+    name: str,
+    images: Images,
+    target: str | None,
+    text: Sequence[str],
+    *,
+    source: str,
+    sha256: str,
+) -> Dataset:
+    if text:
+        got = ", ".join(map(repr, text))
+        raise InvalidInputError(f"text must be left out for images, got {got}; drop it")
+    return Dataset(
+        name=name,
+        X=images.X,
+        y=_target(name, images.y),
+        target=check_choice("target", target or "target", ["target"]),
+        numeric=(),
+        categorical=(),
+        split=images.split,
         source=source,
         sha256=sha256,
     )
@@ -271,7 +300,7 @@ def _bare(column: str) -> str:
     return re.sub(r"[\W_]", "", column.casefold())
 
 
-def _target(name: str, column: pd.Series) -> NDArray[Any]:
+def _target(name: str, column: pd.Series | NDArray[Any]) -> NDArray[Any]:
     y = check_labels(f"target of {name}", column)
     y = y.astype(str) if y.dtype.kind == "O" else y
     classes = np.unique(y)
@@ -292,83 +321,66 @@ def _is_number(column: pd.Series) -> bool:
 # --- a folder of files ---------------------------------------------------------------------------
 
 
-def _manifest() -> dict[str, dict[str, Any]]:
-    """Return the entries of HOLDFAST_DATA's manifest by name, with the folder added."""
-    if not os.environ.get(DATA_VARIABLE):
-        return {}
-    folder = Path(os.environ[DATA_VARIABLE])
-    try:
-        content = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
-        entries = [entry for entry in content["datasets"] if entry["file"].endswith(".parquet")]
-        found = {entry["name"]: {**entry, "folder": folder} for entry in entries}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInputError(
-            f"{DATA_VARIABLE} must name a folder with a MANIFEST.json that lists its data sets, "
-            f"got {folder} ({type(error).__name__}: {error}); correct or unset the variable, "
-            "or load a file by its path"
-        ) from error
-    return {name: entry for name, entry in found.items() if (folder / entry["file"]).is_file()}
+def _from_folder(entry: FolderEntry, target: str | None, text: Sequence[str]) -> Dataset:
+    name, paths = entry.facts["name"], sorted(entry.files)
+    source, sha256 = ", ".join(map(str, paths)), checked_hash(entry)
+    if paths[0].suffix == ".npz":
+        images = read_images(paths)
+        return _image_dataset(name, images, target, text, source=source, sha256=sha256)
+    return _table_of_folder(entry.facts, paths[0], target, text, sha256=sha256)
 
 
-def _from_folder(entry: dict[str, Any], target: str | None) -> Dataset:
-    path, name = entry["folder"] / entry["file"], entry["name"]
-    sha256 = _file_hash(path)
-    if sha256 != entry["sha256"]:
-        raise InvalidInputError(
-            f"{path} must have the SHA-256 of its manifest, {entry['sha256']}, got {sha256}; "
-            "copy the file again"
-        )
-    frame = read_table(path)
-    split = frame["split"].to_numpy(dtype=str) if entry.get("split_counts") else None
-    drop = [*(entry.get("non_feature_columns") or ()), *(["split"] if split is not None else ())]
+def _table_of_folder(
+    facts: dict[str, Any],
+    path: Path,
+    target: str | None,
+    text: Sequence[str],
+    *,
+    sha256: str,
+) -> Dataset:
+    frame, name = read_table(path), facts["name"]
+    split = frame["split"].to_numpy(dtype=str) if facts.get("split_counts") else None
+    drop = [*(facts.get("non_feature_columns") or ()), *(["split"] if split is not None else ())]
+    known_text = ("text",) if facts.get("kind") == "text" else ()
     return _dataset(
         name,
         frame,
-        target or entry.get("target") or "target",
+        target or facts.get("target") or "target",
         source=str(path),
         sha256=sha256,
         drop=[*drop, *(REGISTRY[name].drop if name in REGISTRY else ())],
-        categorical=entry.get("categorical_features") or (),
+        categorical=facts.get("categorical_features") or (),
+        text=text or known_text,
         split=split,
     )
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # --- OpenML --------------------------------------------------------------------------------------
 
 
 def _from_openml(
-    name: str, target: str | None, data_home: str | os.PathLike[str] | None
+    name: str,
+    target: str | None,
+    text: Sequence[str],
+    data_home: str | os.PathLike[str] | None,
 ) -> Dataset:
-    from sklearn.datasets import fetch_openml, get_data_home
+    from sklearn.datasets import get_data_home
 
     known = REGISTRY[name]
     home = get_data_home(data_home)
-    try:
-        with warnings.catch_warnings():
-            # Retries are announced by warnings; what counts is whether one succeeds.
-            warnings.filterwarnings("ignore", message="A network error occurred")
-            # This parser keeps categories that look like numbers text under any release of pandas.
-            bunch = fetch_openml(
-                data_id=known.data_id,
-                as_frame=True,
-                data_home=home,
-                delay=0.5,
-                parser="liac-arff",
-            )
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(
-            f"data set {name!r} must come from OpenML (id {known.data_id}), got: {error}; connect "
-            f"to the network, set {DATA_VARIABLE} to a folder that has it, or load a file by path"
-        ) from error
+    record = Path(home) / "holdfast" / f"{name}-{known.data_id}.sha256"
+    if known.image_shape is not None:
+        bunch = fetch(name, home, as_frame=False)
+        images = images_of_table(
+            name, bunch.data, bunch.target, shape=known.image_shape, n_train=known.n_train
+        )
+        sha256 = images_hash(images)
+        check_recorded_hash(name, sha256, record, known.sha256)
+        return _image_dataset(name, images, target, text, source=bunch.url, sha256=sha256)
+    bunch = fetch(name, home, as_frame=True)
     frame = ordinary_columns(bunch.frame)
     sha256 = content_hash(frame)
-    record = Path(home) / "holdfast" / f"{name}-{known.data_id}.sha256"
-    _check_hash(name, sha256, record, known.sha256)
+    check_recorded_hash(name, sha256, record, known.sha256)
     return _dataset(
         name,
         frame,
@@ -376,21 +388,8 @@ def _from_openml(
         source=bunch.url,
         sha256=sha256,
         drop=known.drop,
+        text=text,
     )
-
-
-def _check_hash(name: str, sha256: str, record: Path, pinned: str | None) -> None:
-    """Compare with the known and the recorded hash; record it where none is yet."""
-    recorded = record.read_text(encoding="utf-8").strip() if record.is_file() else None
-    for expected, what in ((pinned, "known"), (recorded, "recorded")):
-        if expected is not None and sha256 != expected:
-            raise InvalidInputError(
-                f"data set {name!r} must have the {what} content hash {expected}, got {sha256}; "
-                f"the data changed: clear the cache, or accept them by deleting {record}"
-            )
-    if recorded is None:
-        record.parent.mkdir(parents=True, exist_ok=True)
-        write_text(record, sha256 + "\n")
 
 
 def content_hash(frame: pd.DataFrame) -> str:

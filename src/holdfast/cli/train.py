@@ -151,6 +151,12 @@ def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _
     from holdfast.datasets import load
 
     loaded = load(data, target=target)
+    if loaded.text or not (loaded.numeric or loaded.categorical):
+        raise InvalidInputError(
+            f"DATA must be a table of numbers and categories, got {loaded.name!r}, which holds "
+            f"{'text' if loaded.text else 'images'}; train on it in Python, with "
+            "holdfast.nn.NetworkClassifier"
+        )
     named = [*drop, *([seen] if seen else [])]
     check_columns(named, loaded.X)
     marks = None

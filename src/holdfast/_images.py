@@ -1,0 +1,149 @@
+"""Images of a data set as one array, from the files or the table that they come in."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.exceptions import InvalidInputError
+
+__all__ = ["Images", "images_hash", "images_of_table", "read_images"]
+
+PARTS = ("train", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images with labels.
+
+    Attributes
+    ----------
+    X : ndarray of uint8, shape (n, channels, height, width)
+    y : ndarray of int, shape (n,)
+    split : ndarray of str, shape (n,)
+        "train" or "test"; the training part comes first.
+    """
+
+    X: NDArray[np.uint8]
+    y: NDArray[np.int64]
+    split: NDArray[np.str_]
+
+
+def read_images(paths: Sequence[Path]) -> Images:
+    """Read `x_train`, `y_train`, `x_test` and `y_test` from NumPy archives.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The archives that hold the four arrays between them. Images are uint8 of shape
+        (n, height, width) or (n, height, width, channels).
+
+    Raises
+    ------
+    InvalidInputError
+        When an archive cannot be read, an array is missing or the arrays do not fit together.
+    """
+    try:
+        # Unpacking runs outside the interpreter's lock, so files are read at the same time.
+        with ThreadPoolExecutor() as pool:
+            read = list(pool.map(_read_arrays, paths))
+        arrays = {name: values for part in read for name, values in part.items()}
+        return _joined(arrays)
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        listed = ", ".join(str(path) for path in paths)
+        raise InvalidInputError(
+            f"{listed} must hold x_train, y_train, x_test and y_test, images of uint8 (n, height, "
+            f"width) or (n, height, width, channels) with one label each, got "
+            f"{type(error).__name__}: {error}; copy the files again"
+        ) from error
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    # NumPy leaves a file open that it opened itself and could not read.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _joined(arrays: dict[str, NDArray[Any]]) -> Images:
+    """Return both parts in one array, each copied once."""
+    parts = [_channels_first(arrays[f"x_{part}"]) for part in PARTS]
+    labels = [arrays[f"y_{part}"] for part in PARTS]
+    sizes = [len(part) for part in parts]
+    if sizes != [len(part) for part in labels]:
+        raise ValueError(f"{sizes} images and {[len(part) for part in labels]} labels")
+    # `concatenate` would keep the channels last in memory.
+    X = np.empty((sum(sizes), *parts[0].shape[1:]), dtype=np.uint8)
+    X[: sizes[0]], X[sizes[0] :] = parts
+    return Images(X, np.concatenate(labels).astype(np.int64), np.repeat(PARTS, sizes))
+
+
+def _channels_first(images: NDArray[Any]) -> NDArray[np.uint8]:
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise ValueError(f"images of {images.dtype} and shape {images.shape}")
+    return images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+
+
+def images_of_table(
+    name: str,
+    pixels: NDArray[Any],
+    labels: NDArray[Any],
+    *,
+    shape: tuple[int, int, int],
+    n_train: int,
+) -> Images:
+    """Return images from a table with one row an image.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    pixels : ndarray of shape (n, channels · height · width)
+        Whole numbers from 0 to 255, channel by channel and row by row.
+    labels : ndarray of shape (n,)
+        Whole numbers, as text or as numbers.
+    shape : tuple of int
+        Channels, height and width.
+    n_train : int
+        How many rows, the first, are the training part.
+
+    Raises
+    ------
+    InvalidInputError
+        When the table is not what `shape` and `n_train` say.
+    """
+    expected = int(np.prod(shape))
+    if pixels.ndim != 2 or pixels.shape[1] != expected or len(pixels) <= n_train:
+        raise InvalidInputError(
+            f"data set {name!r} must have {expected} pixels a row and more than {n_train} rows, "
+            f"got shape {pixels.shape}; clear the cache and load it again"
+        )
+    whole = pixels.astype(np.uint8)
+    if not np.array_equal(whole, pixels):
+        raise InvalidInputError(
+            f"data set {name!r} must have whole pixels from 0 to 255, got values from "
+            f"{pixels.min():g} to {pixels.max():g}; clear the cache and load it again"
+        )
+    split = np.repeat(PARTS, [n_train, len(pixels) - n_train])
+    return Images(whole.reshape(-1, *shape), labels.astype(np.float64).astype(np.int64), split)
+
+
+def images_hash(images: Images) -> str:
+    """Return a SHA-256 of shapes, pixels and labels.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits. Equal for the same images in the same order.
+    """
+    digest = hashlib.sha256(repr(images.X.shape).encode())
+    digest.update(np.ascontiguousarray(images.X).data)
+    digest.update(images.y.astype("<i8").data)
+    return digest.hexdigest()
