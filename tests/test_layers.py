@@ -1,6 +1,7 @@
 """Imports only point up the list of `docs/architecture.md`, and importing the package is cheap."""
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -21,9 +22,11 @@ ORDER = [
     "comparison",
     "policy",
     "targets",
+    "_method",
     "methods",
+    "_proba",
+    "nn",
     "learners",
-    "path",
     "override",
     "_mixture",
     "_search",
@@ -31,6 +34,7 @@ ORDER = [
     "_override_search",
     "_base_model",
     "serving",
+    "path",
     "_rows",
     "_moves",
     "estimator",
@@ -39,6 +43,9 @@ ORDER = [
     "tables",
     "predictions",
     "preprocessing",
+    "_data_folder",
+    "_images",
+    "_openml",
     "datasets",
     "cli",
 ]
@@ -102,7 +109,7 @@ def test_the_reader_of_imports_reads():
         "from typing import TYPE_CHECKING\n"
         "import holdfast.metrics\n"
         "if TYPE_CHECKING:\n    from holdfast.cli import main\n"
-        "def f():\n    from holdfast.path import proba_of\n"
+        "def f():\n    from holdfast.path import fit_path\n"
         "try:\n    from holdfast import tables\nexcept ImportError:\n    pass\n"
     )
     assert list(imported_parts(source)) == ["metrics", "path", "tables"]
@@ -118,7 +125,11 @@ def test_importing_the_package_loads_nothing_heavy():
 
 def test_every_public_name_loads():
     for name in holdfast.__all__:
-        assert getattr(holdfast, name) is not None
+        if name == "nn" and importlib.util.find_spec("torch") is None:
+            with pytest.raises(holdfast.MissingExtraError, match=r"holdfast\[torch\]"):
+                _ = holdfast.nn
+        else:
+            assert getattr(holdfast, name) is not None
     assert dir(holdfast) == sorted(holdfast.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = holdfast.nothing

@@ -4,7 +4,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from holdfast import methods, targets
+from holdfast import _method, methods, targets
 from holdfast.exceptions import InvalidInputError
 from holdfast.methods import METHODS, Anchor, Cold, Distill, LabelSmoothing, resolve_methods
 
@@ -101,14 +101,30 @@ def test_words_and_weights():
         0.3,
         0,
     ]
-    assert list(METHODS) == ["cold", "distill", "anchor", "label_smoothing"]
+    assert list(METHODS) == [
+        "cold",
+        "distill",
+        "anchor",
+        "label_smoothing",
+        "warm",
+        "warm_distill",
+        "shrink_perturb",
+        "mixup",
+        "co_distillation",
+        "interpolate",
+        "average",
+        "override",
+        "ensemble",
+    ]
     assert Anchor(0.1, 0.5).params() == {"alpha": 0.1, "eta": 0.5}
     with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'lam'"):
         Distill().lam = 0.1
 
 
 def test_a_method_of_one_s_own_is_found_by_name(monkeypatch):
-    monkeypatch.setattr(methods, "METHODS", dict(METHODS))
+    table = dict(METHODS)
+    monkeypatch.setattr(_method, "METHODS", table)
+    monkeypatch.setattr(methods, "METHODS", table)
 
     class Nameless(methods.Method):
         pass

@@ -8,9 +8,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from holdfast._proba import proba_of
 from holdfast.learners._sklearn import SklearnLearner
 from holdfast.methods import resolve_methods
-from holdfast.path import fit_path, proba_of
+from holdfast.path import fit_path
 
 X, Y = make_classification(150, 5, n_informative=3, n_classes=3, random_state=0)
 BASE = np.random.default_rng(0).dirichlet(np.ones(3), 150)

@@ -31,7 +31,9 @@ from threadpoolctl import threadpool_limits
 
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners import _sklearn
+from holdfast.learners._common import final_of, join
 from holdfast.learners._sklearn import SklearnLearner, fit_plain
+from holdfast.methods import Distill
 from holdfast.targets import distill
 
 NAMES = np.array(["ant", "bee", "cat"])
@@ -62,9 +64,9 @@ def learn(estimator, X, y, target, *, classes=None, sample_weight=None, **option
     """The whole fitted estimator."""
     classes = NAMES[: target.shape[1]] if classes is None and target is not None else classes
     learner = SklearnLearner(estimator, **options)
-    learner.check()
+    learner.for_methods([Distill()])
     rows = learner.prepare(X, y, classes, sample_weight)
-    return learner.join(rows, learner.fit(rows, target))
+    return join(learner.estimator, rows, learner.fit(rows, target))
 
 
 def integer_target(n, n_classes, total, seed=0):
@@ -211,9 +213,9 @@ def one_label_as_soft_target(estimator, X, y, weight):
     """A soft target that is the labels, forced through the twins."""
     learner = SklearnLearner(estimator)
     rows = learner.prepare(X, y, NAMES[: y.max() + 1], weight)
-    final = clone(_sklearn._final(estimator))
+    final = clone(final_of(estimator))
     _sklearn._fit_weighted(final, rows, np.eye(y.max() + 1)[y])
-    return learner.join(rows, final)
+    return join(learner.estimator, rows, final)
 
 
 CONTINUOUS = [
@@ -461,10 +463,10 @@ def test_a_generator_as_seed_is_not_drawn_from_twice():
 )
 def test_internal_splits_are_refused_by_name(estimator, match):
     with pytest.raises(UnsupportedEstimatorError, match="must not split or count") as caught:
-        SklearnLearner(estimator).check()
+        SklearnLearner(estimator).for_methods([Distill()])
     assert match in str(caught.value)
     assert "soft_targets='sample'" in str(caught.value)
-    SklearnLearner(estimator, soft_targets="sample").check()
+    SklearnLearner(estimator, soft_targets="sample").for_methods([Distill()])
 
 
 @pytest.mark.parametrize(
@@ -479,8 +481,8 @@ def test_internal_splits_are_refused_by_name(estimator, match):
 )
 def test_estimators_without_weights_are_told_of_sampling(estimator):
     with pytest.raises(UnsupportedEstimatorError, match="soft_targets='sample'"):
-        SklearnLearner(estimator).check()
-    SklearnLearner(estimator, soft_targets="sample").check()
+        SklearnLearner(estimator).for_methods([Distill()])
+    SklearnLearner(estimator, soft_targets="sample").for_methods([Distill()])
 
 
 @pytest.mark.parametrize(
@@ -489,12 +491,12 @@ def test_estimators_without_weights_are_told_of_sampling(estimator):
     ids=lambda e: type(e).__name__,
 )
 def test_the_others_are_not_refused(estimator):
-    SklearnLearner(estimator).check()
+    SklearnLearner(estimator).for_methods([Distill()])
 
 
 def test_unknown_way_is_refused():
     with pytest.raises(ValueError, match="soft_targets must be one of 'weights', 'sample'"):
-        SklearnLearner(GaussianNB(), soft_targets="weight").check()
+        SklearnLearner(GaussianNB(), soft_targets="weight").for_methods([Distill()])
 
 
 def test_weights_for_an_estimator_without_them_are_refused():
@@ -567,7 +569,10 @@ def test_transformers_see_the_original_rows_once():
     CountingScaler.fits = 0
     learner = SklearnLearner(make_pipeline(CountingScaler(), StandardScaler(), GaussianNB()))
     rows = learner.prepare(X, y, NAMES, None)
-    models = [learner.join(rows, learner.fit(rows, distill(y, base, lam))) for lam in (0, 0.4, 0.9)]
+    models = [
+        join(learner.estimator, rows, learner.fit(rows, distill(y, base, lam)))
+        for lam in (0, 0.4, 0.9)
+    ]
     assert CountingScaler.fits == 1
     assert models[0][0].rows_ == 50
     np.testing.assert_array_equal(models[0][0].labels_, NAMES[y])

@@ -30,6 +30,7 @@ __all__ = [
     "load_model",
     "methods",
     "metrics",
+    "nn",
     "override_threshold",
     "save_model",
     "select",
@@ -56,7 +57,7 @@ _HOME = {
     "load_model": "persistence",
     "save_model": "persistence",
 }
-_MODULES = ("datasets", "methods", "metrics", "targets")
+_MODULES = ("datasets", "methods", "metrics", "nn", "targets")
 
 
 def __getattr__(name: str) -> Any:
@@ -72,7 +73,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from holdfast import datasets, methods, metrics, targets
+    from holdfast import datasets, methods, metrics, nn, targets
     from holdfast.comparison import Comparison, compare
     from holdfast.estimator import LowChurnClassifier
     from holdfast.exceptions import (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from holdfast._base_model import (
 )
 from holdfast._mixture import mix
 from holdfast._override_search import OverrideSelection, select_override
+from holdfast._proba import proba_of
 from holdfast._rows import BaseReport, UpdateRows
 from holdfast._search import Selection, choose_cautiously
 from holdfast._validation import (
@@ -36,10 +39,10 @@ from holdfast._validation import (
 )
 from holdfast.comparison import Comparison, compare
 from holdfast.exceptions import InvalidInputError
-from holdfast.learners._sklearn import SklearnLearner
+from holdfast.learners import Learner, learner_of
 from holdfast.methods import Method, resolve_methods
 from holdfast.override import override_classes
-from holdfast.path import Path, fit_path, proba_of
+from holdfast.path import Path, fit_path
 from holdfast.selection import CHURN_KINDS, select
 from holdfast.serving import serve
 
@@ -63,15 +66,19 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ----------
     estimator : classifier
         Any scikit-learn classifier with `predict_proba`, or a `Pipeline` that ends in one. To learn
-        soft targets it needs `sample_weight`; see `soft_targets`.
+        soft targets it needs `sample_weight`; see `soft_targets`. Or a network, as a
+        `holdfast.nn.NetworkClassifier` or a skorch `NeuralNetClassifier`: all settings are then
+        trained in one `holdfast.nn.fit_many`, and some methods start from the base model's
+        parameters, where that is such a network too.
     base_model : fitted estimator, object with predict_proba, or callable, optional
         The deployed model; a callable takes X and returns probabilities (n, K). It is only asked
         for predictions: never refitted, never cloned. Leave it out and give `base_proba` to ``fit``
         when only logged predictions are at hand; with neither, this is a first release: a plain
         fit.
     method : str, Method or list of these
-        What is trained: ``"distill"``, ``"anchor"``, ``"label_smoothing"``, ``"cold"``, an object
-        of `holdfast.methods`, several that compete, or ``"auto"`` (distillation).
+        What is trained: a name or an object of `holdfast.methods`, several that compete, or
+        ``"auto"``: ``"distill"``, and ``"warm_distill"`` for a network that can start from the base
+        model's parameters.
     max_churn : float, optional
         The budget: a share of rows whose answer may change (hard), nats (kl), or squared distance
         (brier). It is a target on the selection rows, at which a hard budget is approached to half
@@ -103,7 +110,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     verbose : int
     soft_targets : {"weights", "sample"}
         "weights": each row becomes K weighted rows, exact. "sample": one label a row is drawn from
-        its target, for estimators that take no `sample_weight`.
+        its target, for estimators that take no `sample_weight`. Networks learn soft targets as they
+        are.
     average_in : {"probability", "log_odds"}
         Where candidates are averaged. In log-odds, linear models of one path are served as one
         model with interpolated coefficients.
@@ -231,6 +239,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n, d)
+            For networks, an array of shape (n, …).
         y : array-like of shape (n,)
         base_proba : array-like of shape (n, K_base), optional
             Probabilities of the base model for these rows, in place of calling `base_model`. A row
@@ -260,9 +269,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             _refuse_without_base(base_classes=base_classes, seen_by_base=seen_by_base)
             return self._fit_first_release(X, index, weight)
         self._check_update(seen_by_base, validation)
-        settings = resolve_methods(self.method, self.lambdas)
-        if any(setting.name != "cold" for setting in settings):
-            self._learner().check()
+        learner, settings = self._learner_and_settings()
         base_model, predictions = self._base_of(X, base_proba, base_classes)
         rows = UpdateRows(X, index, self.classes_, weight, predictions)
         if validation is None:
@@ -270,10 +277,11 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         else:
             train, held_out = rows, self._validation_rows(base_model, base_classes, validation)
         self.base_report_ = rows.base_report
-        self.path_ = self._fit_path(train, settings, X_selection=held_out.X)
+        self.path_ = self._fit_path(learner, train, base_model, held_out, settings)
         # The selection rows stay, without their features, so that other budgets need no training.
         self._selection_rows, self._base = replace(held_out, X=None), base_model
-        return self._select(rows if self.refit else None)
+        again = partial(self._fit_path, learner, rows, base_model, None)
+        return self._select(again if self.refit else None)
 
     def with_budget(
         self,
@@ -335,17 +343,18 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         other._check_base_use()
         return other._select(None)
 
-    def _select(self, refit_rows: UpdateRows | None) -> LowChurnClassifier:
-        """Choose from the path, and build what is served."""
+    def _select(self, refit: Callable[[list[Method]], Path] | None) -> LowChurnClassifier:
+        """Choose from the path, train the chosen again if asked to, and build what is served."""
         rows, base_model = self._selection_rows, self._base
         self._forget_threshold()
         if self.mixture == "override":
             self._choose_override(rows)
         else:
             self._choose_mixture(rows, base_model)
-        self.comparison_ = self._compare(rows) if refit_rows is None else None
-        if refit_rows is not None:
-            self._refit(refit_rows)
+        self.comparison_ = self._compare(rows) if refit is None else None
+        if refit is not None:
+            path = refit([self.path_.candidates[i].method for i in self._served_index])
+            self.estimators_ = [candidate.estimator for candidate in path.candidates]
         self._serve(base_model)
         return self
 
@@ -436,18 +445,41 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "alone cannot be served; give base_model"
             )
 
-    def _learner(self) -> SklearnLearner:
-        return SklearnLearner(self.estimator, self.soft_targets, self.random_state)
+    def _learner_and_settings(self) -> tuple[Learner, list[Method]]:
+        learner = learner_of(
+            self.estimator,
+            soft_targets=self.soft_targets,
+            random_state=self.random_state,
+            base_model=self.base_model,
+            classes=self.classes_,
+        )
+        settings = resolve_methods(self.method, self.lambdas, auto=learner.auto)
+        served = [s for s in settings if s.base_weight or s.threshold is not None]
+        if served and self.base_model is None:
+            raise InvalidInputError(
+                f"base_model must be given for the method {served[0]}, which serves it beside the "
+                "new model, got base_proba alone; give base_model or choose another method"
+            )
+        return learner.for_methods(settings), settings
 
-    def _fit_path(self, rows: UpdateRows, settings: list[Method], X_selection: Any) -> Path:
+    def _fit_path(
+        self,
+        learner: Learner,
+        rows: UpdateRows,
+        base_model: BaseModel | None,
+        held_out: UpdateRows | None,
+        settings: list[Method],
+    ) -> Path:
         return fit_path(
-            self._learner(),
+            learner,
             settings,
             rows.X,
             rows.y,
             classes=self.classes_,
             base_proba=rows.teacher_proba,
-            X_selection=X_selection,
+            X_selection=None if held_out is None else held_out.X,
+            base_model=base_model,
+            base_selection=None if held_out is None else held_out.base,
             sample_weight=rows.weight,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
@@ -456,8 +488,15 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _fit_first_release(
         self, X: Any, y: NDArray[np.intp], weight: NDArray[np.float64] | None
     ) -> LowChurnClassifier:
+        learner = learner_of(
+            self.estimator,
+            soft_targets=self.soft_targets,
+            random_state=self.random_state,
+            base_model=None,
+            classes=self.classes_,
+        )
         self.path_ = fit_path(
-            self._learner(),
+            learner,
             resolve_methods("cold", "auto"),
             X,
             y,
@@ -584,10 +623,6 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.estimators_ = [self.path_.candidates[i].estimator for i in served]
         self.weights_, self.base_weight_ = weights, base_weight
         self.lambda_ = float(self.path_.lambdas[served] @ weights + base_weight)
-
-    def _refit(self, rows: UpdateRows) -> None:
-        settings = [self.path_.candidates[i].method for i in self._served_index]
-        self.estimators_ = [c.estimator for c in self._fit_path(rows, settings, None).candidates]
 
     def _serve(self, base_model: BaseModel | None) -> None:
         served = serve(

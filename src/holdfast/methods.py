@@ -1,77 +1,44 @@
 """What a training run changes relative to plain retraining: one small frozen dataclass each.
 
-A method says which soft targets it trains on and which settings its grid holds; learners and paths
-work from these declarations alone. Adding a method takes one class.
+A method declares what it changes: the soft targets, where the parameters start, what is done to a
+batch, whether a second network learns alongside, what becomes of the trained parameters, and what
+is served. Adding a method takes one class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast import targets
-from holdfast._validation import check_choice, check_share
+from holdfast._method import METHODS, Method
+from holdfast._validation import check_choice, check_count, check_share
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["METHODS", "Anchor", "Cold", "Distill", "LabelSmoothing", "Method", "resolve_methods"]
+__all__ = [
+    "METHODS",
+    "Anchor",
+    "Average",
+    "CoDistillation",
+    "Cold",
+    "Distill",
+    "Ensemble",
+    "Interpolate",
+    "LabelSmoothing",
+    "Method",
+    "Mixup",
+    "Override",
+    "ShrinkPerturb",
+    "Warm",
+    "WarmDistill",
+    "resolve_methods",
+]
 
 GRID = tuple(round(0.1 * step, 1) for step in range(1, 10))
-
-METHODS: dict[str, type[Method]] = {}
-
-
-@dataclass(frozen=True)
-class Method:
-    """Base class: subclasses with a `name` are found by that name."""
-
-    name: ClassVar[str] = ""
-
-    def __init_subclass__(cls) -> None:
-        if cls.name:
-            METHODS[cls.name] = cls
-
-    @classmethod
-    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return the settings to try; `lambdas` is the user's grid in (0, 1]."""
-        raise NotImplementedError
-
-    @property
-    def lam(self) -> float:
-        """Weight of the base model in the targets, 0 where the method has none."""
-        return 0.0
-
-    def check(self) -> None:
-        """Raise InvalidInputError when a setting is out of range."""
-        for key, value in self.params().items():
-            check_share(f"{type(self).__name__}.{key}", value, hint="give a weight, e.g. 0.5")
-
-    def params(self) -> dict[str, float]:
-        """Return the settings by name."""
-        return asdict(self)
-
-    def target(
-        self, y: NDArray[np.intp], base_proba: NDArray[np.float64], classes: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """Return the soft targets (n, K).
-
-        Parameters
-        ----------
-        y : ndarray of shape (n,)
-            Positions of the labels among the K classes.
-        base_proba : ndarray of shape (n, K)
-            Rows of NaN have no base prediction.
-        classes : ndarray of shape (K,)
-            0 … K-1.
-        """
-        raise NotImplementedError
-
-    def __str__(self) -> str:
-        settings = ", ".join(f"{key}={value:g}" for key, value in self.params().items())
-        return f"{self.name}({settings})" if settings else self.name
 
 
 @dataclass(frozen=True)
@@ -79,17 +46,6 @@ class Cold(Method):
     """Plain retraining on the labels."""
 
     name: ClassVar[str] = "cold"
-
-    @classmethod
-    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return the one setting there is."""
-        return [cls()]
-
-    def target(
-        self, y: NDArray[np.intp], base_proba: NDArray[np.float64], classes: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """Return e_y."""
-        return targets.one_hot(y, classes=classes)
 
 
 @dataclass(frozen=True)
@@ -191,17 +147,326 @@ class LabelSmoothing(Method):
         return targets.smooth(y, self.alpha, classes=classes)
 
 
-def resolve_methods(method: Any, lambdas: Any) -> list[Method]:
+@dataclass(frozen=True)
+class Warm(Method):
+    """Warm start: plain labels, from the base model's parameters."""
+
+    name: ClassVar[str] = "warm"
+
+    def start(self, fresh: Any, base: Any) -> Any:
+        """Return the base model's parameter."""
+        return base
+
+
+@dataclass(frozen=True)
+class WarmDistill(Distill):
+    """Distillation from the base model's parameters.
+
+    Parameters
+    ----------
+    lam : float
+        λ in [0, 1].
+    """
+
+    name: ClassVar[str] = "warm_distill"
+
+    def start(self, fresh: Any, base: Any) -> Any:
+        """Return the base model's parameter."""
+        return base
+
+
+@dataclass(frozen=True)
+class ShrinkPerturb(Method):
+    """Shrink and perturb: plain labels, from α·base + (1 − α)·fresh parameters.
+
+    Parameters
+    ----------
+    alpha : float
+        In [0, 1].
+
+    References
+    ----------
+    Ash and Adams, "On Warm-Starting Neural Network Training", NeurIPS 2020.
+    """
+
+    alpha: float = 0.5
+
+    name: ClassVar[str] = "shrink_perturb"
+
+    @classmethod
+    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
+        """Return one setting for each α."""
+        return [cls(alpha=alpha) for alpha in lambdas]
+
+    def start(self, fresh: Any, base: Any) -> Any:
+        """Return α·base + (1 − α)·fresh."""
+        return self.alpha * base + (1 - self.alpha) * fresh
+
+
+@dataclass(frozen=True)
+class Mixup(Method):
+    """Mixup: rows and targets of a batch, blended with those of another order of the batch.
+
+    Parameters
+    ----------
+    alpha : float
+        The weight of a batch is drawn from Beta(α, α); α in [0, 1], 0 for no blending.
+
+    References
+    ----------
+    Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
+    """
+
+    alpha: float = 0.2
+
+    name: ClassVar[str] = "mixup"
+
+    @classmethod
+    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
+        """Return one setting for each α."""
+        return [cls(alpha=alpha) for alpha in lambdas]
+
+    def draw(
+        self, rng: np.random.Generator, n_batches: int, batch_size: int
+    ) -> dict[str, NDArray[Any]]:
+        """Return a weight of shape (n_batches,) and partners of shape (n_batches, batch_size)."""
+        orders = np.tile(np.arange(batch_size), (n_batches, 1))
+        partner = rng.permuted(orders, axis=1)
+        weight = rng.beta(self.alpha, self.alpha, n_batches) if self.alpha else np.ones(n_batches)
+        return {"weight": weight.astype(np.float32), "partner": partner}
+
+    def batch(self, x: Any, target: Any, drawn: dict[str, Any]) -> tuple[Any, Any]:
+        """Return w·(x, t) + (1 − w)·(x', t') with the partners' x' and t'."""
+        weight, partner = drawn["weight"], drawn["partner"]
+        return (
+            weight * x + (1 - weight) * x[partner],
+            weight * target + (1 - weight) * target[partner],
+        )
+
+
+@dataclass(frozen=True)
+class CoDistillation(Method):
+    """Co-distillation: two networks learn from the labels and from each other's predictions.
+
+    Both start from the base model's parameters and see the rows in orders of their own. The target
+    is (1 − α)·e_y + α·(the other's prediction, as it is in serving); the first one is kept.
+
+    Parameters
+    ----------
+    alpha : float
+        In [0, 1].
+
+    References
+    ----------
+    Anil et al., "Large scale distributed neural network training through online distillation",
+    ICLR 2018; Bhojanapalli et al., "On the Reproducibility of Neural Network Predictions", 2021.
+    """
+
+    alpha: float = 0.5
+
+    name: ClassVar[str] = "co_distillation"
+
+    @classmethod
+    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
+        """Return one setting for each α."""
+        return [cls(alpha=alpha) for alpha in lambdas]
+
+    def start(self, fresh: Any, base: Any) -> Any:
+        """Return the base model's parameter."""
+        return base
+
+    @property
+    def peer_weight(self) -> float:
+        """Weight α of the other network's prediction."""
+        return self.alpha
+
+
+@dataclass(frozen=True)
+class _Made(Method):
+    """What is made of another method's models once they are trained."""
+
+    of: Method = field(default=Cold(), kw_only=True)
+
+    @property
+    def trained(self) -> Method:
+        """What the other method trains."""
+        return self.of.trained
+
+    def finish(self, trained: Any, base: Any) -> Any:
+        """Return what the other method serves."""
+        return self.of.finish(trained, base)
+
+    @property
+    def members(self) -> int:
+        """Members of the other method."""
+        return self.of.members
+
+    @property
+    def base_weight(self) -> float:
+        """Weight of the base model in what the other method serves."""
+        return self.of.base_weight
+
+    @property
+    def lam(self) -> float:
+        """Weight of the base model in the other method."""
+        return self.of.lam
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """What the other method changes."""
+        return self.of.changes
+
+    def check(self) -> None:
+        """Raise InvalidInputError when a setting is out of range."""
+        name = type(self).__name__
+        if not isinstance(self.of, Method) or self.of.threshold is not None:
+            raise InvalidInputError(
+                f"{name}.of must be a method other than Override, got {self.of!r}; give a method "
+                "object such as Distill(0.5), and make the override of the whole"
+            )
+        self.of.check()
+        for key, value in self.params().items():
+            if key not in ("of", "members"):
+                check_share(f"{name}.{key}", value, hint="give a weight, e.g. 0.5")
+
+
+def _joint_lam(weight: float, lam: float) -> float:
+    """Weight of the base model in w·base + (1 − w)·model, the model having λ of it."""
+    return weight + (1 - weight) * lam
+
+
+@dataclass(frozen=True)
+class Interpolate(_Made):
+    """Parameters w·base + (1 − w)·trained: one model is served.
+
+    Parameters
+    ----------
+    weight : float
+        w in [0, 1], of the base model.
+    of : Method
+        What is trained; from the base model's parameters, or the two are not connected.
+
+    References
+    ----------
+    Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+    """
+
+    weight: float = 0.5
+    of: Method = field(default=Warm(), kw_only=True)
+
+    name: ClassVar[str] = "interpolate"
+
+    @classmethod
+    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
+        """Return one setting for each w."""
+        return [cls(weight=weight) for weight in lambdas]
+
+    def finish(self, trained: Any, base: Any) -> Any:
+        """Return w·base + (1 − w)·trained."""
+        return self.weight * base + (1 - self.weight) * self.of.finish(trained, base)
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """The parameters, and what the trained method changes."""
+        return self.of.changes | {"parameters"}
+
+    @property
+    def lam(self) -> float:
+        """Weight of the base model in both steps."""
+        return _joint_lam(self.weight, self.of.lam)
+
+
+@dataclass(frozen=True)
+class Average(_Made):
+    """Probabilities averaged with the base model's: both models are served.
+
+    Parameters
+    ----------
+    weight : float
+        w in [0, 1], of the base model.
+    of : Method
+        What is trained.
+    """
+
+    weight: float = 0.5
+
+    name: ClassVar[str] = "average"
+
+    @classmethod
+    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
+        """Return one setting for each w."""
+        return [cls(weight=weight) for weight in lambdas]
+
+    @property
+    def base_weight(self) -> float:
+        """Weight w of the base model, and what the other method gives it."""
+        return _joint_lam(self.weight, self.of.base_weight)
+
+    @property
+    def lam(self) -> float:
+        """Weight of the base model in both steps."""
+        return _joint_lam(self.weight, self.of.lam)
+
+
+@dataclass(frozen=True)
+class Override(_Made):
+    """The base model's class, unless the new model's is more probable by more than τ.
+
+    Parameters
+    ----------
+    threshold : float
+        τ in [0, 1].
+    of : Method
+        What is trained.
+    """
+
+    threshold: float = 0.5
+
+    name: ClassVar[str] = "override"
+
+    @classmethod
+    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
+        """Return one setting for each τ."""
+        return [cls(threshold=threshold) for threshold in lambdas]
+
+
+@dataclass(frozen=True)
+class Ensemble(_Made):
+    """Models of several seeds, probabilities averaged: a steadier model.
+
+    Parameters
+    ----------
+    members : int
+        How many, two or more.
+    of : Method
+        What each of them is.
+    """
+
+    members: int = 4
+
+    name: ClassVar[str] = "ensemble"
+
+    def check(self) -> None:
+        """Raise InvalidInputError when a setting is out of range."""
+        super().check()
+        check_count("Ensemble.members", self.members, least=2, hint="give e.g. 4")
+
+
+def resolve_methods(
+    method: Any, lambdas: Any, *, auto: Sequence[str] = ("distill",)
+) -> list[Method]:
     """Return the settings that compete, plain retraining always first.
 
     Parameters
     ----------
     method : str, Method, or sequence of these
-        A name stands for its whole grid, a method object for its one setting, "auto" for
-        distillation, the one that suits every learner.
+        A name stands for its whole grid, a method object for its one setting, "auto" for the
+        names in `auto`.
     lambdas : "auto" or sequence of float
         The grid of weights; "auto" is .1, .2 … .9. A 0 is allowed and changes nothing, since plain
         retraining belongs to every path.
+    auto : sequence of str
+        The methods that suit the learner.
 
     Raises
     ------
@@ -227,7 +492,8 @@ def resolve_methods(method: Any, lambdas: Any) -> list[Method]:
             settings.append(entry)
         else:
             name = check_choice("method", entry, ["auto", *METHODS])
-            settings.extend(METHODS["distill" if name == "auto" else name].grid(grid))
+            for known in auto if name == "auto" else (name,):
+                settings.extend(METHODS[known].grid(grid))
     return list(dict.fromkeys(settings))
 
 

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import time
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from holdfast._validation import class_index
-from holdfast.learners._sklearn import SklearnLearner, TrainingRows
+from holdfast._base_model import BaseModel, BasePredictions
+from holdfast.exceptions import InvalidInputError
+from holdfast.learners._common import Fit, Job, Learner, TrainingRows, join
 from holdfast.methods import Method
+from holdfast.serving import serve, served_proba
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Candidate", "Path", "fit_path", "proba_of"]
+__all__ = ["Candidate", "Path", "fit_path"]
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One fitted model.
+    """One model, or what a method makes of several.
 
     Attributes
     ----------
@@ -75,14 +76,14 @@ class Path:
 
         return pd.DataFrame(
             [
-                {"method": c.method.name, **c.method.params(), "fit_seconds": c.fit_seconds}
+                {"method": c.method.name, **_plain(c.method), "fit_seconds": c.fit_seconds}
                 for c in self.candidates
             ]
         )
 
 
 def fit_path(
-    learner: SklearnLearner,
+    learner: Learner,
     methods: Sequence[Method],
     X: Any,
     y: NDArray[np.intp],
@@ -90,71 +91,110 @@ def fit_path(
     classes: NDArray[Any],
     base_proba: NDArray[np.float64] | None = None,
     X_selection: Any = None,
+    base_model: BaseModel | None = None,
+    base_selection: BasePredictions | None = None,
     sample_weight: NDArray[np.float64] | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Path:
-    """Fit one candidate for each method, in parallel under joblib's back end.
+    """Fit one candidate for each method.
 
     Parameters
     ----------
-    learner : SklearnLearner
+    learner : Learner
     methods : sequence of Method
-    X : array-like of shape (n, d)
+    X : array-like of shape (n, …)
         Training rows.
     y : ndarray of shape (n,)
         Positions of the labels in `classes`.
     classes : ndarray of shape (K,)
     base_proba : ndarray of shape (n, K), optional
         NaN rows have no base prediction.
-    X_selection : array-like of shape (n_selection, d), optional
+    X_selection : array-like of shape (n_selection, …), optional
         Rows to predict for the selection.
+    base_model : BaseModel, optional
+        For methods that serve it beside the new model.
+    base_selection : BasePredictions, optional
+        Its predictions for the selection rows.
     sample_weight : ndarray of shape (n,), optional
     n_jobs : int, optional
+        Models fitted at once, as the learner does it.
     verbose : int
 
     Returns
     -------
     Path
+        Without the candidates whose training failed.
     """
     rows = learner.prepare(X, y, classes, sample_weight)
     if base_proba is None:
         base_proba = np.full((len(y), len(classes)), np.nan)
     if X_selection is not None:
         X_selection = rows.transform(X_selection)
-    fitted = Parallel(n_jobs=n_jobs, verbose=verbose)(
-        delayed(_fit_one)(learner, method, rows, base_proba, X_selection) for method in methods
-    )
+    jobs = [Job(method, member) for method in methods for member in range(method.members)]
+    fits = learner.fit_all(rows, jobs, base_proba, X_selection, n_jobs=n_jobs, verbose=verbose)
+    assemble = _Assembler(learner, rows, classes, base_model, base_selection)
     # Joined here, so that all candidates share one set of transformers whatever the back end.
-    candidates = (replace(one, estimator=learner.join(rows, one.estimator)) for one in fitted)
-    return Path(tuple(candidates), classes)
+    found = {
+        method: assemble(method, [f for j, f in zip(jobs, fits, strict=True) if j.method == method])
+        for method in methods
+    }
+    _report_failures([method for method, candidate in found.items() if candidate is None], methods)
+    return Path(tuple(c for c in found.values() if c is not None), classes)
 
 
-def _fit_one(
-    learner: SklearnLearner,
-    method: Method,
-    rows: TrainingRows,
-    base_proba: NDArray[np.float64],
-    X_selection: Any,
-) -> Candidate:
-    """Fit the last step of one candidate."""
-    start = time.perf_counter()
-    target = None
-    if method.name != "cold":
-        target = method.target(rows.y, base_proba, np.arange(len(rows.classes)))
-    final = learner.fit(rows, target)
-    seconds = time.perf_counter() - start
-    proba = None if X_selection is None else proba_of(final, X_selection, rows.classes)
-    return Candidate(method, final, proba, seconds)
+@dataclass(frozen=True, eq=False)
+class _Assembler:
+    """Makes candidates of fitted models."""
+
+    learner: Learner
+    rows: TrainingRows
+    classes: NDArray[Any]
+    base_model: BaseModel | None
+    base_selection: BasePredictions | None
+
+    def __call__(self, method: Method, fits: Sequence[Fit]) -> Candidate | None:
+        """Return the candidate of one method from its members, None where one failed."""
+        if any(fit.final is None for fit in fits):
+            return None
+        weights = np.full(len(fits), (1 - method.base_weight) / len(fits))
+        served = serve(
+            [join(self.learner.estimator, self.rows, fit.final) for fit in fits],
+            weights,
+            self.classes,
+            base_model=self.base_model,
+            base_weight=method.base_weight,
+            threshold=method.threshold,
+        )
+        member_proba = [fit.proba for fit in fits if fit.proba is not None]
+        proba = None
+        if member_proba:
+            proba = served_proba(
+                np.stack(member_proba),
+                weights,
+                base=self.base_selection,
+                base_weight=method.base_weight,
+                threshold=method.threshold,
+            )
+        return Candidate(method, served.model, proba, sum(fit.seconds for fit in fits))
 
 
-def proba_of(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return an estimator's probabilities with columns in the order of `classes`."""
-    proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-    own = np.asarray(estimator.classes_)
-    if len(own) == len(classes) and (own == classes).all():
-        return proba
-    column = class_index(own, classes)
-    result = np.zeros((len(proba), len(classes)))
-    result[:, column] = proba
-    return result
+def _report_failures(failed: Sequence[Method], methods: Sequence[Method]) -> None:
+    if not failed:
+        return
+    names = ", ".join(map(str, failed[:5]))
+    if methods[0] in failed:
+        raise InvalidInputError(
+            f"plain retraining must end with a finite loss, got one that is not for {names}; scale "
+            "the features, look for infinite values, or lower the learning rate"
+        )
+    warnings.warn(
+        f"{len(failed)} of {len(methods)} settings are not on the path, since their loss was not "
+        f"finite: {names}",
+        stacklevel=4,
+    )
+
+
+def _plain(method: Method) -> dict[str, Any]:
+    """Return settings as a table can hold them."""
+    return {k: str(v) if isinstance(v, Method) else v for k, v in method.params().items()}

@@ -120,7 +120,7 @@ def save_model(
             skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
             if _is_bomb(temporary):
                 skops.io.dump(content, temporary, compression=zipfile.ZIP_STORED)
-        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        except (TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise InvalidInputError(
                 f"model must be storable without pickle, got a {type(model).__name__} that is "
                 f"not: {_first_line(error)}; replace the part that skops cannot write"

@@ -17,13 +17,20 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from holdfast._base_model import BaseModel
+from holdfast._base_model import BaseModel, BasePredictions
 from holdfast._mixture import mix
+from holdfast._proba import proba_of
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.override import override_classes, override_proba
-from holdfast.path import proba_of
 
-__all__ = ["AveragedClassifier", "OverrideClassifier", "Served", "joined_linear_model", "serve"]
+__all__ = [
+    "AveragedClassifier",
+    "OverrideClassifier",
+    "Served",
+    "joined_linear_model",
+    "serve",
+    "served_proba",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +82,45 @@ def serve(
         return Served(averaged, "the base model, unchanged")
     models = f"{n} new model{'s' if n > 1 else ''}{' and the base model' if base_weight else ''}"
     return Served(averaged, f"{models}, averaged")
+
+
+def served_proba(
+    proba: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    *,
+    average_in: str = "probability",
+    base: BasePredictions | None = None,
+    base_weight: float = 0.0,
+    threshold: float | None = None,
+) -> NDArray[np.float64]:
+    """Return what is served, from the probabilities of the models in it.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (m, n, K)
+    weights : ndarray of shape (m,)
+        Together with `base_weight` they sum to 1.
+    average_in : {"probability", "log_odds"}
+    base : BasePredictions, optional
+    base_weight : float
+        Rows for which the base model has no usable prediction get the average of the others.
+    threshold : float, optional
+        Of an override by the one model there is.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+    """
+    if threshold is not None and base is not None:
+        return override_proba(proba[0], base.pred, threshold)
+    if not base_weight or base is None:
+        return proba[0] if len(proba) == 1 else mix(proba, weights, average_in)
+    stacked = np.concatenate([proba, base.matched.proba[None]])
+    average = mix(stacked, np.append(weights, base_weight), average_in)
+    missing = base.missing
+    if missing.any():
+        average[missing] = mix(proba[:, missing], weights / weights.sum(), average_in)
+    return average
 
 
 class _ServedClassifier(ClassifierMixin, BaseEstimator):
@@ -161,14 +207,16 @@ class AveragedClassifier(_ServedClassifier):
         if self.base_model is None:
             return mix(np.stack(proba), weights, self.average_in)
         base = self.base_model.predict(X, self.classes)
-        stacked = np.stack([*proba, base.matched.proba])
-        average = mix(stacked, np.append(weights, self.base_weight), self.average_in)
-        missing = base.missing
-        if missing.any():
-            self._check_others(missing)
-            rest = stacked[:-1, missing]
-            average[missing] = mix(rest, weights / weights.sum(), self.average_in)
-        return average
+        if base.missing.any():
+            self._check_others(base.missing)
+        members = np.reshape(proba, (len(proba), *base.matched.proba.shape))
+        return served_proba(
+            members,
+            weights,
+            average_in=self.average_in,
+            base=base,
+            base_weight=self.base_weight,
+        )
 
     def _check_others(self, missing: NDArray[np.bool_]) -> None:
         if not len(self.estimators):

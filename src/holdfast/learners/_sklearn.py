@@ -21,13 +21,15 @@ CatBoost works out a learning rate from the number of rows where none is given, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn import __version__ as sklearn_version
 from sklearn import config_context
@@ -36,17 +38,25 @@ from sklearn.ensemble import BaggingClassifier, HistGradientBoostingClassifier
 from sklearn.ensemble._forest import ForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.fixes import parse_version
-from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
+from holdfast._method import Method
+from holdfast._proba import proba_of
 from holdfast._validation import check_choice
 from holdfast.exceptions import UnsupportedEstimatorError
+from holdfast.learners._common import (
+    Fit,
+    Job,
+    TrainingRows,
+    final_of,
+    fit_head,
+    requests_weights,
+)
 
-__all__ = ["SklearnLearner", "TrainingRows", "fit_plain"]
+__all__ = ["SklearnLearner", "fit_plain"]
 
 ROW_COUNTING = (
     "min_samples_leaf",
@@ -70,38 +80,6 @@ DRAWS_BY_WEIGHT = parse_version(sklearn_version) >= parse_version("1.9.dev0")
 
 
 @dataclass(frozen=True)
-class TrainingRows:
-    """The original rows, ready for the last step of the estimator.
-
-    Attributes
-    ----------
-    head : Pipeline or None
-        The fitted transformers.
-    X : array-like of shape (n, d)
-        What the last step sees.
-    y : ndarray of shape (n,)
-        Positions of the labels among `classes`.
-    classes : ndarray of shape (K,)
-    sample_weight : ndarray of shape (n,) or None
-    """
-
-    head: Pipeline | None
-    X: Any
-    y: NDArray[np.intp]
-    classes: NDArray[Any]
-    sample_weight: NDArray[np.float64] | None
-
-    @property
-    def labels(self) -> NDArray[Any]:
-        """The labels by value."""
-        return self.classes[self.y]
-
-    def transform(self, X: Any) -> Any:
-        """Return further rows as the last step sees them."""
-        return X if self.head is None else self.head.transform(X)
-
-
-@dataclass(frozen=True)
 class SklearnLearner:
     """Fits clones of one scikit-learn classifier to soft targets.
 
@@ -121,10 +99,37 @@ class SklearnLearner:
     soft_targets: str = "weights"
     random_state: int | None = None
 
-    def check(self) -> None:
-        """Raise UnsupportedEstimatorError when soft targets cannot be learned as asked."""
+    @property
+    def auto(self) -> tuple[str, ...]:
+        """Names of the methods that suit every estimator."""
+        return ("distill",)
+
+    def for_methods(self, methods: Sequence[Method]) -> SklearnLearner:
+        """Return the learner that trains these, or raise UnsupportedEstimatorError."""
         check_choice("soft_targets", self.soft_targets, SOFT_TARGETS)
-        final = _final(self.estimator)
+        for method in methods:
+            self._check_method(method)
+        if any("target" in method.changes for method in methods):
+            self._check_targets()
+        return self
+
+    def _check_method(self, method: Method) -> None:
+        more = sorted(method.changes - {"target"})
+        if more:
+            raise UnsupportedEstimatorError(
+                f"method must change nothing but targets for {type(self.estimator).__name__}, got "
+                f"{method}, which changes the {' and the '.join(more)}; use a network "
+                "(holdfast.nn.NetworkClassifier), or a method such as 'distill'"
+            )
+        if method.members > 1 and not _seeds(final_of(self.estimator)):
+            raise UnsupportedEstimatorError(
+                f"estimator must have a random_state to be one of {method.members} members, got "
+                f"{type(final_of(self.estimator)).__name__}, whose fits are all alike; use another "
+                "estimator or method"
+            )
+
+    def _check_targets(self) -> None:
+        final = final_of(self.estimator)
         if self.soft_targets == "sample":
             return
         if not _accepts_weights(final):
@@ -150,11 +155,47 @@ class SklearnLearner:
         sample_weight: NDArray[np.float64] | None,
     ) -> TrainingRows:
         """Fit the transformers of a pipeline, once for every target to come."""
-        head, transformed = _fit_head(clone(self.estimator), X, classes[y], sample_weight)
+        head, transformed = fit_head(clone(self.estimator), X, classes[y], sample_weight)
         (transformed,) = indexable(transformed)  # not every sparse format can be indexed
         return TrainingRows(head, transformed, y, classes, sample_weight)
 
-    def fit(self, rows: TrainingRows, target: NDArray[np.float64] | None) -> Any:
+    def fit_all(
+        self,
+        rows: TrainingRows,
+        jobs: Sequence[Job],
+        base_proba: NDArray[np.float64],
+        X_selection: Any,
+        *,
+        n_jobs: int | None,
+        verbose: int,
+    ) -> list[Fit]:
+        """Fit the last step for every job, in parallel under joblib's back end."""
+        distinct = list(dict.fromkeys((job.method.trained, job.member) for job in jobs))
+        fitted = Parallel(n_jobs=n_jobs, verbose=verbose)(
+            delayed(self._fit_one)(rows, method, member, base_proba, X_selection)
+            for method, member in distinct
+        )
+        by_training = dict(zip(distinct, fitted, strict=True))
+        return [by_training[job.method.trained, job.member] for job in jobs]
+
+    def _fit_one(
+        self,
+        rows: TrainingRows,
+        method: Method,
+        member: int,
+        base_proba: NDArray[np.float64],
+        X_selection: Any,
+    ) -> Fit:
+        start = time.perf_counter()
+        target = None
+        if "target" in method.changes:
+            target = method.target(rows.y, base_proba, np.arange(len(rows.classes)))
+        final = self.fit(rows, target, member)
+        seconds = time.perf_counter() - start
+        proba = None if X_selection is None else proba_of(final, X_selection, rows.classes)
+        return Fit(final, proba, seconds)
+
+    def fit(self, rows: TrainingRows, target: NDArray[np.float64] | None, member: int = 0) -> Any:
         """Return a fitted clone of the last step, for `join`.
 
         Parameters
@@ -162,8 +203,12 @@ class SklearnLearner:
         rows : TrainingRows
         target : ndarray of shape (n, K) or None
             Soft targets; None, like targets that are the labels themselves, is a plain fit.
+        member : int
+            Of an ensemble; those after the first have seeds of their own.
         """
-        final = clone(_final(self.estimator))
+        final = clone(final_of(self.estimator))
+        if member:
+            final.set_params(**_member_seeds(final, member))
         if target is None or _is_plain(target, rows.y):
             _fit_final(final, rows.X, rows.labels, rows.sample_weight)
         elif self.soft_targets == "sample":
@@ -171,15 +216,6 @@ class SklearnLearner:
         else:
             _fit_weighted(final, rows, target)
         return final
-
-    def join(self, rows: TrainingRows, final: Any) -> Any:
-        """Return the whole fitted estimator: the shared transformers and one last step."""
-        if not isinstance(self.estimator, Pipeline):
-            return final
-        estimator = clone(self.estimator)
-        steps = [] if rows.head is None else list(rows.head.steps)
-        estimator.steps = [*steps, (estimator.steps[-1][0], final)]
-        return estimator
 
     def _fit_sampled(self, final: Any, rows: TrainingRows, target: NDArray[np.float64]) -> None:
         """Draw one label a row; the same draws for every target, so that paths are smooth."""
@@ -217,24 +253,11 @@ def fit_plain(
     """
     if sample_weight is None:
         return estimator.fit(X, y)
-    head, transformed = _fit_head(estimator, X, y, sample_weight)
-    _fit_final(_final(estimator), transformed, y, sample_weight)
+    head, transformed = fit_head(estimator, X, y, sample_weight)
+    _fit_final(final_of(estimator), transformed, y, sample_weight)
     if head is not None:
         estimator.steps = [*head.steps, estimator.steps[-1]]
     return estimator
-
-
-def _fit_head(
-    estimator: Any, X: Any, y: NDArray[Any], sample_weight: NDArray[np.float64] | None
-) -> tuple[Pipeline | None, Any]:
-    """Fit the transformers of a pipeline; those that request the weights get them."""
-    if not isinstance(estimator, Pipeline) or len(estimator.steps) < 2:
-        return None, X
-    head = estimator[:-1]
-    if sample_weight is None or not _requests_weights(head):
-        return head, head.fit_transform(X, y)
-    with config_context(enable_metadata_routing=True):
-        return head, head.fit_transform(X, y, sample_weight=sample_weight)
 
 
 # --- weighted rows --------------------------------------------------------------------------------
@@ -431,21 +454,24 @@ def _is_plain(target: NDArray[np.float64], y: NDArray[np.intp]) -> bool:
 # --- what an estimator can do ---------------------------------------------------------------------
 
 
-def _final(estimator: Any) -> Any:
-    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-
-
 def _accepts_weights(final: Any) -> bool:
-    return has_fit_parameter(final, "sample_weight") or _requests_weights(final)
+    return has_fit_parameter(final, "sample_weight") or requests_weights(final)
 
 
-def _requests_weights(estimator: Any) -> bool:
-    """Whether metadata routing hands sample_weight to the estimator or to a part of it."""
-    with config_context(enable_metadata_routing=True):
-        try:
-            return bool(get_routing_for_object(estimator).consumes("fit", ["sample_weight"]))
-        except (AttributeError, NotImplementedError):  # an estimator that knows no routing
-            return False
+def _seeds(final: Any) -> dict[str, Any]:
+    """Return the parameters that seed an estimator and its parts."""
+    parameters = final.get_params(deep=True)
+    names = ("random_state", "random_seed", "seed")
+    return {key: v for key, v in parameters.items() if key.rpartition("__")[2] in names}
+
+
+def _member_seeds(final: Any, member: int) -> dict[str, Any]:
+    """Return the seeds of one member; None stays, which differs at every fit."""
+    return {
+        key: int(np.random.SeedSequence([int(value), member]).generate_state(1)[0] >> 1)
+        for key, value in _seeds(final).items()
+        if isinstance(value, (int, np.integer))
+    }
 
 
 def _splits_rows(final: Any) -> str:

@@ -1,0 +1,52 @@
+"""Networks: losses for any training loop, a trainer of many at once, the architectures."""
+
+from __future__ import annotations
+
+from holdfast._validation import require
+
+require("torch", extra="torch", purpose="holdfast.nn")
+
+from holdfast.nn.batched import (  # noqa: E402
+    FittedNetwork,
+    Run,
+    TrainingWarning,
+    fit_many,
+    predict_many,
+)
+from holdfast.nn.classifier import NetworkClassifier  # noqa: E402
+from holdfast.nn.losses import (  # noqa: E402
+    AnchorLoss,
+    DistillationLoss,
+    pack_targets,
+    soft_brier,
+    soft_cross_entropy,
+)
+from holdfast.nn.networks import (  # noqa: E402
+    ConvNet,
+    FullyConnected,
+    ResNet,
+    Transformer,
+    glorot_,
+)
+from holdfast.nn.optimizers import SGD, Adam  # noqa: E402
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AnchorLoss",
+    "ConvNet",
+    "DistillationLoss",
+    "FittedNetwork",
+    "FullyConnected",
+    "NetworkClassifier",
+    "ResNet",
+    "Run",
+    "TrainingWarning",
+    "Transformer",
+    "fit_many",
+    "glorot_",
+    "pack_targets",
+    "predict_many",
+    "soft_brier",
+    "soft_cross_entropy",
+]

@@ -1,0 +1,102 @@
+"""Randomness inside a module, from one generator a network: the same however they are batched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from holdfast.exceptions import UnsupportedEstimatorError
+
+__all__ = ["NetworkRandomness", "RandomnessDetector"]
+
+aten = torch.ops.aten
+NATIVE_DROPOUT = aten.native_dropout.default
+# What ``vmap`` makes of in-place draws, and what draws like a tensor: the in-place twins.
+IN_PLACE = {
+    aten.bernoulli.p: aten.bernoulli_.float,
+    aten.rand_like.default: aten.uniform_.default,
+    aten.randn_like.default: aten.normal_.default,
+}
+ATTENTION = "_scaled_dot_product"
+
+
+def _is_random(func: Any) -> bool:
+    return torch.Tag.nondeterministic_seeded in func.tags
+
+
+class RandomnessDetector(TorchDispatchMode):
+    """Notices whether any random operation was run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and look at its kind."""
+        # Fused attention is tagged as random whether or not it drops anything.
+        self.found |= _is_random(func) and not (ATTENTION in str(func) and not _drops(args))
+        return func(*args, **(kwargs or {}))
+
+
+class NetworkRandomness(TorchDispatchMode):
+    """Draws the random numbers of each network of a stack from that network's own generator.
+
+    Works below `torch.func`: under ``vmap`` the tensors that arrive have the networks as their
+    first axis.
+
+    Parameters
+    ----------
+    generators : sequence of torch.Generator
+        One a network, in the order of the first axis; a single one takes tensors as they are.
+    stacked : bool
+        Whether tensors have that axis.
+    """
+
+    def __init__(self, generators: Sequence[torch.Generator], *, stacked: bool) -> None:
+        super().__init__()
+        self.generators = generators
+        self.stacked = stacked
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation, the random ones network by network."""
+        kwargs = kwargs or {}
+        if not _is_random(func) or (ATTENTION in str(func) and not _drops(args)):
+            return func(*args, **kwargs)
+        if func is NATIVE_DROPOUT:
+            return self._dropout(*args, **kwargs)
+        if func in IN_PLACE:
+            return self._fill(torch.empty_like(args[0]), IN_PLACE[func], args[1:])
+        if func._schema.name.endswith("_") and isinstance(args[0], Tensor):
+            return self._fill(args[0], func, args[1:])
+        raise UnsupportedEstimatorError(
+            "module must draw random numbers through dropout or in-place operations only, got "
+            f"{func}; use torch.nn.Dropout, or draw with tensor.bernoulli_, uniform_ or normal_"
+        )
+
+    def _fill(self, tensor: Tensor, func: Any, args: Any) -> Tensor:
+        """Draw each network's part in the order of its entries, however they lie in memory."""
+        parts = tensor.unbind(0) if self.stacked else (tensor,)
+        for part, generator in zip(parts, self.generators, strict=True):
+            drawn = part if part.is_contiguous() else part.contiguous()
+            func(drawn, *args, generator=generator)
+            if drawn is not part:
+                part.copy_(drawn)
+        return tensor
+
+    def _dropout(self, x: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
+        """The fused dropout of some devices, which takes no generator."""
+        if train is False or p == 0:
+            return x.clone(), torch.ones_like(x, dtype=torch.bool)
+        keep = torch.empty_like(x, dtype=torch.float32)
+        self._fill(keep, aten.bernoulli_.float, (1 - p,))
+        scale = 0.0 if p == 1 else 1 / (1 - p)
+        return x * keep.to(x.dtype) * scale, keep.bool()
+
+
+def _drops(args: Any) -> bool:
+    """Whether fused attention was called with a dropout above 0."""
+    return any(isinstance(value, float) and 0 < value <= 1 for value in args[3:])

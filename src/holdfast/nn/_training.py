@@ -1,0 +1,399 @@
+"""The training loop: many networks at once, each of which joins, learns and leaves on its own."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.func import vmap
+
+from holdfast._method import Method
+from holdfast.nn._fresh import FreshStates, ModuleSource, new_module
+from holdfast.nn._stack import Loss, Stack, State
+from holdfast.nn.losses import soft_brier, soft_cross_entropy
+from holdfast.nn.optimizers import Optimizer
+
+__all__ = ["LOSSES", "Outcome", "Recipe", "Task", "train"]
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy": soft_cross_entropy,
+    "brier": soft_brier,
+}
+VALIDATION_BLOCK = 256  # rows of each network at once
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One network to train, everything worked out.
+
+    Attributes
+    ----------
+    index : int
+        Names the task.
+    rows, targets : ndarray of shape (n,) and (n, K)
+        Positions in the pool of rows; targets, times the row's weight.
+    validation_rows, validation_targets : ndarray of shape (m,) and (m, K)
+        Empty without validation.
+    method : Method
+    seeds : tuple of int
+        Of the network, and of its partner where the method couples two.
+    base : State or None
+        Parameters and buffers of the base model, where the method needs them.
+    """
+
+    index: int
+    rows: NDArray[np.int64]
+    targets: NDArray[np.float32]
+    validation_rows: NDArray[np.int64]
+    validation_targets: NDArray[np.float32]
+    method: Method
+    seeds: tuple[int, ...]
+    base: State | None
+
+    def start(self, fresh_states: FreshStates, member: int) -> State:
+        """Return where a network starts; what is not a real number is never blended."""
+        fresh = fresh_states.draw(self.seeds[member])
+        base = self.base
+        if base is None or "start" not in self.method.changes:
+            return fresh
+        return {
+            name: self.method.start(value, base[name]) if value.is_floating_point() else base[name]
+            for name, value in fresh.items()
+        }
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """What tasks must share to be trained in one stack: numbers of rows."""
+        return len(self.rows), len(self.validation_rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How one task ended.
+
+    Attributes
+    ----------
+    index : int
+    state : State or None
+        On the CPU; None where the loss was not finite.
+    status : {"stopped", "max_epochs", "diverged"}
+    losses, validation_losses : tuple of float
+        Of each epoch.
+    seconds : float
+        The network's share of the time.
+    """
+
+    index: int
+    state: State | None
+    status: str
+    losses: tuple[float, ...]
+    validation_losses: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How every network is trained.
+
+    Attributes
+    ----------
+    batch_size, max_epochs : int
+    patience : int or None
+        Epochs without a better validation loss before a network stops; None trains `max_epochs`.
+    restore_best : bool
+        Whether a network goes back to its epoch of lowest validation loss.
+    optimizer : Optimizer
+    loss : str
+        A key of `LOSSES`.
+    stacked, random : bool
+        As for `Stack`.
+    autocast : torch.dtype or None
+    capacity : int
+        Networks trained at once.
+    """
+
+    batch_size: int
+    max_epochs: int
+    patience: int | None
+    restore_best: bool
+    optimizer: Optimizer
+    loss: str
+    stacked: bool
+    random: bool
+    autocast: torch.dtype | None
+    capacity: int
+
+    def stack(self, module: nn.Module, states: Sequence[State]) -> Stack:
+        """Return networks that start from `states`."""
+        return Stack(
+            module,
+            states,
+            self.optimizer,
+            LOSSES[self.loss],
+            stacked=self.stacked,
+            random=self.random,
+            autocast=self.autocast,
+        )
+
+
+@dataclass(eq=False)
+class _Slot:
+    """One network in the stack; the partner of a coupled one has a slot of its own."""
+
+    task: Task
+    member: int
+    rng: np.random.Generator
+    generator: torch.Generator
+    losses: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
+    best: float = math.inf
+    best_state: State | None = None
+    stale: int = 0
+    seconds: float = 0.0
+    partner: _Slot | None = None
+
+    @classmethod
+    def of(cls, task: Task, member: int, device: torch.device) -> _Slot:
+        seeds = np.random.SeedSequence(task.seeds[member]).spawn(2)
+        generator = torch.Generator(device)
+        generator.manual_seed(int(seeds[1].generate_state(1, np.uint64)[0] >> 1))
+        return cls(task, member, np.random.default_rng(seeds[0]), generator)
+
+
+def train(
+    source: ModuleSource,
+    pool: Tensor,
+    recipe: Recipe,
+    claim: Callable[[int], Sequence[Task]],
+    report: Callable[[Outcome], None],
+) -> None:
+    """Train tasks of one shape until no more can be claimed.
+
+    Parameters
+    ----------
+    source : nn.Module or callable
+        The architecture, or what builds it.
+    pool : Tensor of shape (N, …)
+        All rows, on the device of training.
+    recipe : Recipe
+    claim : callable
+        Takes a number of free places and returns at most so many tasks.
+    report : callable
+        Takes the outcome of each task as it ends.
+    """
+    module = new_module(source).to(pool.device)
+    fresh_states = FreshStates(source)
+    slots: list[_Slot] = []
+    stack: Stack | None = None
+    while True:
+        joining = _new_slots(claim(recipe.capacity - len(slots)), pool.device)
+        if joining:
+            starts = [slot.task.start(fresh_states, slot.member) for slot in joining]
+            arrived = recipe.stack(module, starts)
+            if stack is None:
+                stack = arrived
+            else:
+                stack.join(arrived)
+            slots = slots + joining
+        if stack is None or not slots:
+            return
+        _train_epoch(stack, slots, pool, recipe)
+        slots = _leave(stack, slots, recipe, report)
+        if not slots:
+            stack = None
+
+
+def _new_slots(tasks: Sequence[Task], device: torch.device) -> list[_Slot]:
+    slots = []
+    for task in tasks:
+        group = [_Slot.of(task, member, device) for member in range(len(task.seeds))]
+        for slot, partner in zip(group, reversed(group), strict=True):
+            slot.partner = partner if partner is not slot else None
+        slots += group
+    return slots
+
+
+def _leave(
+    stack: Stack, slots: list[_Slot], recipe: Recipe, report: Callable[[Outcome], None]
+) -> list[_Slot]:
+    """Report the networks that are done and take them out of the stack."""
+    status = [_status(slot, recipe) for slot in slots]
+    place = {id(slot): i for i, slot in enumerate(slots)}
+    staying = []
+    for i, slot in enumerate(slots):
+        pair = [status[i]]
+        if slot.partner is not None:
+            pair.append(status[place[id(slot.partner)]])
+        if "diverged" not in pair and None in pair:
+            staying.append(i)  # a coupled network teaches until both are done
+        elif slot.member == 0:
+            ended = "diverged" if "diverged" in pair else str(status[i])
+            report(_outcome(stack, i, slot, ended, recipe))
+    if 0 < len(staying) < len(slots):
+        stack.keep(torch.tensor(staying, dtype=torch.long))
+    return [slots[i] for i in staying]
+
+
+def _status(slot: _Slot, recipe: Recipe) -> str | None:
+    """Return how a network ended, None while it goes on."""
+    latest = [slot.losses[-1], *slot.validation_losses[-1:]]
+    if not all(map(math.isfinite, latest)):
+        return "diverged"
+    if recipe.patience is not None and slot.stale >= recipe.patience:
+        return "stopped"
+    return "max_epochs" if len(slot.losses) >= recipe.max_epochs else None
+
+
+def _outcome(stack: Stack, i: int, slot: _Slot, status: str, recipe: Recipe) -> Outcome:
+    state = None
+    if status != "diverged":
+        best = slot.best_state if recipe.restore_best else None
+        state = {k: v.cpu() for k, v in (best or stack.state(i)).items()}
+    return Outcome(
+        slot.task.index,
+        state,
+        status,
+        tuple(slot.losses),
+        tuple(slot.validation_losses),
+        slot.seconds,
+    )
+
+
+# --- one epoch -----------------------------------------------------------------------------------
+
+
+def _train_epoch(stack: Stack, slots: list[_Slot], pool: Tensor, recipe: Recipe) -> None:
+    start = time.perf_counter()
+    batches = _Batches(slots, pool, recipe.batch_size)
+    peers = _Peers(slots, pool.device)
+    generators = [slot.generator for slot in slots]
+    total = torch.zeros(len(slots), device=pool.device)
+    for x, target in batches:
+        with torch.no_grad():
+            target = peers.blend(stack, x, target)
+        total += stack.learn(x, target, generators) * x.shape[1]
+    for slot, value in zip(slots, (total / batches.n).tolist(), strict=True):
+        slot.losses.append(value)
+    if len(slots[0].task.validation_rows):
+        _validate(stack, slots, pool, recipe)
+    seconds = (time.perf_counter() - start) / len(slots)
+    for slot in slots:
+        slot.seconds += seconds
+
+
+class _Batches:
+    """The batches of one epoch: each network's own rows in its own order."""
+
+    def __init__(self, slots: Sequence[_Slot], pool: Tensor, batch_size: int) -> None:
+        self.pool, self.size = pool, batch_size
+        self.n = len(slots[0].task.rows)
+        order = torch.from_numpy(np.stack([slot.rng.permutation(self.n) for slot in slots]))
+        rows = torch.from_numpy(np.stack([slot.task.rows for slot in slots]))
+        targets = torch.from_numpy(np.stack([slot.task.targets for slot in slots]))
+        self.targets = targets.to(pool.device).flatten(0, 1)
+        self.target_rows = (order + self.n * torch.arange(len(slots))[:, None]).to(pool.device)
+        self.rows = rows.gather(1, order).to(pool.device)
+        self.draws = [_Draws(group, self.n, batch_size) for group in _changing_batches(slots)]
+
+    def __iter__(self) -> Any:
+        for number, start in enumerate(range(0, self.n, self.size)):
+            rows = self.rows[:, start : start + self.size]
+            x = self.pool.index_select(0, rows.reshape(-1)).view(*rows.shape, *self.pool.shape[1:])
+            picked = self.target_rows[:, start : start + self.size].reshape(-1)
+            target = self.targets.index_select(0, picked).view(*rows.shape, -1)
+            for draws in self.draws:
+                x, target = draws.change(x, target, number)
+            yield x, target
+
+
+def _changing_batches(slots: Sequence[_Slot]) -> list[list[tuple[int, _Slot]]]:
+    """Return places and slots, grouped by the class of methods that change their batches."""
+    groups: dict[Any, list[tuple[int, _Slot]]] = {}
+    for place, slot in enumerate(slots):
+        if "batch" in slot.task.method.changes:
+            groups.setdefault(type(slot.task.method).batch, []).append((place, slot))
+    return list(groups.values())
+
+
+class _Draws:
+    """What methods of one class do to the batches of an epoch."""
+
+    def __init__(self, group: list[tuple[int, _Slot]], n: int, batch_size: int) -> None:
+        self.method = group[0][1].task.method
+        self.places = torch.tensor([place for place, _ in group])
+        whole, rest = divmod(n, batch_size)
+        drawn: list[tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]] = []
+        for _, slot in group:
+            draw = slot.task.method.draw
+            drawn.append((draw(slot.rng, whole, batch_size), draw(slot.rng, int(rest > 0), rest)))
+        self.whole = _stacked([first for first, _ in drawn])
+        self.rest = _stacked([last for _, last in drawn])
+        self.n_whole = whole
+
+    def change(self, x: Tensor, target: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """Return what the networks see in place of batch `number`."""
+        table, at = (self.whole, number) if number < self.n_whole else (self.rest, 0)
+        places = self.places.to(x.device)
+        drawn = {name: values[:, at].to(x.device) for name, values in table.items()}
+        new_x, new_target = vmap(self.method.batch)(x[places], target[places], drawn)
+        return x.index_copy(0, places, new_x), target.index_copy(0, places, new_target)
+
+
+def _stacked(drawn: list[dict[str, NDArray[Any]]]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.stack([d[name] for d in drawn])) for name in drawn[0]}
+
+
+class _Peers:
+    """The networks that learn from a partner's predictions."""
+
+    def __init__(self, slots: Sequence[_Slot], device: torch.device) -> None:
+        place = {id(slot): i for i, slot in enumerate(slots)}
+        coupled = [(i, slot.partner) for i, slot in enumerate(slots) if slot.partner is not None]
+        self.places = torch.tensor([i for i, _ in coupled], device=device, dtype=torch.long)
+        self.partners = torch.tensor(
+            [place[id(partner)] for _, partner in coupled], device=device, dtype=torch.long
+        )
+        weights = [slots[i].task.method.peer_weight for i, _ in coupled]
+        self.weights = torch.tensor(weights, device=device)[:, None, None]
+
+    def blend(self, stack: Stack, x: Tensor, target: Tensor) -> Tensor:
+        """Return targets with the partners' predictions for the same rows in them."""
+        if not len(self.places):
+            return target
+        told = torch.softmax(stack.predictions(x[self.places], self.partners).float(), dim=-1)
+        own = target[self.places]
+        # The partner's part weighs as much as the row does.
+        mixed = (1 - self.weights) * own + self.weights * told * own.sum(dim=-1, keepdim=True)
+        return target.index_copy(0, self.places, mixed.to(target.dtype))
+
+
+def _validate(
+    stack: Stack,
+    slots: list[_Slot],
+    pool: Tensor,
+    recipe: Recipe,
+) -> None:
+    rows = torch.from_numpy(np.stack([s.task.validation_rows for s in slots])).to(pool.device)
+    held = [slot.task.validation_targets for slot in slots]
+    targets = torch.from_numpy(np.stack(held)).to(pool.device)
+    total = torch.zeros(len(slots), device=pool.device)
+    for start in range(0, rows.shape[1], VALIDATION_BLOCK):
+        block = rows[:, start : start + VALIDATION_BLOCK]
+        x = pool.index_select(0, block.reshape(-1)).view(*block.shape, *pool.shape[1:])
+        target = targets[:, start : start + VALIDATION_BLOCK]
+        total += stack.loss(stack.predictions(x), target).sum(dim=1)
+    for i, value in enumerate((total / rows.shape[1]).tolist()):
+        slot = slots[i]
+        slot.validation_losses.append(value)
+        if value < slot.best:
+            slot.best, slot.stale = value, 0
+            slot.best_state = stack.state(i) if recipe.restore_best else None
+        else:
+            slot.stale += 1

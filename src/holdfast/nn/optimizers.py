@@ -1,0 +1,125 @@
+"""Optimizers as settings: they step stacks of networks whose members are at different steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.optim.adam import adam
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
+
+__all__ = ["SGD", "Adam", "Optimizer"]
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with PyTorch's defaults.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate.
+    betas : tuple of two floats
+    eps : float
+    weight_decay : float
+    decoupled : bool
+        Decay the weights apart from the gradient (AdamW).
+
+    References
+    ----------
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015; Loshchilov and Hutter,
+    "Decoupled Weight Decay Regularization", ICLR 2019.
+
+    Examples
+    --------
+    >>> Adam(lr=0.01).lr
+    0.01
+    """
+
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    decoupled: bool = False
+
+    n_moments: ClassVar[int] = 2
+
+    def step(
+        self,
+        params: list[Tensor],
+        grads: list[Tensor],
+        moments: Sequence[list[Tensor]],
+        steps: list[Tensor],
+    ) -> None:
+        """Update `params`, `moments` and `steps` in place; entries of one index belong together."""
+        (adamw if self.decoupled else adam)(
+            params,
+            grads,
+            moments[0],
+            moments[1],
+            [],
+            steps,
+            fused=True,
+            amsgrad=False,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            eps=self.eps,
+            maximize=False,
+        )
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent, with or without momentum.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate.
+    momentum : float
+    nesterov : bool
+    weight_decay : float
+
+    Examples
+    --------
+    >>> SGD(lr=0.1, momentum=0.9).momentum
+    0.9
+    """
+
+    lr: float = 1e-2
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    n_moments: ClassVar[int] = 1
+
+    def step(
+        self,
+        params: list[Tensor],
+        grads: list[Tensor],
+        moments: Sequence[list[Tensor]],
+        steps: list[Tensor],
+    ) -> None:
+        """Update `params` and `moments` in place; `steps` only count."""
+        sgd(
+            params,
+            grads,
+            list(moments[0]),
+            fused=True,
+            weight_decay=self.weight_decay,
+            momentum=self.momentum,
+            lr=self.lr,
+            dampening=0.0,
+            nesterov=self.nesterov,
+            maximize=False,
+        )
+        for step in steps:
+            step += 1
+
+
+Optimizer = Adam | SGD
