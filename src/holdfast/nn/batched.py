@@ -236,6 +236,7 @@ def fit_many(
     optimizer = optimizer or Adam()
     n_workers = _n_workers(n_jobs, len(tasks), device)
     at_once = capacity(found, device, n_moments=optimizer.n_moments, n_workers=n_workers)
+    stacked = _use_stacking(stacking, found, at_once)
     recipe = Recipe(
         batch_size=int(batch_size),
         max_epochs=int(max_epochs),
@@ -243,10 +244,10 @@ def fit_many(
         restore_best=restore_best and patience is not None,
         optimizer=optimizer,
         loss=loss,
-        stacked=_use_stacking(stacking, found, at_once),
+        stacked=stacked,
         random=found.random,
         autocast=PRECISIONS[precision],
-        capacity=max(at_once, 2) if stacking == "always" else at_once,
+        capacity=max(at_once, 2) if stacked else 1,
     )
     groups = _groups(tasks)
     with _Collector(runs, verbose) as collector:
