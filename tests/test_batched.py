@@ -546,10 +546,13 @@ def test_interrupted_with_processes(tmp_path):
 
 
 def test_progress_is_shown_when_asked(capsys):
-    fit([run()], verbose=1)
     fit([run()])
-    captured = capsys.readouterr()
-    assert captured.out == ""
+    assert capsys.readouterr() == ("", "")
+    fit([run(), run(seed=1)], verbose=1)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "networks" in shown.err
+    assert "2/2" in shown.err
 
 
 # --- bad input ------------------------------------------------------------------------------------

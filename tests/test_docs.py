@@ -60,6 +60,44 @@ def test_code_blocks_run(language: str, folder: Path) -> None:
     assert "churn" in done.stdout
 
 
+def python_blocks(page: str) -> list[str]:
+    """Return the blocks of a page that stand alone: those that import what they use."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return [block for block in blocks if block.startswith("from ")]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_blocks_about_networks_run(number: int, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    blocks = python_blocks("networks.md")
+    assert len(blocks) == 3
+    done = subprocess.run(
+        [sys.executable, "-c", blocks[number]], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["electricity_methods", "fit_many_speed"])
+def test_pages_equal_their_figures(name: str) -> None:
+    pytest.importorskip("torch")
+    made = script(name)
+    result = json.loads(made.RESULTS.read_text(encoding="utf-8"))
+    assert made.PAGE.read_text(encoding="utf-8") == made.page(result)
+
+
+def test_tables_of_network_updates_equal_their_figures() -> None:
+    pytest.importorskip("torch")
+    updates = script("network_updates")
+    text = updates.PAGE.read_text(encoding="utf-8")
+    results = json.loads(updates.RESULTS.read_text(encoding="utf-8"))
+    assert set(results) == {"imdb", "fashion_mnist"}
+    for name, result in results.items():
+        shown = re.search(updates.MARKERS.format(name=name), text, re.DOTALL)
+        assert shown is not None
+        assert shown[0] == f"{shown[1]}{updates.table(result)}{shown[2]}"
+
+
 def test_tables_equal_their_figures() -> None:
     adult = script("adult_budgets")
     result = json.loads(adult.RESULTS.read_text(encoding="utf-8"))

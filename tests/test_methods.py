@@ -6,7 +6,23 @@ import pytest
 
 from holdfast import _method, methods, targets
 from holdfast.exceptions import InvalidInputError
-from holdfast.methods import METHODS, Anchor, Cold, Distill, LabelSmoothing, resolve_methods
+from holdfast.methods import (
+    METHODS,
+    Anchor,
+    Average,
+    CoDistillation,
+    Cold,
+    Distill,
+    Ensemble,
+    Interpolate,
+    LabelSmoothing,
+    Mixup,
+    Override,
+    ShrinkPerturb,
+    Warm,
+    WarmDistill,
+    resolve_methods,
+)
 
 TENTHS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 CLASSES = np.arange(3)
@@ -137,3 +153,102 @@ def test_a_method_of_one_s_own_is_found_by_name(monkeypatch):
     assert Nameless not in methods.METHODS.values()
     assert resolve_methods("half", [0.5]) == [Cold(), Half(0.5)]
     assert Half(0.5) != Distill(0.5)
+
+
+# --- declarations ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [
+        (Cold(), set()),
+        (Distill(), {"target"}),
+        (LabelSmoothing(), {"target"}),
+        (Warm(), {"start"}),
+        (WarmDistill(), {"target", "start"}),
+        (ShrinkPerturb(), {"start"}),
+        (Mixup(), {"batch"}),
+        (CoDistillation(), {"start", "coupling"}),
+        (Interpolate(), {"start", "parameters"}),
+        (Interpolate(of=WarmDistill()), {"target", "start", "parameters"}),
+        (Average(of=Distill()), {"target"}),
+        (Override(of=Interpolate()), {"start", "parameters"}),
+        (Ensemble(of=Mixup()), {"batch"}),
+    ],
+    ids=str,
+)
+def test_what_methods_change(method, changes):
+    assert method.changes == changes
+    assert method.needs_base_parameters == bool({"start", "parameters"} & changes)
+
+
+def test_what_is_made_of_a_method():
+    inner = Ensemble(3, of=Interpolate(0.5, of=WarmDistill(0.2)))
+    whole = Average(0.25, of=inner)
+    assert whole.trained == WarmDistill(0.2)
+    assert (whole.members, whole.base_weight, whole.threshold) == (3, 0.25, None)
+    assert whole.finish(np.ones(2), np.zeros(2)).tolist() == [0.5, 0.5]
+    # Of 1 - w = .75 by the ensemble, half is the base, and of the rest λ = .2.
+    assert whole.lam == pytest.approx(0.25 + 0.75 * (0.5 + 0.5 * 0.2))
+    assert Average(0.5, of=Average(0.5)).base_weight == 0.75
+    override = Override(0.1, of=inner)
+    assert (override.members, override.threshold, override.base_weight) == (3, 0.1, 0)
+    assert str(override).startswith("override(threshold=0.1, of=ensemble(members=3, of=interpolate")
+    assert override.params() == {"threshold": 0.1, "of": inner}
+    assert len({whole, Average(0.25, of=inner), override}) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "match"),
+    [
+        (Average(0.5, of=Override(0.5)), "Average.of must be a method other than Override"),
+        (Ensemble(4, of="cold"), "Ensemble.of must be a method .* got 'cold'"),
+        (Ensemble(1), "Ensemble.members must be an integer of at least 2, got 1"),
+        (Interpolate(1.5), r"Interpolate\.weight must be in \[0, 1\]"),
+        (Average(0.5, of=Distill(2)), r"Distill\.lam must be in"),
+        (Override(-0.1), r"Override\.threshold must be in"),
+        (Mixup(7), r"Mixup\.alpha must be in"),
+    ],
+    ids=str,
+)
+def test_settings_out_of_range(method, match):
+    with pytest.raises(InvalidInputError, match=match):
+        resolve_methods(method, "auto")
+
+
+def test_starts_and_batches():
+    base, fresh = np.zeros(3), np.ones(3)
+    assert Cold().start(fresh, base) is fresh
+    for method in (Warm(), WarmDistill(), CoDistillation()):
+        assert method.start(fresh, base) is base
+    assert ShrinkPerturb(0.25).start(fresh, base).tolist() == [0.75] * 3
+    drawn = Mixup(0.4).draw(np.random.default_rng(0), 200, 5)
+    assert np.sort(drawn["partner"], axis=1).tolist() == [list(range(5))] * 200
+    assert drawn["weight"].shape == (200,)
+    assert abs(drawn["weight"].mean() - 0.5) < 0.1
+    assert ((drawn["weight"] < 0.1) | (drawn["weight"] > 0.9)).mean() > 0.3  # Beta(.4, .4)
+    x, t = np.arange(5.0)[:, None], np.eye(5)
+    one = {"weight": 0.25, "partner": np.array([1, 0, 2, 3, 4])}
+    blended, target = Mixup(0.4).batch(x, t, one)
+    assert blended[:, 0].tolist() == [0.75, 0.25, 2, 3, 4]
+    assert target[0].tolist() == [0.25, 0.75, 0, 0, 0]
+
+
+def test_grids_of_all():
+    lengths = {name: len(resolve_methods(name, [0.2, 0.4])) - 1 for name in METHODS}
+    assert lengths == {
+        "cold": 0,
+        "distill": 2,
+        "anchor": 6,
+        "label_smoothing": 2,
+        "warm": 1,
+        "warm_distill": 2,
+        "shrink_perturb": 2,
+        "mixup": 2,
+        "co_distillation": 2,
+        "interpolate": 2,
+        "average": 2,
+        "override": 2,
+        "ensemble": 1,
+    }
+    assert resolve_methods("auto", [0.2], auto=["warm_distill"]) == [Cold(), WarmDistill(0.2)]

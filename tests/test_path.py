@@ -1,16 +1,30 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from joblib import parallel_config
 from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from holdfast._base_model import BaseModel
 from holdfast._proba import proba_of
+from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.learners._sklearn import SklearnLearner
-from holdfast.methods import resolve_methods
+from holdfast.methods import (
+    Average,
+    Cold,
+    Distill,
+    Ensemble,
+    Mixup,
+    Override,
+    Warm,
+    resolve_methods,
+)
 from holdfast.path import fit_path
 
 X, Y = make_classification(150, 5, n_informative=3, n_classes=3, random_state=0)
@@ -83,3 +97,77 @@ def test_probabilities_by_class_whatever_the_model_knows():
     assert proba.shape == (150, 3)
     assert (proba[:, 0] == 0).all()
     np.testing.assert_array_equal(proba_of(model, X, CLASSES[::-1]), proba[:, ::-1])
+
+
+# --- several models in one candidate --------------------------------------------------------------
+
+
+def path_beside_base(estimator, methods):
+    base = BaseModel(GaussianNB().fit(X[:60], CLASSES[Y[:60]]), CLASSES)
+    on_selection = base.predict(X[100:], CLASSES)
+    found = path(estimator, methods, base_model=base, base_selection=on_selection)
+    return found, on_selection
+
+
+def test_ensembles_have_members_of_their_own_seeds():
+    forest = RandomForestClassifier(5, random_state=0)
+    found, _ = path_beside_base(forest, [Cold(), Ensemble(3)])
+    members = found.candidates[1].estimator.estimators
+    assert members[0].random_state == 0
+    assert len({member.random_state for member in members}) == 3
+    proba = [member.predict_proba(X[100:]) for member in members]
+    np.testing.assert_allclose(found.proba[0], proba[0])
+    np.testing.assert_allclose(found.proba[1], np.mean(proba, axis=0))
+    np.testing.assert_allclose(found.candidates[1].estimator.predict_proba(X[100:]), found.proba[1])
+
+
+def test_averages_and_overrides_are_what_they_serve():
+    methods = [Cold(), Average(0.3), Average(0.6, of=Distill(0.5)), Override(0.2), Distill(0.5)]
+    found, base = path_beside_base(LogisticRegression(), methods)
+    cold, average, other, override, distilled = found.proba
+    np.testing.assert_allclose(average, 0.3 * base.matched.proba + 0.7 * cold)
+    np.testing.assert_allclose(other, 0.6 * base.matched.proba + 0.4 * distilled)
+    surer = cold.max(axis=1) - cold[np.arange(50), base.pred] > 0.2
+    assert (override.argmax(axis=1) == np.where(surer, cold.argmax(axis=1), base.pred)).all()
+    for candidate, proba in zip(found.candidates, found.proba, strict=True):
+        np.testing.assert_allclose(candidate.estimator.predict_proba(X[100:]), proba)
+    # Trained once each: plain retraining and one distillation.
+    assert len({id(c.estimator) for c in found.candidates}) == 5
+    assert found.candidates[1].estimator.estimators[0] is found.candidates[0].estimator
+    assert found.to_frame()["of"].tolist()[1:4] == ["cold", "distill(lam=0.5)", "cold"]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "method", "match"),
+    [
+        (GaussianNB(), Ensemble(2), "estimator must have a random_state to be one of 2 members"),
+        (GaussianNB(), Warm(), "method must change nothing but targets .* changes the start"),
+        (GaussianNB(), Mixup(), "got mixup.* changes the batch"),
+    ],
+)
+def test_what_scikit_learn_cannot_train(estimator, method, match):
+    with pytest.raises(UnsupportedEstimatorError, match=match):
+        SklearnLearner(estimator).for_methods([Cold(), method])
+
+
+def test_a_failed_candidate_leaves_the_path_and_plain_retraining_must_not_fail():
+    class Failing(SklearnLearner):
+        def fit_all(self, rows, jobs, *args, **options):
+            fits = super().fit_all(rows, jobs, *args, **options)
+            return [
+                replace(f, final=None) if j.method == bad else f
+                for j, f in zip(jobs, fits, strict=True)
+            ]
+
+    def failing_path():
+        methods = [Cold(), Distill(0.4), Distill(0.6)]
+        return fit_path(
+            Failing(GaussianNB()), methods, X, Y, classes=CLASSES, base_proba=BASE, X_selection=X
+        )
+
+    bad = Distill(0.4)
+    with pytest.warns(UserWarning, match=r"1 of 3 settings are not on the path.*lam=0\.4"):
+        assert failing_path().labels == ("cold", "distill(lam=0.6)")
+    bad = Cold()
+    with pytest.raises(InvalidInputError, match="plain retraining must end with a finite loss"):
+        failing_path()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -160,4 +161,4 @@ class Method:
 
 
 def _short(value: Any) -> str:
-    return str(value) if isinstance(value, Method) else f"{value:g}"
+    return f"{value:g}" if isinstance(value, Real) else str(value)
