@@ -2,130 +2,35 @@
 
 from __future__ import annotations
 
-import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from numbers import Integral
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from holdfast._method import Method
-from holdfast._validation import check_choice, check_proba, check_same_length, check_weights
+from holdfast._validation import check_choice, check_count
 from holdfast.exceptions import InvalidInputError
-from holdfast.methods import Cold
 from holdfast.nn._fresh import FreshStates, ModuleSource, new_module, tensors_of
+from holdfast.nn._outcomes import Collector, FittedNetwork, TrainingWarning
 from holdfast.nn._probe import Probe, capacity, probe
-from holdfast.nn._stack import State, forward
-from holdfast.nn._training import LOSSES, Outcome, Recipe, Task
+from holdfast.nn._runs import Run, as_rows, check_labels, check_runs, task_of
+from holdfast.nn._stack import forward
+from holdfast.nn._training import LOSSES, Recipe, Task
 from holdfast.nn._workers import train_groups, train_in_processes
 from holdfast.nn.optimizers import Adam, Optimizer
 
 __all__ = ["FittedNetwork", "Run", "TrainingWarning", "fit_many", "predict_many"]
 
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16}
-PLAIN = Cold()
 STACKING = ("auto", "always", "never")
 # Below this much work, processes take longer to start than they save.
 WORTH_PROCESSES_SECONDS = 6.0
 USUAL_EPOCHS = 15
 PREDICTION_BYTES = 2**26
-
-
-class TrainingWarning(UserWarning):
-    """Some networks are not what was asked for: their loss was not finite, or they were stopped."""
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One network to train.
-
-    Parameters
-    ----------
-    rows : array-like of int of shape (n,)
-        Positions of its training rows among the rows given to `fit_many`.
-    validation_rows : array-like of int of shape (m,), optional
-        Positions of the rows by whose loss it stops.
-    method : Method
-        What it changes relative to plain training.
-    seed : int
-        Of its fresh parameters, row order and dropout.
-    base_proba : array-like of shape (n, K), optional
-        Base probabilities of its training rows, for methods that learn from them; rows of NaN have
-        none.
-    base_state : mapping of str to Tensor, or nn.Module, optional
-        Parameters of the base model, for methods that start from them.
-    target : array-like of shape (n, K), optional
-        Soft targets in place of the labels and of what the method makes of them.
-    sample_weight : array-like of shape (n,), optional
-        Only proportions matter.
-    """
-
-    rows: ArrayLike
-    validation_rows: ArrayLike | None = None
-    method: Method = PLAIN
-    seed: int = 0
-    base_proba: ArrayLike | None = None
-    base_state: Mapping[str, Tensor] | nn.Module | None = None
-    target: ArrayLike | None = None
-    sample_weight: ArrayLike | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class FittedNetwork:
-    """What became of one run.
-
-    Attributes
-    ----------
-    run : Run
-    state : dict of str to Tensor, or None
-        Parameters and buffers, for `Module.load_state_dict`; None where it is not finished.
-    status : {"stopped", "max_epochs", "diverged", "interrupted"}
-        Stopped by its validation loss; at the last epoch; its loss was not finite; not finished
-        when the call was interrupted.
-    losses, validation_losses : tuple of float
-        Of each epoch; the training loss as the parameters moved.
-    seconds : float
-        Its share of the time of training.
-    """
-
-    run: Run
-    state: State | None
-    status: str
-    losses: tuple[float, ...] = ()
-    validation_losses: tuple[float, ...] = ()
-    seconds: float = 0.0
-
-    @property
-    def epochs(self) -> int:
-        """Epochs that it was trained."""
-        return len(self.losses)
-
-    def finished(self, method: Method, base: Mapping[str, Tensor] | None) -> FittedNetwork:
-        """Return the network with what `method` makes of its parameters.
-
-        Parameters
-        ----------
-        method : Method
-        base : mapping of str to Tensor, or None
-            Parameters of the base model, for methods that use them.
-        """
-        if self.state is None or base is None or "parameters" not in method.changes:
-            return self
-        # Counts and other integers are no parameters.
-        state = {
-            name: method.finish(value, base[name].detach().cpu())
-            if value.is_floating_point()
-            else value
-            for name, value in self.state.items()
-        }
-        return replace(self, state=state)
 
 
 def fit_many(
@@ -228,11 +133,11 @@ def fit_many(
     device = torch.device(device)
     built = new_module(module).to(device)
     pool = as_rows(X, built)
-    runs = _check_runs(runs, len(pool), patience)
+    runs = check_runs(runs, len(pool), patience)
     found = probe(built, pool[torch.as_tensor(np.asarray(runs[0].rows)[:batch_size])].to(device))
-    labels = _check_labels(y, runs, len(pool), found.n_classes)
+    labels = check_labels(y, runs, len(pool), found.n_classes)
     shapes = {name: value.shape for name, value in tensors_of(built).items()}
-    tasks = [_task(i, run, labels, found.n_classes, shapes, pool) for i, run in enumerate(runs)]
+    tasks = [task_of(i, run, labels, found.n_classes, shapes, pool) for i, run in enumerate(runs)]
     optimizer = optimizer or Adam()
     n_workers = _n_workers(n_jobs, len(tasks), device)
     at_once = capacity(found, device, n_moments=optimizer.n_moments, n_workers=n_workers)
@@ -250,7 +155,7 @@ def fit_many(
         capacity=max(at_once, 2) if stacked else 1,
     )
     groups = _groups(tasks)
-    with _Collector(runs, verbose) as collector:
+    with Collector(runs, verbose) as collector:
         if n_jobs is None and n_workers > 1:
             n_workers = _worthwhile(n_workers, module, built, pool, recipe, tasks)
         if n_workers > 1:
@@ -307,9 +212,6 @@ def _block_rows(pool: Tensor) -> int:
     return max(1, min(1024, PREDICTION_BYTES // row))
 
 
-# --- checks --------------------------------------------------------------------------------------
-
-
 def _check_options(
     batch_size: Any,
     max_epochs: Any,
@@ -322,228 +224,12 @@ def _check_options(
     check_choice("loss", loss, LOSSES)
     check_choice("stacking", stacking, STACKING)
     check_choice("precision", precision, PRECISIONS)
-    _check_count("batch_size", batch_size)
-    _check_count("max_epochs", max_epochs)
+    check_count("batch_size", batch_size)
+    check_count("max_epochs", max_epochs)
     if patience is not None:
-        _check_count("patience", patience)
+        check_count("patience", patience)
     if n_jobs is not None and n_jobs != -1:
-        _check_count("n_jobs", n_jobs)
-
-
-def _check_count(name: str, value: Any) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise InvalidInputError(f"{name} must be a positive integer, got {value!r}; give e.g. 32")
-
-
-def as_rows(X: ArrayLike | Tensor, module: nn.Module) -> Tensor:
-    """Return rows as a module takes them: its own precision, or 64-bit integers.
-
-    Parameters
-    ----------
-    X : array-like or Tensor of shape (N, …)
-    module : nn.Module
-    """
-    rows = X.detach() if isinstance(X, Tensor) else _from_numpy(X)
-    if rows.ndim < 2 or not len(rows):
-        raise InvalidInputError(
-            f"X must have shape (n, …) with one row or more, got {tuple(rows.shape)}; "
-            "give one row of numbers per example"
-        )
-    if not rows.is_floating_point():
-        return rows.long()
-    precision = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
-    return rows.to(precision)
-
-
-def _from_numpy(X: ArrayLike) -> Tensor:
-    values = np.asarray(X)
-    if values.dtype.kind not in "fiub":
-        raise InvalidInputError(
-            f"X must hold numbers, got {values.dtype}; encode text and categories first"
-        )
-    if not values.flags.writeable or not values.dtype.isnative:
-        values = values.astype(values.dtype.newbyteorder("="))
-    return torch.from_numpy(np.ascontiguousarray(values))
-
-
-def _check_runs(runs: Sequence[Run], n: int, patience: int | None) -> list[Run]:
-    if not runs or not all(isinstance(run, Run) for run in runs):
-        raise InvalidInputError(
-            f"runs must be a sequence of holdfast.nn.Run, got {runs!r:.60}; give one for each "
-            "network"
-        )
-    checked = []
-    for i, run in enumerate(runs):
-        run.method.check()
-        rows = _positions(f"runs[{i}].rows", run.rows, n)
-        held_out = np.empty(0, dtype=np.int64)
-        if run.validation_rows is not None:
-            held_out = _positions(f"runs[{i}].validation_rows", run.validation_rows, n)
-        elif patience is not None:
-            raise InvalidInputError(
-                f"runs[{i}].validation_rows must be given to stop by validation loss, got None; "
-                "give rows to validate on, or patience=None for a fixed number of epochs"
-            )
-        shared = held_out[np.isin(held_out, rows, kind="table")]
-        if len(shared):
-            raise InvalidInputError(
-                f"runs[{i}].validation_rows must not be among its rows, got {len(shared)} shared, "
-                f"the first {shared[0]}; hold them out"
-            )
-        checked.append(replace(run, rows=rows, validation_rows=held_out))
-    return checked
-
-
-def _positions(name: str, values: ArrayLike, n: int) -> NDArray[np.int64]:
-    positions = np.asarray(values)
-    whole = positions.ndim == 1 and positions.dtype.kind in "iu" and len(positions)
-    if not whole or positions.min() < 0 or positions.max() >= n:
-        raise InvalidInputError(
-            f"{name} must be positions in [0, {n}), one or more, got {_described(positions)}; "
-            "give row numbers of X"
-        )
-    return positions.astype(np.int64)
-
-
-def _described(values: NDArray[Any]) -> str:
-    if values.ndim != 1 or values.dtype.kind not in "iu" or not len(values):
-        return f"shape {values.shape} of {values.dtype}"
-    return f"{values.min()} to {values.max()}"
-
-
-def _check_labels(
-    y: ArrayLike | Tensor | None, runs: Sequence[Run], n: int, n_classes: int
-) -> NDArray[np.int64] | None:
-    if y is None:
-        if any(run.target is None or len(np.asarray(run.validation_rows)) for run in runs):
-            raise InvalidInputError(
-                "y must be given unless every run has a target and no validation rows, got None; "
-                "give the position of each row's class"
-            )
-        return None
-    labels = np.asarray(y)
-    check_same_length(X=range(n), y=labels)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise InvalidInputError(
-            f"y must be integers of shape (n,), the positions of the classes, got shape "
-            f"{labels.shape} of {labels.dtype}; encode labels with numpy.unique(…, "
-            "return_inverse=True)"
-        )
-    if labels.min() < 0 or labels.max() >= n_classes:
-        raise InvalidInputError(
-            f"y must be in [0, {n_classes}), the outputs of the module, got {labels.min()} to "
-            f"{labels.max()}; build the module with one output per class"
-        )
-    return labels.astype(np.int64)
-
-
-def _task(
-    index: int,
-    run: Run,
-    labels: NDArray[np.int64] | None,
-    n_classes: int,
-    shapes: Mapping[str, torch.Size],
-    pool: Tensor,
-) -> Task:
-    rows, held_out = np.asarray(run.rows), np.asarray(run.validation_rows)
-    method = run.method.trained
-    if "batch" in method.changes and not pool.is_floating_point():
-        raise InvalidInputError(
-            f"runs[{index}].method must not blend rows of integers, got {method} for rows of "
-            f"{pool.dtype}; use another method, or give the module real numbers"
-        )
-    validation = np.zeros((len(held_out), n_classes), dtype=np.float32)
-    if labels is not None and len(held_out):
-        validation[np.arange(len(held_out)), labels[held_out]] = 1.0
-    return Task(
-        index=index,
-        rows=rows,
-        targets=_target(index, run, labels, n_classes).astype(np.float32),
-        validation_rows=held_out,
-        validation_targets=validation,
-        method=method,
-        seeds=_seeds(index, run, method),
-        base=_base(index, run, shapes),
-    )
-
-
-def _seeds(index: int, run: Run, method: Method) -> tuple[int, ...]:
-    if not isinstance(run.seed, Integral) or run.seed < 0:
-        raise InvalidInputError(
-            f"runs[{index}].seed must be an integer of at least 0, got {run.seed!r}; give e.g. 0"
-        )
-    seed = int(run.seed)
-    if not method.peer_weight:
-        return (seed,)
-    partner = np.random.SeedSequence([seed, 1]).generate_state(1, np.uint64)[0]
-    return (seed, int(partner >> np.uint64(1)))
-
-
-def _target(
-    index: int, run: Run, labels: NDArray[np.int64] | None, n_classes: int
-) -> NDArray[np.float64]:
-    rows, classes = np.asarray(run.rows), np.arange(n_classes)
-    if run.target is not None:
-        if "target" in run.method.changes:
-            raise InvalidInputError(
-                f"runs[{index}].target must be left out with the method {run.method}, which makes "
-                "its own, got both; give one of the two"
-            )
-        target = _columns(f"runs[{index}].target", run.target, n_classes)
-    else:
-        assert labels is not None  # checked before
-        base = np.full((len(rows), n_classes), np.nan)
-        if run.base_proba is not None:
-            name = f"runs[{index}].base_proba"
-            base = _columns(name, run.base_proba, n_classes, allow_missing=True)
-            check_same_length(**{f"runs[{index}].rows": rows, name: base})
-        target = run.method.trained.target(labels[rows], base, classes)
-    check_same_length(**{f"runs[{index}].rows": rows, f"runs[{index}].target": target})
-    if run.sample_weight is None:
-        return target
-    weight = check_weights(f"runs[{index}].sample_weight", run.sample_weight, len(rows))
-    return target * (weight / weight.mean())[:, None]
-
-
-def _columns(
-    name: str, values: ArrayLike, n_classes: int, *, allow_missing: bool = False
-) -> NDArray[np.float64]:
-    proba = check_proba(name, values, allow_missing=allow_missing)
-    if proba.shape[1] != n_classes:
-        raise InvalidInputError(
-            f"{name} must have one column for each of the module's {n_classes} outputs, got "
-            f"{proba.shape[1]}; match the columns to the classes"
-        )
-    return proba.astype(np.float64)
-
-
-def _base(index: int, run: Run, shapes: Mapping[str, torch.Size]) -> State | None:
-    if not run.method.needs_base_parameters:
-        return None
-    if run.base_state is None:
-        raise InvalidInputError(
-            f"runs[{index}].base_state must be given for the method {run.method}, got None; give "
-            "the base model's module or its state_dict()"
-        )
-    state = _state_of(run.base_state) or {}
-    for name, shape in shapes.items():
-        if name not in state or state[name].shape != shape:
-            got = f"shape {tuple(state[name].shape)}" if name in state else "none"
-            raise InvalidInputError(
-                f"runs[{index}].base_state must be of the same architecture: {name!r} must have "
-                f"shape {tuple(shape)}, got {got}; use a method that starts afresh, e.g. Distill, "
-                "for a base model of another shape or with other classes"
-            )
-    return {name: state[name].detach().cpu() for name in shapes}
-
-
-def _state_of(given: Mapping[str, Tensor] | nn.Module | None) -> State | None:
-    if given is None:
-        return None
-    return tensors_of(given) if isinstance(given, nn.Module) else dict(given)
-
-
-# --- the plan ------------------------------------------------------------------------------------
+        check_count("n_jobs", n_jobs)
 
 
 def _use_stacking(stacking: str, found: Probe, at_once: int) -> bool:
@@ -564,8 +250,6 @@ def _groups(tasks: Sequence[Task]) -> list[list[Task]]:
 
 
 def _n_workers(n_jobs: int | None, n_tasks: int, device: torch.device) -> int:
-    import joblib
-
     if device.type != "cpu":
         return 1
     wanted = joblib.cpu_count() if n_jobs in (None, -1) else int(n_jobs or 1)
@@ -596,73 +280,3 @@ def _worthwhile(
     batches = sum(-(-len(task.rows) // recipe.batch_size) for task in tasks)
     work = min(seconds) * batches * epochs / places
     return n_workers if work > WORTH_PROCESSES_SECONDS else 1
-
-
-# --- outcomes ------------------------------------------------------------------------------------
-
-
-class _Collector:
-    """Gathers outcomes, shows progress, and survives Ctrl-C."""
-
-    def __init__(self, runs: Sequence[Run], verbose: int | None) -> None:
-        self.runs = runs
-        self.networks = [FittedNetwork(run, None, "interrupted") for run in runs]
-        self.show = sys.stderr.isatty() if verbose is None else bool(verbose)
-        self.advance: Callable[[], None] = lambda: None
-
-    def __enter__(self) -> _Collector:
-        self._progress = _progress(len(self.runs)) if self.show else None
-        if self._progress is not None:
-            self.advance = self._progress.__enter__()
-        return self
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        if self._progress is not None:
-            self._progress.__exit__(None, None, None)
-        return kind is KeyboardInterrupt
-
-    def add(self, outcome: Outcome) -> None:
-        """Take one outcome."""
-        run = self.runs[outcome.index]
-        network = FittedNetwork(
-            run,
-            outcome.state,
-            outcome.status,
-            outcome.losses,
-            outcome.validation_losses,
-            outcome.seconds,
-        )
-        self.networks[outcome.index] = network.finished(run.method, _state_of(run.base_state))
-        self.advance()
-
-    def result(self) -> list[FittedNetwork]:
-        """Return all networks; warn about those without parameters."""
-        for status, what in (
-            ("diverged", "had a loss that is not finite and stopped"),
-            ("interrupted", "were not finished when training was interrupted"),
-        ):
-            found = [i for i, network in enumerate(self.networks) if network.status == status]
-            if found:
-                first = ", ".join(
-                    f"runs[{i}] ({self.runs[i].method}, seed {self.runs[i].seed})"
-                    for i in found[:3]
-                )
-                warnings.warn(
-                    f"{len(found)} of {len(self.runs)} networks {what}: {first}"
-                    f"{', …' if len(found) > 3 else ''}; the others are there",
-                    TrainingWarning,
-                    stacklevel=3,
-                )
-        return self.networks
-
-
-@contextmanager
-def _progress(n: int) -> Iterator[Callable[[], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = ("networks", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=console.is_terminal) as progress:
-        task = progress.add_task("networks", total=n)
-        yield lambda: progress.advance(task)
