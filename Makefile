@@ -33,15 +33,18 @@ lint: .venv/ready
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-# The figures of the README and of docs/results, from HOLDFAST_DATA or OpenML.
+# The figures of the documents, from HOLDFAST_DATA or OpenML (IMDB from HOLDFAST_DATA only).
 results: .venv/ready
 	.venv/bin/python benchmarks/adult_budgets.py
+	.venv/bin/python benchmarks/electricity_methods.py
+	.venv/bin/python benchmarks/network_updates.py
 	.venv/bin/python benchmarks/figures.py
 	.venv/bin/python benchmarks/readme.py
 
 benchmark: .venv/ready
 	.venv/bin/python benchmarks/compare_speed.py
 	.venv/bin/python benchmarks/import_time.py
+	.venv/bin/python benchmarks/fit_many_speed.py
 
 .venv/ready: $(SOURCES)
 	$(PYTHON) -m venv .venv

@@ -1,4 +1,4 @@
-"""Run the code blocks of README.md as written, and put what they print below them.
+"""Run the code blocks of the documents as written, and put what they print below them.
 
 The shell block runs on adult (from HOLDFAST_DATA, else from OpenML): the first third of the
 training rows as old.parquet, all training rows as all.parquet, with the first third marked in the
@@ -22,7 +22,8 @@ from holdfast._files import write_text
 from holdfast.datasets import load
 from holdfast.tables import write_table
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "networks.md")
 BLOCK = re.compile(
     r"<!-- run -->\n```(?P<language>python|sh)\n(?P<code>.*?)```\n\n"
     r"```text\n(?P<output>.*?)```\n<!-- /run -->",
@@ -31,11 +32,12 @@ BLOCK = re.compile(
 
 
 def main() -> None:
-    text = README.read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory() as folder:
-        write_tables(Path(folder))
-        text = BLOCK.sub(lambda found: with_output(found, Path(folder)), text)
-    write_text(README, text)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_tables(folder)
+        for page in PAGES:
+            text = page.read_text(encoding="utf-8")
+            write_text(page, BLOCK.sub(lambda found: with_output(found, folder), text))
 
 
 def write_tables(folder: Path) -> None:
@@ -63,7 +65,7 @@ def run(language: str, code: str, folder: Path) -> str:
         command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True
     )
     if done.returncode:
-        raise SystemExit(f"a block of README.md failed:\n{code}\n{done.stdout}\n{done.stderr}")
+        raise SystemExit(f"a block failed:\n{code}\n{done.stdout}\n{done.stderr}")
     return done.stdout
 
 
