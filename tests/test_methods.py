@@ -161,25 +161,25 @@ def test_a_method_of_one_s_own_is_found_by_name(monkeypatch):
 @pytest.mark.parametrize(
     ("method", "changes"),
     [
-        (Cold(), set()),
-        (Distill(), {"target"}),
-        (LabelSmoothing(), {"target"}),
-        (Warm(), {"start"}),
-        (WarmDistill(), {"target", "start"}),
-        (ShrinkPerturb(), {"start"}),
-        (Mixup(), {"batch"}),
-        (CoDistillation(), {"start", "coupling"}),
-        (Interpolate(), {"start", "parameters"}),
-        (Interpolate(of=WarmDistill()), {"target", "start", "parameters"}),
-        (Average(of=Distill()), {"target"}),
-        (Override(of=Interpolate()), {"start", "parameters"}),
-        (Ensemble(of=Mixup()), {"batch"}),
+        (Cold(), ""),
+        (Distill(), "target"),
+        (LabelSmoothing(), "target"),
+        (Warm(), "start"),
+        (WarmDistill(), "target start"),
+        (ShrinkPerturb(), "start"),
+        (Mixup(), "batch"),
+        (CoDistillation(), "start coupling"),
+        (Interpolate(), "start parameters"),
+        (Interpolate(of=WarmDistill()), "target start parameters"),
+        (Average(of=Distill()), "target"),
+        (Override(of=Interpolate()), "start parameters"),
+        (Ensemble(of=Mixup()), "batch"),
     ],
     ids=str,
 )
 def test_what_methods_change(method, changes):
-    assert method.changes == changes
-    assert method.needs_base_parameters == bool({"start", "parameters"} & changes)
+    assert method.changes == set(changes.split())
+    assert method.needs_base_parameters == bool({"start", "parameters"} & method.changes)
 
 
 def test_what_is_made_of_a_method():
