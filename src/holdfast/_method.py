@@ -33,8 +33,15 @@ class Method:
 
     @classmethod
     def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return the settings to try; `lambdas` is the user's grid in (0, 1]."""
-        return [cls()]
+        """Return the settings to try: one for each value of the first setting, where there is one.
+
+        Parameters
+        ----------
+        lambdas : sequence of float
+            The user's grid, in (0, 1].
+        """
+        names = [entry.name for entry in fields(cls) if entry.name != "of"]
+        return [cls(**{names[0]: value}) for value in lambdas] if names else [cls()]
 
     # --- what is trained --------------------------------------------------------------------------
 

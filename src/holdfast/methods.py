@@ -71,11 +71,6 @@ class Distill(Method):
 
     name: ClassVar[str] = "distill"
 
-    @classmethod
-    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return one setting for each λ."""
-        return [cls(lam=lam) for lam in lambdas]
-
     def target(
         self, y: NDArray[np.intp], base_proba: NDArray[np.float64], classes: NDArray[np.intp]
     ) -> NDArray[np.float64]:
@@ -135,11 +130,6 @@ class LabelSmoothing(Method):
 
     name: ClassVar[str] = "label_smoothing"
 
-    @classmethod
-    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return one setting for each α."""
-        return [cls(alpha=alpha) for alpha in lambdas]
-
     def target(
         self, y: NDArray[np.intp], base_proba: NDArray[np.float64], classes: NDArray[np.intp]
     ) -> NDArray[np.float64]:
@@ -193,11 +183,6 @@ class ShrinkPerturb(Method):
 
     name: ClassVar[str] = "shrink_perturb"
 
-    @classmethod
-    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return one setting for each α."""
-        return [cls(alpha=alpha) for alpha in lambdas]
-
     def start(self, fresh: Any, base: Any) -> Any:
         """Return α·base + (1 − α)·fresh."""
         return self.alpha * base + (1 - self.alpha) * fresh
@@ -220,11 +205,6 @@ class Mixup(Method):
     alpha: float = 0.2
 
     name: ClassVar[str] = "mixup"
-
-    @classmethod
-    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return one setting for each α."""
-        return [cls(alpha=alpha) for alpha in lambdas]
 
     def draw(
         self, rng: np.random.Generator, n_batches: int, batch_size: int
@@ -265,11 +245,6 @@ class CoDistillation(Method):
     alpha: float = 0.5
 
     name: ClassVar[str] = "co_distillation"
-
-    @classmethod
-    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return one setting for each α."""
-        return [cls(alpha=alpha) for alpha in lambdas]
 
     def start(self, fresh: Any, base: Any) -> Any:
         """Return the base model's parameter."""
@@ -356,11 +331,6 @@ class Interpolate(_Made):
 
     name: ClassVar[str] = "interpolate"
 
-    @classmethod
-    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return one setting for each w."""
-        return [cls(weight=weight) for weight in lambdas]
-
     def finish(self, trained: Any, base: Any) -> Any:
         """Return w·base + (1 − w)·trained."""
         return self.weight * base + (1 - self.weight) * self.of.finish(trained, base)
@@ -392,11 +362,6 @@ class Average(_Made):
 
     name: ClassVar[str] = "average"
 
-    @classmethod
-    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return one setting for each w."""
-        return [cls(weight=weight) for weight in lambdas]
-
     @property
     def base_weight(self) -> float:
         """Weight w of the base model, and what the other method gives it."""
@@ -424,11 +389,6 @@ class Override(_Made):
 
     name: ClassVar[str] = "override"
 
-    @classmethod
-    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return one setting for each τ."""
-        return [cls(threshold=threshold) for threshold in lambdas]
-
 
 @dataclass(frozen=True)
 class Ensemble(_Made):
@@ -445,6 +405,11 @@ class Ensemble(_Made):
     members: int = 4
 
     name: ClassVar[str] = "ensemble"
+
+    @classmethod
+    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
+        """Return one setting: more members are better, and cost more."""
+        return [cls()]
 
     def check(self) -> None:
         """Raise InvalidInputError when a setting is out of range."""
