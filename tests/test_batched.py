@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 
 torch = pytest.importorskip("torch")
 
@@ -284,6 +285,19 @@ def test_processes_change_nothing():
     assert_same(fit(many(), n_jobs=2), fit(many()))
 
 
+def test_processes_are_not_joblib_s():
+    first = fit([run(seed=s) for s in (0, 1)], n_jobs=2)
+    assert Parallel(n_jobs=2)(delayed(abs)(i) for i in (-1, 2)) == [1, 2]
+    assert_same(fit([run(seed=s) for s in (0, 1)], n_jobs=2), first)
+
+
+def test_an_error_in_a_process_is_the_caller_s():
+    module = partial(Failing, 5, 2, width=9)
+    with pytest.raises(RuntimeError, match="in the middle of training"):
+        fit([run(seed=s) for s in (0, 1)], module=module, n_jobs=2)
+    assert fit([run(seed=s) for s in (0, 1)], n_jobs=2)[0].status == "max_epochs"
+
+
 @pytest.mark.parametrize("places", [1, 3])
 def test_who_joins_and_leaves_changes_nothing(monkeypatch, places):
     options = {"max_epochs": 40, "patience": 1, "optimizer": Adam(lr=0.03)}
@@ -462,6 +476,18 @@ def test_a_pair_falls_together():
     with pytest.warns(TrainingWarning, match="1 of 2 networks had a loss"):
         found = fit([one, run(CoDistillation(0.5), seed=1)])
     assert [network.status for network in found] == ["diverged", "max_epochs"]
+
+
+class Failing(FullyConnected):
+    """Fails after some batches."""
+
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        if self.calls > 9:
+            raise RuntimeError("in the middle of training")
+        return super().forward(x)
 
 
 class Interrupting(FullyConnected):

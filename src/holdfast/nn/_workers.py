@@ -29,6 +29,7 @@ from holdfast.nn._training import Outcome, Recipe, Task, train
 __all__ = ["train_groups", "train_in_processes"]
 
 POLL_SECONDS = 0.1
+IDLE_SECONDS = 300  # after which a process that has nothing to do ends
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of glibc's malloc.h
 
 Groups = Sequence[Sequence[Task]]
@@ -83,22 +84,48 @@ def train_in_processes(
     KeyboardInterrupt
         After everything that was finished has been reported.
     """
-    from joblib.externals.loky import get_reusable_executor
-
     with tempfile.TemporaryDirectory(prefix="holdfast-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         np.save(folder / "pool.npy", pool.numpy())
-        executor = get_reusable_executor(max_workers=n_workers)
+        pool_of_workers = _Workers.of(n_workers)
         try:
             futures = [
-                executor.submit(_work, source, recipe, groups, str(folder))
+                pool_of_workers.submit(_work, source, recipe, groups, str(folder))
                 for _ in range(n_workers)
             ]
             _collect(futures, folder, report)
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, or an error in one worker while others still train
             _report_done(folder, report)
-            executor.shutdown(wait=True, kill_workers=True)
+            _Workers.dismiss()
             raise
+
+
+class _Workers:
+    """Processes that stay for the next call: starting them takes seconds.
+
+    Not joblib's own, which its users find changed when others take part in them.
+    """
+
+    _executor: Any = None
+    _size = 0
+
+    @classmethod
+    def of(cls, size: int) -> Any:
+        """Return an executor of so many processes."""
+        if cls._executor is None or cls._size != size:
+            from joblib.externals.loky import ProcessPoolExecutor
+
+            cls.dismiss()
+            cls._executor = ProcessPoolExecutor(max_workers=size, timeout=IDLE_SECONDS)
+            cls._size = size
+        return cls._executor
+
+    @classmethod
+    def dismiss(cls) -> None:
+        """End the processes, whatever they do."""
+        executor, cls._executor = cls._executor, None
+        if executor is not None:
+            executor.shutdown(wait=True, kill_workers=True)
 
 
 def _collect(futures: list[Future[None]], folder: Path, report: Callable[[Outcome], None]) -> None:
