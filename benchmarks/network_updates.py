@@ -125,18 +125,26 @@ def table(result: dict[str, Any]) -> str:
         f"{rows['test']:,} test rows; budget {budget:.0%}; {len(result['candidates'])} networks in "
         f"{result['seconds']:.0f} seconds.",
         "",
-        "| served | accuracy | churn | negative flips | needs |",
-        "|---|---|---|---|---|",
-        f"| base model | {result['base_accuracy']:.2%} | | | |",
+        "| served | accuracy | churn | budget | negative flips | needs |",
+        "|---|---|---|---|---|---|",
+        f"| base model | {result['base_accuracy']:.2%} | | | | |",
     ]
     for what, found in result["models"].items():
         low, high = found["churn_rate_interval"]
         lines.append(
             f"| {what} | {found['accuracy']:.2%} "
             f"| {found['churn_rate']:.2%} ({low:.2%} to {high:.2%}) "
-            f"| {found['negative_flip_rate']:.2%} | {result['serving'][what]} |"
+            f"| {against(budget, low, high)} | {found['negative_flip_rate']:.2%} "
+            f"| {result['serving'][what]} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def against(budget: float, low: float, high: float) -> str:
+    """Return what the interval of the churn says about the budget."""
+    if high <= budget:
+        return "kept"
+    return "broken" if low > budget else "cannot tell"
 
 
 if __name__ == "__main__":
