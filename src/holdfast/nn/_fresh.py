@@ -11,7 +11,15 @@ from torch import nn
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.nn._stack import State
 
-__all__ = ["FreshStates", "ModuleSource", "new_module", "tensors_of"]
+__all__ = [
+    "FreshStates",
+    "ModuleSource",
+    "distinct_tensors_of",
+    "loadable",
+    "new_module",
+    "saved_tensors_of",
+    "tensors_of",
+]
 
 ModuleSource = nn.Module | Callable[[], nn.Module]
 
@@ -20,12 +28,13 @@ def new_module(module: ModuleSource) -> nn.Module:
     """Return a module of one's own: a copy, or what the function builds."""
     if isinstance(module, nn.Module):
         return copy.deepcopy(module)
-    built = module()
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not for us
+        built = module() if callable(module) else None
     if not isinstance(built, nn.Module):
+        returned = f" that returned {type(built).__name__}" if callable(module) else ""
         raise InvalidInputError(
-            f"module must be a torch.nn.Module or a function that builds one, got a "
-            f"{type(module).__name__} that returned {type(built).__name__}; give e.g. "
-            "lambda: torch.nn.Linear(10, 2)"
+            "module must be a torch.nn.Module or a function that builds one, got a "
+            f"{type(module).__name__}{returned}; give e.g. lambda: torch.nn.Linear(10, 2)"
         )
     return built
 
@@ -59,7 +68,8 @@ class FreshStates:
                 _reset(fresh)
         finally:
             generator.set_state(before)
-        return {name: value.detach().cpu().clone() for name, value in tensors_of(fresh).items()}
+        found = distinct_tensors_of(fresh)
+        return {name: value.detach().cpu().clone() for name, value in found.items()}
 
 
 def _reset(module: nn.Module) -> None:
@@ -78,5 +88,30 @@ def _reset(module: nn.Module) -> None:
 
 
 def tensors_of(module: nn.Module) -> State:
-    """Return the parameters and buffers of a module by name, without copies."""
+    """Return the parameters and buffers of a module, shared ones under each name; no copies."""
+    return {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
+
+
+def distinct_tensors_of(module: nn.Module) -> State:
+    """Return the same with shared ones under their first name only."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def saved_tensors_of(module: nn.Module) -> State:
+    """Return those that `Module.state_dict` has: no buffers that are not persistent."""
+    kept = tensors_of(module)
+    return {name: kept[name] for name in module.state_dict(keep_vars=True) if name in kept}
+
+
+def loadable(module: nn.Module, state: State) -> State:
+    """Return a state of distinct tensors as `Module.load_state_dict` takes it, on the CPU."""
+    first = {id(value): name for name, value in distinct_tensors_of(module).items()}
+    names = {name: first[id(value)] for name, value in saved_tensors_of(module).items()}
+    # A copy for a second name: files of tensors take none that share memory.
+    return {
+        name: state[own].cpu() if name == own else state[own].cpu().clone()
+        for name, own in names.items()
+    }

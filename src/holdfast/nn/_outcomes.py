@@ -66,7 +66,7 @@ class FittedNetwork:
             return self
         # Counts and other integers are no parameters.
         state = {
-            name: method.finish(value, base[name].detach().cpu())
+            name: method.finish(value, base[name].detach().to("cpu", value.dtype))
             if value.is_floating_point()
             else value
             for name, value in self.state.items()

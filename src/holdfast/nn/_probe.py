@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from holdfast.exceptions import InvalidInputError
+from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.nn._draws import NetworkRandomness, RandomnessDetector
-from holdfast.nn._fresh import tensors_of
-from holdfast.nn._stack import State, forward
+from holdfast.nn._fresh import distinct_tensors_of
+from holdfast.nn._stack import State, forward, quiet_vmap
 
 __all__ = ["Probe", "capacity", "probe"]
 
@@ -66,26 +66,37 @@ def probe(module: nn.Module, x: Tensor) -> Probe:
     Raises
     ------
     InvalidInputError
-        Where it cannot take the batch, does not return one row of outputs for each of its rows, or
-        changes shape in training.
+        Where it cannot take the batch, does not return one row of outputs for each of its rows,
+        changes shape in training, or puts other tensors in the place of its own.
+    UnsupportedEstimatorError
+        Where its predictions are random.
     """
     _check_shapes(module)
-    shapes = {name: value.shape for name, value in tensors_of(module).items()}
+    before = distinct_tensors_of(module)
+    shapes = {name: value.shape for name, value in before.items()}
     with torch.random.fork_rng():
         module.train()
         saved = _SavedBytes(module)
         detector = RandomnessDetector()
         with detector, saved:
             output = _checked_output(module, x)
+        after = distinct_tensors_of(module)
         module.eval()
-        with torch.no_grad():
+        serving = RandomnessDetector()
+        with torch.no_grad(), serving:
             served = _checked_output(module, x)
-    changed = {name: value.shape for name, value in tensors_of(module).items()} != shapes
+    changed = {name: value.shape for name, value in after.items()} != shapes
     if changed or served.shape != output.shape:
         raise InvalidInputError(
             "module must keep its shape in training, got other shapes of "
             f"{'parameters' if changed else 'outputs'} after a batch or between training and "
             "evaluation; build it at its final size"
+        )
+    _check_in_place(before, after)
+    if serving.found:
+        raise UnsupportedEstimatorError(
+            f"module must predict without random numbers, got a {type(module).__name__} that draws "
+            "some in evaluation; draw only where self.training is True"
         )
     on_cpu = x.device.type == "cpu"
     return Probe(
@@ -99,7 +110,7 @@ def probe(module: nn.Module, x: Tensor) -> Probe:
 
 
 def _check_shapes(module: nn.Module) -> None:
-    if any(nn.parameter.is_lazy(value) for value in tensors_of(module).values()):
+    if any(nn.parameter.is_lazy(value) for value in distinct_tensors_of(module).values()):
         raise InvalidInputError(
             "module must have parameters of fixed shapes, got lazy ones; run one batch through it "
             "first"
@@ -108,6 +119,16 @@ def _check_shapes(module: nn.Module) -> None:
         raise InvalidInputError(
             f"module must have parameters to train, got a {type(module).__name__} without; set "
             "requires_grad where you froze them"
+        )
+
+
+def _check_in_place(before: State, after: State) -> None:
+    """Raise where a batch replaced a tensor: the new one would be lost."""
+    replaced = [name for name, value in before.items() if after[name] is not value]
+    if replaced:
+        raise InvalidInputError(
+            f"module must change its tensors in place, got another one as {replaced[0]!r} after a "
+            "batch; write e.g. self.count += 1 or self.mean.copy_(…)"
         )
 
 
@@ -151,6 +172,7 @@ class _SavedBytes(torch.autograd.graph.saved_tensors_hooks):
         super().__init__(pack, lambda tensor: tensor)
 
 
+@quiet_vmap()
 def _stackable(module: nn.Module, x: Tensor, random: bool) -> bool:
     """Whether two networks at once give the outputs and gradients that they give one by one."""
     rows = torch.stack([x, x.flip(0)])
@@ -162,11 +184,11 @@ def _stackable(module: nn.Module, x: Tensor, random: bool) -> bool:
 
 
 def _trial(module: nn.Module, rows: Tensor, stacked: bool, random: bool) -> list[Tensor]:
-    """Return outputs, gradients and buffers of two networks after one training batch."""
+    """Return outputs, gradients, buffers and then predictions of two networks after one batch."""
     module.train()
     states = {
         name: torch.stack([value.detach(), value.detach()])
-        for name, value in tensors_of(module).items()
+        for name, value in distinct_tensors_of(module).items()
     }
     trained = {
         n: states[n].requires_grad_() for n, p in module.named_parameters() if p.requires_grad
@@ -178,7 +200,10 @@ def _trial(module: nn.Module, rows: Tensor, stacked: bool, random: bool) -> list
     weights = torch.linspace(-1, 1, output.numel(), device=rows.device).view_as(output)
     grads = torch.autograd.grad((output * weights).sum(), list(trained.values()), allow_unused=True)
     buffers = [states[name].float() for name, _ in module.named_buffers()]
-    return [output.detach(), *(g for g in grads if g is not None), *buffers]
+    module.eval()
+    with torch.no_grad():
+        served = forward(module, states, rows, stacked=stacked)
+    return [output.detach(), *(g for g in grads if g is not None), *buffers, served]
 
 
 def _random_trial(module: nn.Module, states: State, rows: Tensor, stacked: bool) -> Tensor:

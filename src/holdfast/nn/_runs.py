@@ -19,7 +19,15 @@ from holdfast.nn._fresh import tensors_of
 from holdfast.nn._stack import State
 from holdfast.nn._training import Task
 
-__all__ = ["Run", "as_rows", "check_labels", "check_runs", "parameters_of", "task_of"]
+__all__ = [
+    "Run",
+    "as_rows",
+    "check_labels",
+    "check_runs",
+    "check_state",
+    "parameters_of",
+    "task_of",
+]
 
 PLAIN = Cold()
 
@@ -92,14 +100,25 @@ def _from_numpy(X: ArrayLike) -> Tensor:
 
 def check_runs(runs: Sequence[Run], n: int, patience: int | None) -> list[Run]:
     """Return runs whose rows are arrays of positions among `n` rows."""
-    if not runs or not all(isinstance(run, Run) for run in runs):
+    listed = isinstance(runs, Sequence) and len(runs) > 0
+    if not listed or not all(isinstance(run, Run) for run in runs):
         raise InvalidInputError(
             f"runs must be a sequence of holdfast.nn.Run, got {runs!r:.60}; give one for each "
             "network"
         )
     checked = []
     for i, run in enumerate(runs):
+        if not isinstance(run.method, Method):
+            raise InvalidInputError(
+                f"runs[{i}].method must be a method object, got {run.method!r:.60}; give e.g. "
+                "holdfast.methods.Distill(0.5)"
+            )
         run.method.check()
+        if not isinstance(run.base_state, (Mapping, nn.Module, type(None))):
+            raise InvalidInputError(
+                f"runs[{i}].base_state must be a module or its state_dict(), got a "
+                f"{type(run.base_state).__name__}; give one of these"
+            )
         rows = _positions(f"runs[{i}].rows", run.rows, n)
         held_out = np.empty(0, dtype=np.int64)
         if run.validation_rows is not None:
@@ -168,7 +187,7 @@ def task_of(
     run: Run,
     labels: NDArray[np.int64] | None,
     n_classes: int,
-    shapes: Mapping[str, torch.Size],
+    like: State,
     pool: Tensor,
 ) -> Task:
     """Return everything that training one run needs.
@@ -181,8 +200,8 @@ def task_of(
     labels : ndarray of shape (N,) or None
     n_classes : int
         Outputs of the module.
-    shapes : mapping of str to torch.Size
-        Of the module's parameters and buffers.
+    like : State
+        The module's parameters and buffers.
     pool : Tensor of shape (N, …)
     """
     rows, held_out = np.asarray(run.rows), np.asarray(run.validation_rows)
@@ -203,12 +222,14 @@ def task_of(
         validation_targets=validation,
         method=method,
         seeds=_seeds(index, run, method),
-        base=_base(index, run, shapes),
+        base=_base(index, run, like),
     )
 
 
 def _seeds(index: int, run: Run, method: Method) -> tuple[int, ...]:
     seed = check_count(f"runs[{index}].seed", run.seed, least=0, hint="give e.g. 0")
+    if seed >= 2**64:
+        raise InvalidInputError(f"runs[{index}].seed must be below 2**64, got {seed}; give e.g. 0")
     if not method.peer_weight:
         return (seed,)
     partner = np.random.SeedSequence([seed, 1]).generate_state(1, np.uint64)[0]
@@ -253,7 +274,7 @@ def _columns(
     return proba.astype(np.float64)
 
 
-def _base(index: int, run: Run, shapes: Mapping[str, torch.Size]) -> State | None:
+def _base(index: int, run: Run, like: State) -> State | None:
     if not run.method.needs_base_parameters:
         return None
     if run.base_state is None:
@@ -261,16 +282,32 @@ def _base(index: int, run: Run, shapes: Mapping[str, torch.Size]) -> State | Non
             f"runs[{index}].base_state must be given for the method {run.method}, got None; give "
             "the base model's module or its state_dict()"
         )
-    state = parameters_of(run.base_state) or {}
-    for name, shape in shapes.items():
-        if name not in state or state[name].shape != shape:
-            got = f"shape {tuple(state[name].shape)}" if name in state else "none"
+    state = check_state(
+        f"runs[{index}].base_state",
+        parameters_of(run.base_state),
+        like,
+        hint="use a method that starts afresh, e.g. Distill, for a base model of another shape or "
+        "with other classes",
+    )
+    return {name: value.cpu() for name, value in state.items()}
+
+
+def check_state(
+    name: str, state: Any, like: State, *, hint: str = "give a state of this module's networks"
+) -> State:
+    """Return the tensors of a state that a module has, in the module's precision."""
+    given = state if isinstance(state, Mapping) else {}
+    for key, value in like.items():
+        found = given.get(key)
+        if not isinstance(found, Tensor) or found.shape != value.shape:
+            got = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else "none"
+            if found is not None and not isinstance(found, Tensor):
+                got = f"a {type(found).__name__} in place of a tensor"
             raise InvalidInputError(
-                f"runs[{index}].base_state must be of the same architecture: {name!r} must have "
-                f"shape {tuple(shape)}, got {got}; use a method that starts afresh, e.g. Distill, "
-                "for a base model of another shape or with other classes"
+                f"{name} must be of the same architecture: {key!r} must have shape "
+                f"{tuple(value.shape)}, got {got}; {hint}"
             )
-    return {name: state[name].detach().cpu() for name in shapes}
+    return {key: given[key].detach().to(value.dtype) for key, value in like.items()}
 
 
 def parameters_of(given: Mapping[str, Tensor] | nn.Module | None) -> State | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -15,10 +16,18 @@ from holdfast.nn._draws import NetworkRandomness
 from holdfast.nn._traced import TracedGradient
 from holdfast.nn.optimizers import Optimizer
 
-__all__ = ["Loss", "Stack", "State", "forward"]
+__all__ = ["Loss", "Stack", "State", "forward", "quiet_vmap"]
 
 State = dict[str, Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@contextmanager
+def quiet_vmap() -> Iterator[None]:
+    """Leave out ``vmap``'s remark that it runs an operation network by network."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop because")
+        yield
 
 
 def forward(module: nn.Module, states: State, x: Tensor, *, stacked: bool) -> Tensor:

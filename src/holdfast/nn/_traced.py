@@ -73,6 +73,8 @@ def _record(gradient: Gradient, *arguments: Any) -> Gradient:
 def _cleaned(recording: fx.GraphModule) -> fx.GraphModule:
     """Drop operations that change nothing, and put the others into faster forms."""
     graph = recording.graph
+    if any(_writes(node) for node in graph.nodes):
+        return recording  # what is a copy, and when a value is read, matters then
     for change in (_skip, _turn_product, _undo_transposes, _add_within_product):
         for node in list(graph.nodes):
             if node.op == "call_function":
@@ -80,6 +82,12 @@ def _cleaned(recording: fx.GraphModule) -> fx.GraphModule:
     graph.eliminate_dead_code()
     recording.recompile()
     return recording
+
+
+def _writes(node: fx.Node) -> bool:
+    """Whether an operation changes a tensor in place."""
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and schema.is_mutable
 
 
 def _skip(graph: fx.Graph, node: fx.Node) -> None:

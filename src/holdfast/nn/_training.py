@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from holdfast._method import Method
-from holdfast.nn._fresh import FreshStates, ModuleSource, new_module
-from holdfast.nn._stack import Loss, Stack, State
+from holdfast.nn._fresh import FreshStates, ModuleSource, loadable, new_module
+from holdfast.nn._stack import Loss, Stack, State, quiet_vmap
 from holdfast.nn.losses import soft_brier, soft_cross_entropy
 from holdfast.nn.optimizers import Optimizer
 
@@ -63,10 +63,12 @@ class Task:
         base = self.base
         if base is None or "start" not in self.method.changes:
             return fresh
-        return {
+        blended = {
             name: self.method.start(value, base[name]) if value.is_floating_point() else base[name]
             for name, value in fresh.items()
+            if name in base
         }
+        return {**fresh, **blended}  # buffers that are not saved are the module's own
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -167,6 +169,7 @@ class _Slot:
         return cls(task, member, np.random.default_rng(seeds[0]), generator)
 
 
+@quiet_vmap()
 def train(
     source: ModuleSource,
     pool: Tensor,
@@ -255,7 +258,7 @@ def _outcome(stack: Stack, i: int, slot: _Slot, status: str, recipe: Recipe) -> 
     state = None
     if status != "diverged":
         best = slot.best_state if recipe.restore_best else None
-        state = {k: v.cpu() for k, v in (best or stack.state(i)).items()}
+        state = loadable(stack.module, best or stack.state(i))
     return Outcome(
         slot.task.index,
         state,

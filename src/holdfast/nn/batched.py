@@ -14,14 +14,20 @@ from torch import Tensor, nn
 
 from holdfast._validation import check_choice, check_count
 from holdfast.exceptions import InvalidInputError
-from holdfast.nn._fresh import FreshStates, ModuleSource, new_module, tensors_of
+from holdfast.nn._fresh import (
+    FreshStates,
+    ModuleSource,
+    distinct_tensors_of,
+    new_module,
+    saved_tensors_of,
+)
 from holdfast.nn._outcomes import Collector, FittedNetwork, TrainingWarning
 from holdfast.nn._probe import Probe, capacity, probe
-from holdfast.nn._runs import Run, as_rows, check_labels, check_runs, task_of
+from holdfast.nn._runs import Run, as_rows, check_labels, check_runs, check_state, task_of
 from holdfast.nn._stack import forward
 from holdfast.nn._training import LOSSES, Recipe, Task
 from holdfast.nn._workers import train_groups, train_in_processes
-from holdfast.nn.optimizers import Adam, Optimizer
+from holdfast.nn.optimizers import Optimizer, check_optimizer
 
 __all__ = ["FittedNetwork", "Run", "TrainingWarning", "fit_many", "predict_many"]
 
@@ -130,15 +136,15 @@ def fit_many(
     (4, 300, 2)
     """
     _check_options(batch_size, max_epochs, patience, loss, stacking, precision, n_jobs)
+    optimizer = check_optimizer(optimizer)
     device = torch.device(device)
     built = new_module(module).to(device)
     pool = as_rows(X, built)
     runs = check_runs(runs, len(pool), patience)
     found = probe(built, pool[torch.as_tensor(np.asarray(runs[0].rows)[:batch_size])].to(device))
     labels = check_labels(y, runs, len(pool), found.n_classes)
-    shapes = {name: value.shape for name, value in tensors_of(built).items()}
-    tasks = [task_of(i, run, labels, found.n_classes, shapes, pool) for i, run in enumerate(runs)]
-    optimizer = optimizer or Adam()
+    like = saved_tensors_of(built)
+    tasks = [task_of(i, run, labels, found.n_classes, like, pool) for i, run in enumerate(runs)]
     n_workers = _n_workers(n_jobs, len(tasks), device)
     at_once = capacity(found, device, n_moments=optimizer.n_moments, n_workers=n_workers)
     stacked = _use_stacking(stacking, found, at_once)
@@ -186,6 +192,11 @@ def predict_many(
     -------
     ndarray of shape (M, n, K)
 
+    Raises
+    ------
+    InvalidInputError
+        For no states, or one of another architecture.
+
     Examples
     --------
     >>> linear = torch.nn.Linear(3, 2)
@@ -194,10 +205,15 @@ def predict_many(
     """
     built = new_module(module).to(torch.device(device)).eval()
     pool = as_rows(X, built)
+    if not len(states):
+        raise InvalidInputError("states must be one or more, got none; give those of `fit_many`")
+    saved = saved_tensors_of(built)
+    like = {name: value for name, value in distinct_tensors_of(built).items() if name in saved}
     results = []
     with torch.no_grad():
-        for state in states:
-            on_device = {name: value.to(device)[None] for name, value in state.items()}
+        for i, state in enumerate(states):
+            known = check_state(f"states[{i}]", state, like)
+            on_device = {name: value.to(device)[None] for name, value in known.items()}
             blocks = [
                 forward(built, on_device, block[None].to(device), stacked=False)[0]
                 for block in pool.split(_block_rows(pool))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from numbers import Real
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+from holdfast.exceptions import InvalidInputError
+
+__all__ = ["SGD", "Adam", "Optimizer", "check_optimizer"]
 
 
 @dataclass(frozen=True)
@@ -123,3 +127,38 @@ class SGD:
 
 
 Optimizer = Adam | SGD
+
+
+def check_optimizer(optimizer: Any) -> Optimizer:
+    """Return an optimizer whose settings are in range, ``Adam()`` for None."""
+    if optimizer is None:
+        return Adam()
+    if not isinstance(optimizer, Optimizer):
+        raise InvalidInputError(
+            f"optimizer must be holdfast.nn.Adam or SGD, got {optimizer!r:.60}; give e.g. "
+            "Adam(lr=1e-3)"
+        )
+    name = type(optimizer).__name__
+    _check_number(f"{name}.lr", optimizer.lr)
+    _check_number(f"{name}.weight_decay", optimizer.weight_decay)
+    if isinstance(optimizer, Adam):
+        _check_number("Adam.eps", optimizer.eps)
+        for beta in optimizer.betas:
+            _check_number("each of Adam.betas", beta, below=1, hint="give e.g. (0.9, 0.999)")
+    else:
+        _check_number("SGD.momentum", optimizer.momentum, hint="give e.g. 0.9")
+        if optimizer.nesterov and not optimizer.momentum:
+            raise InvalidInputError(
+                "SGD.momentum must be above 0 with nesterov=True, got 0; give e.g. 0.9"
+            )
+    return optimizer
+
+
+def _check_number(
+    name: str, value: Any, *, below: float = math.inf, hint: str = "give e.g. 0.001"
+) -> None:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 <= value < below:
+        raise InvalidInputError(
+            f"{name} must be a number of at least 0 and below {below:g}, got {value!r}; {hint}"
+        )
