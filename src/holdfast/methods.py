@@ -210,9 +210,11 @@ class Mixup(Method):
         self, rng: np.random.Generator, n_batches: int, batch_size: int
     ) -> dict[str, NDArray[Any]]:
         """Return a weight of shape (n_batches,) and partners of shape (n_batches, batch_size)."""
-        orders = np.tile(np.arange(batch_size), (n_batches, 1))
-        partner = rng.permuted(orders, axis=1)
-        weight = rng.beta(self.alpha, self.alpha, n_batches) if self.alpha else np.ones(n_batches)
+        partner = np.tile(np.arange(batch_size), (n_batches, 1))
+        weight = np.ones(n_batches)
+        if self.alpha:  # without, nothing is drawn: the orders to come are those of plain training
+            partner = rng.permuted(partner, axis=1)
+            weight = rng.beta(self.alpha, self.alpha, n_batches)
         return {"weight": weight.astype(np.float32), "partner": partner}
 
     def batch(self, x: Any, target: Any, drawn: dict[str, Any]) -> tuple[Any, Any]:
