@@ -379,7 +379,7 @@ def test_branches_on_values_are_run_one_by_one(when):
 
 def scaled_copy(net, x):
     h = net.a(x)
-    return net.out(h * 0.5 + h.clone().mul_(2))
+    return net.out(h.clone().mul_(2) + h * 0.5)
 
 
 def detached_copy(net, x):
