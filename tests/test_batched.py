@@ -19,6 +19,7 @@ from holdfast.methods import (  # noqa: E402
     CoDistillation,
     Cold,
     Distill,
+    Ensemble,
     Interpolate,
     LabelSmoothing,
     Mixup,
@@ -663,6 +664,10 @@ def test_a_module_that_cannot_be_drawn_afresh():
         ({"base_proba": BASE[:5]}, "must have the same number of rows"),
         ({"base_proba": 3 * BASE}, "base_proba"),
         ({"method": Warm(), "base_state": None}, "base_state must be given for the method warm"),
+        (
+            {"method": Ensemble(2, of=Distill(0.5)), "base_proba": None},
+            "base_proba must be given for the method ensemble",
+        ),
         (
             {"method": Warm(), "base_state": FullyConnected(5, 3, width=9)},
             r"'output\.weight' must have shape \(2, 9\), got shape \(3, 9\)",

@@ -14,7 +14,7 @@ from holdfast import LowChurnClassifier, load_model, save_model  # noqa: E402
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError  # noqa: E402
 from holdfast.learners import learner_of  # noqa: E402
 from holdfast.learners._skorch import network_of_skorch  # noqa: E402
-from holdfast.learners._torch import parameters_of  # noqa: E402
+from holdfast.learners._torch import deployed_network  # noqa: E402
 from holdfast.methods import (  # noqa: E402
     Average,
     Cold,
@@ -326,7 +326,7 @@ def test_methods_that_need_the_base_s_parameters(method):
 def test_other_classes_give_no_start():
     other = network().fit(X[SEEN], np.where(SEEN[SEEN], Y[SEEN], "never"))
     other.classes_ = np.array(["no", "perhaps"])
-    assert parameters_of(other, CLASSES) == (None, None)
+    assert deployed_network(other, CLASSES) == (None, None)
     assert low_churn(other).fit(X, Y).path_.labels == ("cold", "distill(lam=0.5)")
 
 
@@ -379,7 +379,7 @@ def test_a_skorch_classifier_takes_part():
     model.fit(X, POSITIONS, seen_by_base=SEEN)
     assert model.path_.labels == ("cold", "warm", "distill(lam=0.5)")
     assert model.comparison_.churn_rate <= 0.1
-    ours, _ = parameters_of(base, np.array([0, 1]))
+    ours, _ = deployed_network(base, np.array([0, 1]))
     for name, value in base.module_.state_dict().items():
         torch.testing.assert_close(ours[name], value)
 

@@ -19,7 +19,7 @@ from holdfast.learners._skorch import is_skorch, network_of_skorch
 from holdfast.nn import FittedNetwork, NetworkClassifier, Run
 from holdfast.nn._fresh import tensors_of
 
-__all__ = ["TorchLearner", "parameters_of"]
+__all__ = ["TorchLearner", "deployed_network"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class TorchLearner:
             whole = clone(estimator)
             whole.steps = [*whole.steps[:-1], (whole.steps[-1][0], final)]
         seed = random_state if final.random_state is None else final.random_state
-        state, head = parameters_of(base_model, classes)
+        state, head = deployed_network(base_model, classes)
         return cls(whole, seed, state, head)
 
     @property
@@ -172,7 +172,7 @@ def _raise_interrupted(trained: Sequence[FittedNetwork]) -> None:
         raise KeyboardInterrupt
 
 
-def parameters_of(
+def deployed_network(
     model: Any, classes: NDArray[Any]
 ) -> tuple[dict[str, Tensor] | None, Pipeline | None]:
     """Return the parameters of a deployed network, and the transformers before it.

@@ -254,6 +254,11 @@ def _target(
             name = f"runs[{index}].base_proba"
             base = _columns(name, run.base_proba, n_classes, allow_missing=True)
             check_same_length(**{f"runs[{index}].rows": rows, name: base})
+        elif run.method.trained.lam:
+            raise InvalidInputError(
+                f"runs[{index}].base_proba must be given for the method {run.method}, which learns "
+                "from it, got None; give the base model's probabilities for the training rows"
+            )
         target = run.method.trained.target(labels[rows], base, classes)
     check_same_length(**{f"runs[{index}].rows": rows, f"runs[{index}].target": target})
     if run.sample_weight is None:
