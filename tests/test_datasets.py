@@ -1,6 +1,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -12,9 +14,10 @@ import sklearn.datasets
 
 from holdfast import datasets
 from holdfast._data_folder import file_hash
+from holdfast._hugging_face import HUB
 from holdfast._openml import REGISTRY, OpenML
 from holdfast.datasets import content_hash, load
-from holdfast.exceptions import InvalidInputError
+from holdfast.exceptions import InvalidInputError, MissingExtraError
 from holdfast.tables import write_table
 
 needs_data = pytest.mark.skipif(
@@ -299,12 +302,19 @@ def test_texts_of_a_folder(tmp_path, monkeypatch):
     assert load(path).text == ()
 
 
-@pytest.mark.parametrize("name", ["imdb", "TREC", "ag-news"])
-def test_texts_need_a_folder(no_folder, name):
-    bare = name.lower().replace("-", "_")
-    match = f"data set '{bare}' must come from a folder, .* set HOLDFAST_DATA .* with text="
-    with pytest.raises(InvalidInputError, match=match):
-        load(name)
+@pytest.mark.parametrize("name", ["imdb", "TREC", "ag-news", "SVHN", "emnist-digits", "celeba"])
+def test_some_sets_need_an_extra(no_folder, monkeypatch, tmp_path, name):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingExtraError, match=r"needs huggingface_hub, .*'holdfast\[hub\]'"):
+        load(name, data_home=tmp_path)
+
+
+def test_importing_does_not_load_what_the_extra_brings():
+    code = "import sys, holdfast.datasets; print({'datasets', 'huggingface_hub'} & {*sys.modules})"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "set()"
 
 
 def test_columns_of_text_are_a_kind_of_their_own(tmp_path, table):
@@ -619,6 +629,8 @@ def test_content_hash_sees_values_not_types(table):
 
 
 def test_registry_names_are_aliases_of_nothing_else():
-    known = {*datasets.BUNDLED, *REGISTRY}
+    known = {*datasets.BUNDLED, *REGISTRY, *HUB}
     assert not known & set(datasets.ALIASES)
+    assert set(datasets.ALIASES.values()) <= known | {"weather_noaa"}
+    assert len(known) == len(datasets.BUNDLED) + len(REGISTRY) + len(HUB)
     assert len({entry.data_id for entry in REGISTRY.values()}) == len(REGISTRY)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["Images", "images_hash", "images_of_table", "read_images"]
+__all__ = ["PARTS", "Images", "images_hash", "images_of_table", "read_idx_images", "read_images"]
 
 PARTS = ("train", "test")
 
@@ -89,6 +91,45 @@ def _channels_first(images: NDArray[Any]) -> NDArray[np.uint8]:
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise ValueError(f"images of {images.dtype} and shape {images.shape}")
     return images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+
+
+def read_idx_images(parts: Sequence[tuple[Path, Path]]) -> Images:
+    """Read images and labels from gzipped files in the format of MNIST.
+
+    Parameters
+    ----------
+    parts : sequence of (Path, Path)
+        The files of the images (n, height, width) and of the labels (n,), uint8, of the training
+        and of the test part.
+
+    Raises
+    ------
+    InvalidInputError
+        When a file cannot be read or the arrays do not fit together.
+    """
+    try:
+        arrays: dict[str, NDArray[np.uint8]] = {}
+        for part, (images, labels) in zip(PARTS, parts, strict=True):
+            arrays |= {f"x_{part}": _read_idx(images), f"y_{part}": _read_idx(labels)}
+        return _joined(arrays)
+    except (OSError, ValueError, TypeError, IndexError, EOFError, zlib.error) as error:
+        listed = ", ".join(str(path) for pair in parts for path in pair)
+        raise InvalidInputError(
+            f"{listed} must hold gzipped images of uint8 (n, height, width) with one label each in "
+            f"the format of MNIST, got {type(error).__name__}: {error}; clear the cache and load "
+            "them again"
+        ) from error
+
+
+def _read_idx(path: Path) -> NDArray[np.uint8]:
+    with gzip.open(path) as file:
+        content = file.read()
+    # Two zeros, 8 for uint8, the number of dimensions, each of them in four bytes, the values.
+    if content[:3] != b"\0\0\x08":
+        raise ValueError(f"{path.name} that starts with {content[:3]!r}")
+    n_dimensions = content[3]
+    shape = np.frombuffer(content, ">u4", n_dimensions, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * n_dimensions).reshape(shape)
 
 
 def images_of_table(

@@ -41,6 +41,8 @@ REGISTRY = {
     "electricity": OpenML(151),
     "elevators": OpenML(846),
     "fashion_mnist": OpenML(40996, image_shape=(1, 28, 28), n_train=60_000),
+    "kmnist": OpenML(41982, image_shape=(1, 28, 28), n_train=60_000),
+    "kuzushiji_49": OpenML(41991, image_shape=(1, 28, 28), n_train=232_365),
     "letter": OpenML(6),
     "magic04": OpenML(1120),
     "mnist": OpenML(554, image_shape=(1, 28, 28), n_train=60_000),

@@ -1,8 +1,9 @@
 """Real data by name or by path.
 
 Names are looked up, in this order, among the sets that scikit-learn carries, in the folder that the
-environment variable `HOLDFAST_DATA` names, and on OpenML. Most are tables; some are images
-(`fashion_mnist`, `mnist`, `cifar10`) or texts (`ag_news`, `imdb`, `trec`, from the folder only).
+environment variable `HOLDFAST_DATA` names, and on OpenML or Hugging Face. Most are tables; others
+are images (`mnist`, `kmnist`, `emnist_letters`, `svhn`, `cifar10`, `celeba_smiling` and the like)
+or texts (`ag_news`, `imdb`, `trec`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast._data_folder import (
-    DATA_VARIABLE,
-    FolderEntry,
-    checked_hash,
-    file_hash,
-    read_manifest,
+from holdfast._data_folder import FolderEntry, checked_hash, file_hash, read_manifest
+from holdfast._hugging_face import (
+    CELEBA_ATTRIBUTES,
+    HUB,
+    celeba_name,
+    fetch_files,
+    files_hash,
+    read_hub_images,
+    read_hub_texts,
 )
 from holdfast._images import Images, images_hash, images_of_table, read_images
 from holdfast._openml import REGISTRY, check_recorded_hash, fetch
@@ -35,20 +39,21 @@ from holdfast.tables import TABLE_SUFFIXES, ordinary_columns, read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Dataset", "TrainTest", "content_hash", "load"]
+__all__ = ["CELEBA_ATTRIBUTES", "Dataset", "TrainTest", "content_hash", "load"]
 
 BUNDLED = ("breast_cancer", "digits", "iris", "wine")
 ALIASES = {
     "agnews": "ag_news",
     "bank": "bank_marketing",
     "cifar_10": "cifar10",
+    "cifar_100": "cifar100",
     "eeg": "eeg_eye_state",
+    "k49": "kuzushiji_49",
+    "kuzushiji_mnist": "kmnist",
     "magic": "magic04",
     "phishing": "phishing_websites",
     "weather": "weather_noaa",
 }
-# No public copy of these can be fetched by name and checked.
-TEXTS = ("ag_news", "imdb", "trec")
 USUAL_TARGETS = ("target", "label", "class")
 
 
@@ -156,7 +161,8 @@ def load(
         A name (the error for an unknown one lists them), or a file as for `tables.read_table`.
     target : str, optional
         The label's column. By default the one that belongs to the name; for a file `target`,
-        `label` or `class`, whichever is there. Images have only theirs.
+        `label` or `class`, whichever is there. Images have only theirs, but `celeba` has forty:
+        `target="Male"` or the name `celeba_male`, by default `Smiling`.
     text : str or sequence of str
         Columns of free text, which are no categories; sets known as text need none named.
     data_home : path-like, optional
@@ -170,8 +176,10 @@ def load(
     ------
     InvalidInputError
         For an unknown name, no network, a file that cannot be read or is not the one its manifest
-        describes, a set of texts without a folder that has it, a column of text that is not there,
-        a target that is missing, has missing values or a single class.
+        describes, a public copy that is not as expected, a column of text that is not there, a
+        target that is missing, has missing values or a single class.
+    MissingExtraError
+        For a set of Hugging Face without the libraries that read it (the extra `hub`).
 
     Notes
     -----
@@ -180,9 +188,20 @@ def load(
     against a hash in this module where one is known): that shows that the data are the same as
     then, not that they were right then; a first download is as good as OpenML's own checksum.
 
+    The files of Hugging Face are compared with the hash recorded likewise; most are of one commit,
+    which cannot change. They are only ever read as data, no code of theirs runs.
+
     OpenML has images as tables without a split. Their rows are taken to be in the order of the
-    original files: 60,000 (MNIST, Fashion-MNIST) or 50,000 (CIFAR-10) for training, then 10,000 for
-    testing. Each load reads text: a minute or two, and eight bytes a pixel.
+    original files: 60,000 (MNIST, Fashion-MNIST, Kuzushiji-MNIST), 50,000 (CIFAR-10) or 232,365
+    (Kuzushiji-49) for training, the rest for testing. Each load reads text: a minute or two (four
+    times that for Kuzushiji-49), and eight bytes a pixel.
+
+    Hugging Face has CIFAR-100 (with the hundred fine labels), SVHN (the cropped digits, without the
+    extra ones), EMNIST (each of its six sets; the images lie on their side, as in the original
+    files; `emnist_bymerge` is `emnist_byclass` with its classes merged) and CelebA. CelebA's faces
+    are cropped to the central square and resized to 64 × 64, since the originals would fill 20 GB;
+    y is 1 where the attribute is there; its validation part is left out; each load reads the files
+    again, for minutes.
 
     Examples
     --------
@@ -197,17 +216,24 @@ def load(
     name = str(name_or_path).lower().replace("-", "_")
     name = ALIASES.get(name, name)
     manifest = read_manifest()
-    check_choice("name_or_path", name, sorted({*BUNDLED, *REGISTRY, *TEXTS, *manifest}))
+    if name == "celeba" and name not in manifest:
+        name = celeba_name(check_choice("target", target or "Smiling", CELEBA_ATTRIBUTES))
+    check_choice("name_or_path", name, _known_names(name, manifest))
     if name in BUNDLED:
         return _bundled(name, target, text)
     if name in manifest:
         return _from_folder(manifest[name], target, text)
-    if name in TEXTS:
-        raise InvalidInputError(
-            f"data set {name!r} must come from a folder, got none that has it; set {DATA_VARIABLE} "
-            "to a folder that has it, or load a table by its path and name the column with text="
-        )
-    return _from_openml(name, target, text, data_home)
+    if name in REGISTRY:
+        return _from_openml(name, target, text, data_home)
+    return _from_hugging_face(name, target, text, data_home)
+
+
+def _known_names(name: str, manifest: Iterable[str]) -> list[str]:
+    """Return the names to choose from; CelebA's forty only where `name` is meant as one."""
+    names = {*BUNDLED, *REGISTRY, *HUB, "celeba"}
+    if not name.startswith("celeba_"):
+        names -= {celeba_name(attribute) for attribute in CELEBA_ATTRIBUTES}
+    return sorted({*names, *manifest})
 
 
 def _looks_like_a_file(path: Path) -> bool:
@@ -278,21 +304,27 @@ def _image_dataset(
     *,
     source: str,
     sha256: str,
+    label: str = "target",
 ) -> Dataset:
-    if text:
-        got = ", ".join(map(repr, text))
-        raise InvalidInputError(f"text must be left out for images, got {got}; drop it")
     return Dataset(
         name=name,
         X=images.X,
         y=_target(name, images.y),
-        target=check_choice("target", target or "target", ["target"]),
+        target=_image_target(target, text, label),
         numeric=(),
         categorical=(),
         split=images.split,
         source=source,
         sha256=sha256,
     )
+
+
+def _image_target(target: str | None, text: Sequence[str], label: str = "target") -> str:
+    """Return the target of images, which have no other and no text."""
+    if text:
+        got = ", ".join(map(repr, text))
+        raise InvalidInputError(f"text must be left out for images, got {got}; drop it")
+    return check_choice("target", target or label, [label])
 
 
 def _bare(column: str) -> str:
@@ -433,3 +465,38 @@ def _text_digest(values: pd.Series) -> bytes:
     texts = values.astype(object).map(str, na_action="ignore")
     codes, distinct = pd.factorize(texts, sort=True)  # -1 where missing
     return json.dumps(list(distinct)).encode() + codes.astype("<i8").tobytes()
+
+
+# --- Hugging Face --------------------------------------------------------------------------------
+
+
+def _from_hugging_face(
+    name: str,
+    target: str | None,
+    text: Sequence[str],
+    data_home: str | os.PathLike[str] | None,
+) -> Dataset:
+    from sklearn.datasets import get_data_home
+
+    known, home = HUB[name], get_data_home(data_home)
+    if not known.text:
+        _image_target(target, text, known.target)  # before a download that may be long
+    files = fetch_files(name, home)
+    content = read_hub_texts(name, files) if known.text else read_hub_images(name, files)
+    source, sha256 = f"Hugging Face {known.repository}@{known.revision}", files_hash(files)
+    record = Path(home) / "holdfast" / f"{name}-{known.revision}.sha256"
+    check_recorded_hash(name, sha256, record, pinned=None)
+    if isinstance(content, Images):
+        return _image_dataset(
+            name, content, target, text, source=source, sha256=sha256, label=known.target
+        )
+    return _dataset(
+        name,
+        content,
+        target or known.target,
+        source=source,
+        sha256=sha256,
+        drop=["split"],
+        text=text or ("text",),
+        split=content["split"].to_numpy(dtype=str),
+    )
