@@ -137,6 +137,19 @@ def test_averages_and_overrides_are_what_they_serve():
     assert found.to_frame()["of"].tolist()[1:4] == ["cold", "distill(lam=0.5)", "cold"]
 
 
+def test_an_override_is_by_all_that_is_served_otherwise():
+    forest = RandomForestClassifier(5, random_state=0)
+    several = [Ensemble(3), Average(0.3), Average(0.3, of=Ensemble(3))]
+    found, base = path_beside_base(
+        forest, [Cold(), *several, *(Override(0.1, of=method) for method in several)]
+    )
+    for new, override in zip(found.proba[1:4], found.proba[4:], strict=True):
+        surer = new.max(axis=1) - new[np.arange(50), base.pred] > 0.1
+        assert (override.argmax(axis=1) == np.where(surer, new.argmax(axis=1), base.pred)).all()
+    for candidate, proba in zip(found.candidates, found.proba, strict=True):
+        np.testing.assert_allclose(candidate.estimator.predict_proba(X[100:]), proba)
+
+
 @pytest.mark.parametrize(
     ("estimator", "method", "match"),
     [

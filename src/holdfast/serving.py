@@ -63,12 +63,21 @@ def serve(
     base_model : BaseModel, optional
     base_weight : float
     threshold : float, optional
-        Of an override of the base model by the one estimator.
+        Of an override of the base model by what is served otherwise.
     """
     n = len(estimators)
     if threshold is not None and base_model is not None:
-        model = OverrideClassifier(estimators[0], base_model, threshold, classes)
-        return Served(model, "the base model and one new model, which overrides it where surer")
+        new = serve(
+            estimators,
+            weights,
+            classes,
+            average_in=average_in,
+            base_model=base_model,
+            base_weight=base_weight,
+        )
+        model = OverrideClassifier(new.model, base_model, threshold, classes)
+        what = "one new model, which overrides" if n == 1 else f"{n} new models, which override"
+        return Served(model, f"the base model and {what} it where surer")
     if n == 1 and not base_weight:
         return Served(estimators[0], "one model")
     if average_in == "log_odds" and not base_weight:
@@ -105,14 +114,17 @@ def served_proba(
     base_weight : float
         Rows for which the base model has no usable prediction get the average of the others.
     threshold : float, optional
-        Of an override by the one model there is.
+        Of an override of the base model by what is served otherwise.
 
     Returns
     -------
     ndarray of shape (n, K)
     """
     if threshold is not None and base is not None:
-        return override_proba(proba[0], base.pred, threshold)
+        new = served_proba(
+            proba, weights, average_in=average_in, base=base, base_weight=base_weight
+        )
+        return override_proba(new, base.pred, threshold)
     if not base_weight or base is None:
         return proba[0] if len(proba) == 1 else mix(proba, weights, average_in)
     stacked = np.concatenate([proba, base.matched.proba[None]])
