@@ -46,7 +46,9 @@ ORDER = [
     "_data_folder",
     "_images",
     "_openml",
+    "_hugging_face",
     "datasets",
+    "bench",
     "cli",
 ]
 ROOT = Path(holdfast.__file__).parent

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from holdfast.cli.bench import bench
 from holdfast.cli.compare import compare
 from holdfast.cli.demo import demo
 from holdfast.cli.predict import predict
@@ -35,6 +36,9 @@ def _show_version(value: bool) -> None:
 
         typer.echo(f"holdfast {__version__}")
         raise typer.Exit
+
+
+app.add_typer(bench)
 
 
 @app.callback()

@@ -26,7 +26,7 @@ from torch import Tensor
 from holdfast.nn._fresh import ModuleSource
 from holdfast.nn._training import Outcome, Recipe, Task, train
 
-__all__ = ["train_groups", "train_in_processes"]
+__all__ = ["keep_freed_memory", "train_groups", "train_in_processes"]
 
 POLL_SECONDS = 0.1
 IDLE_SECONDS = 300  # after which a process that has nothing to do ends
@@ -164,7 +164,7 @@ def _tensors(state: Any) -> Any:
 def _work(source: ModuleSource, recipe: Recipe, groups: Groups, folder_name: str) -> None:
     folder = Path(folder_name)
     torch.set_num_threads(1)
-    _keep_freed_memory()
+    keep_freed_memory()
     with warnings.catch_warnings():
         # The rows are read only, which is all that they are needed for.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -199,7 +199,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let malloc keep what is freed: every step asks for the same tensors again.
 
     Handing them back to the system and having their pages cleared anew took half of the time.

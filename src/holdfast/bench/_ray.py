@@ -1,0 +1,94 @@
+"""Workers on a Ray cluster that is there already; trials of a node that dies are run elsewhere."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast._validation import require
+from holdfast.bench._local import work_alone
+from holdfast.bench.data import Source, read
+from holdfast.bench.runner import Job, Result
+from holdfast.exceptions import InvalidInputError
+
+__all__ = ["RayWorkers"]
+
+AHEAD = 2  # jobs handed out for each core, so that none waits for the next
+RETRIES = 5  # of a trial whose node or process died
+CONNECT_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class RayWorkers:
+    """Runs jobs as Ray tasks of one core each, on data sets that this process loads.
+
+    Parameters
+    ----------
+    address : str
+        Of a running cluster, as `ray.init` takes it: ``host:port``, ``ray://host:port`` or
+        ``auto``.
+    """
+
+    address: str
+
+    def run(self, jobs: Iterator[Job]) -> Iterator[Result]:
+        """Yield the result of each job as it comes.
+
+        Raises
+        ------
+        MissingExtraError
+            Without Ray.
+        InvalidInputError
+            When the cluster cannot be reached, or is lost.
+        """
+        ray = require("ray", extra="ray", purpose="--ray")
+        joined = not ray.is_initialized()
+        if joined:
+            _connect(ray, self.address)
+        try:
+            yield from _results(ray, jobs)
+        finally:
+            if joined:
+                ray.shutdown()
+
+
+def _connect(ray: Any, address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if host and port.isdigit():  # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        raise InvalidInputError(
+            f"--ray must be the address of a running Ray cluster, got {address} ({reason}); start "
+            "one with: ray start --head"
+        ) from error
+
+
+def _results(ray: Any, jobs: Iterator[Job]) -> Iterator[Result]:
+    task = ray.remote(num_cpus=1, max_retries=RETRIES)(work_alone)
+    shared: dict[Source, Any] = {}
+    pending: dict[Any, Job] = {}
+    while True:
+        room = max(1, int(ray.cluster_resources().get("CPU", 1))) * AHEAD
+        while len(pending) < room and (job := next(jobs, None)) is not None:
+            if job.source not in shared:
+                shared[job.source] = ray.put(read(job.source))
+            n_gpus = float(job.device.startswith("cuda"))
+            pending[task.options(num_gpus=n_gpus).remote(job, shared[job.source])] = job
+        if not pending:
+            return
+        done, _ = ray.wait(list(pending), num_returns=1)
+        for reference in done:
+            yield _result(ray, reference, pending.pop(reference))
+
+
+def _result(ray: Any, reference: Any, job: Job) -> Result:
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().split("\n")[0][:300]
+        return Result(job, error=f"{job.trial} must be finished by a node of the cluster: {reason}")

@@ -1,0 +1,150 @@
+"""Data sets as a benchmark uses them: by name or by file, made ready for a kind of model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    from holdfast.datasets import Dataset
+
+__all__ = ["BenchData", "Source", "data_of", "read"]
+
+HASH_LENGTH = 16
+FITTING = {"images": "convnet or resnet", "table": "fcn or a booster", "texts": "transformer"}
+# What each kind of data can be made into.
+ENCODINGS = {
+    "images": ("images", "numbers"),
+    "table": ("numbers", "trees"),
+    "texts": ("tokens",),
+}
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """Where a data set comes from.
+
+    Attributes
+    ----------
+    name : str
+        As `datasets.load` takes it: a name, or the path of a file.
+    target : str or None
+        The label's column, where it is not the usual one.
+    """
+
+    name: str
+    target: str | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file rather than a name."""
+        return Path(self.name).suffix != ""
+
+    @property
+    def label(self) -> str:
+        """What the data set is called in results."""
+        return Path(self.name).name.partition(".")[0] if self.is_file else self.name
+
+
+@dataclass(frozen=True, eq=False)
+class BenchData:
+    """A data set whose labels are positions and whose parts are fixed.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"table", "images", "texts"}
+    X : data frame of n rows, or ndarray of uint8, shape (n, channels, height, width)
+    y : ndarray of shape (n,)
+        Positions of the labels among `classes`.
+    classes : ndarray of shape (K,)
+    train, test : ndarray of int
+        The standard split, else a fixed one of 2:1.
+    sha : str
+        Short hash of the data.
+    """
+
+    name: str
+    kind: str
+    X: Any
+    y: NDArray[np.intp]
+    classes: NDArray[Any]
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    sha: str
+
+    def check_encoding(self, encoding: str) -> None:
+        """Raise unless the data can be made ready in this way."""
+        if encoding not in ENCODINGS[self.kind]:
+            kind = {"table": "a table", "images": "images", "texts": "texts"}[self.kind]
+            raise InvalidInputError(
+                f"--network must suit {self.name}, which is {kind}, got one that takes {encoding}; "
+                f"choose {FITTING[self.kind]}"
+            )
+
+    def ready(self, encoding: str, fitted_on: NDArray[np.intp], rows: NDArray[np.intp]) -> Any:
+        """Return some rows as numbers; what has to be learned for that is learned elsewhere.
+
+        Parameters
+        ----------
+        encoding : {"numbers", "images", "tokens", "trees"}
+        fitted_on : ndarray of int
+            Rows from which means, categories and words are taken.
+        rows : ndarray of int
+        """
+        self.check_encoding(encoding)
+        encoder = self._encoder(encoding).fit(self._take(fitted_on))
+        found = encoder.transform(self._take(rows))
+        found = found.toarray() if hasattr(found, "toarray") else found
+        return found.astype(np.float32) if encoding == "numbers" else found
+
+    def _encoder(self, encoding: str) -> Any:
+        from holdfast.preprocessing import ScaledImages, TokenIds, preprocessor
+
+        if self.kind == "images":
+            return ScaledImages()
+        if self.kind == "texts":
+            return TokenIds()
+        return preprocessor(self.X, kind="trees" if encoding == "trees" else "linear")
+
+    def _take(self, rows: NDArray[np.intp]) -> Any:
+        return self.X[rows] if self.kind == "images" else self.X.iloc[rows]
+
+
+def data_of(dataset: Dataset, name: str) -> BenchData:
+    """Return a loaded data set as a benchmark uses it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    name : str
+        What it is called in results.
+    """
+    kind = "images" if isinstance(dataset.X, np.ndarray) else "texts" if dataset.text else "table"
+    X = dataset.X
+    if kind == "texts":
+        if len(dataset.text) > 1 or dataset.numeric or dataset.categorical:
+            raise InvalidInputError(
+                f"{name} must have one column of text and no other, got "
+                f"{', '.join(map(str, X.columns))}; drop the others"
+            )
+        X = X[list(dataset.text)]
+    classes, y = np.unique(dataset.y, return_inverse=True)
+    parts = dataset.train_test()
+    sha = dataset.sha256[:HASH_LENGTH]
+    return BenchData(name, kind, X, y, classes, parts.train, parts.test, sha)
+
+
+@lru_cache(maxsize=4)
+def read(source: Source) -> BenchData:
+    """Return a data set by name or from its file; the latest few stay in memory."""
+    from holdfast.datasets import load
+
+    return data_of(load(source.name, target=source.target), source.label)

@@ -1,0 +1,176 @@
+"""Running a suite: what is missing in the store, by workers here or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from holdfast.bench.architectures import architecture
+from holdfast.bench.contenders import chosen
+from holdfast.bench.data import BenchData, Source, read
+from holdfast.bench.protocol import Trial
+from holdfast.bench.store import Facts, Store
+from holdfast.bench.suites import Suite
+from holdfast.exceptions import HoldfastError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Job", "Report", "Result", "Workers", "run_suite", "work"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to run, with the methods that are missing.
+
+    Attributes
+    ----------
+    trial : Trial
+    source : Source
+    methods : tuple of str
+    device : str
+    """
+
+    trial: Trial
+    source: Source
+    methods: tuple[str, ...]
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What became of a job: its rows, or why there are none."""
+
+    job: Job
+    rows: pd.DataFrame | None = None
+    facts: Facts | None = None
+    error: str | None = None
+
+
+class Workers(Protocol):
+    """Takes jobs as it has room, and yields their results as they come."""
+
+    def run(self, jobs: Iterator[Job]) -> Iterator[Result]:
+        """Yield the result of each job; `jobs` is asked for the next one when there is room."""
+
+
+@dataclass
+class Report:
+    """What a start of a suite did.
+
+    Attributes
+    ----------
+    finished : int
+        Trials that were run.
+    there : int
+        Trials of which nothing was missing.
+    failures : dict of str to str
+        What could not be run, and why.
+    """
+
+    finished: int = 0
+    there: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def run_suite(
+    suite: Suite,
+    store: Store,
+    workers: Workers,
+    *,
+    runs: int,
+    methods: Sequence[str] = (),
+    device: str = "cpu",
+    started: Callable[[int], None] = lambda total: None,
+    advanced: Callable[[], None] = lambda: None,
+) -> Report:
+    """Run what is missing of a suite.
+
+    What fails ends neither the others nor this function: the other runs of that network and data
+    set are left out, and the report says why.
+
+    Parameters
+    ----------
+    suite : Suite
+    store : Store
+        Takes the rows of each trial as it is finished.
+    workers : Workers
+    runs : int
+        Draws of each data set and network.
+    methods : sequence of str
+        Empty for all that a network can train.
+    device : str
+    started, advanced : callable
+        Told how many trials there are to run, and of each that is done.
+    """
+    report = Report()
+    jobs = _missing(suite, store, report, runs, methods, device)
+    started(len(jobs))
+    failed: set[Trial] = set()
+
+    def waiting() -> Iterator[Job]:
+        for job in jobs:
+            if job.trial.group not in failed:
+                yield job
+
+    for result in workers.run(waiting()):
+        trial = result.job.trial
+        if result.rows is None or result.facts is None:
+            failed.add(trial.group)
+            report.failures.setdefault(f"{trial.dataset} × {trial.network}", str(result.error))
+        else:
+            store.add(trial, result.rows, result.facts)
+            report.finished += 1
+        advanced()
+    return report
+
+
+def _missing(
+    suite: Suite, store: Store, report: Report, runs: int, methods: Sequence[str], device: str
+) -> list[Job]:
+    """Return the jobs, the first runs of everything first."""
+    hashes = {}
+    for source in suite.sources:
+        try:
+            hashes[source] = read(source).sha
+        except HoldfastError as error:
+            report.failures[source.label] = str(error)
+    jobs = []
+    for run in range(runs):
+        for source, data in hashes.items():
+            for trial in suite.trials(source, data, run):
+                names = chosen(methods, architecture(trial.network).changes)
+                missing = store.missing(trial, names)
+                report.there += not missing
+                if missing:
+                    jobs.append(Job(trial, source, tuple(missing), device))
+    return jobs
+
+
+def work(job: Job, data: BenchData | None = None) -> Result:
+    """Run one job in this process.
+
+    An error of any kind becomes the result: it is told where the results are gathered.
+
+    Parameters
+    ----------
+    job : Job
+    data : BenchData, optional
+        Where it is loaded already.
+    """
+    import time
+
+    from holdfast.bench.trial import run_trial
+
+    start = time.perf_counter()
+    try:
+        contenders = chosen(job.methods, architecture(job.trial.network).changes)
+        data = read(job.source) if data is None else data
+        rows = run_trial(job.trial, data, contenders, device=job.device)
+    except HoldfastError as error:
+        return Result(job, error=str(error))
+    except Exception as error:
+        return Result(job, error=f"{job.trial} ended with {type(error).__name__}: {error}")
+    wanted = rows[rows["method"].isin(job.methods)].reset_index(drop=True)
+    return Result(job, wanted, Facts.here(time.perf_counter() - start, job.device))

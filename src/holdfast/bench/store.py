@@ -1,0 +1,296 @@
+"""The store: finished trials as Parquet files that are written once, whole, and never changed.
+
+A store is a folder of such files, or one of them. Files of several machines may be put into one
+folder; rows that are there twice count once. Each file says which protocol made it, and how long
+that took; rows themselves hold nothing that a second computation would not give again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast._files import replace_file
+from holdfast.bench.protocol import COUNTS, PROTOCOL, Trial
+from holdfast.exceptions import InvalidInputError
+from holdfast.tables import connect
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Facts", "Store", "merge", "read_facts", "read_store"]
+
+KEY = tuple(f.name for f in fields(Trial))
+IDENTITY = (*KEY, "update", "method", "setting")
+MAGIC = b"PAR1"
+METADATA = "holdfast_bench"
+LIBRARIES = ("numpy", "torch", "scikit-learn", "lightgbm", "xgboost", "xgboost-cpu", "catboost")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """How the rows of a store came about.
+
+    Attributes
+    ----------
+    trials : int
+        Starts of a trial that were finished, whether with all methods or some.
+    seconds : float
+        They took together, each on one core unless `machines` says otherwise.
+    machines, versions : tuple of str
+    """
+
+    trials: int = 0
+    seconds: float = 0.0
+    machines: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+
+    def __add__(self, other: Facts) -> Facts:
+        return Facts(
+            self.trials + other.trials,
+            self.seconds + other.seconds,
+            tuple(sorted({*self.machines, *other.machines})),
+            tuple(sorted({*self.versions, *other.versions})),
+        )
+
+    @classmethod
+    def here(cls, seconds: float, device: str) -> Facts:
+        """Return the facts of one trial that was run on this machine."""
+        machine = f"{platform.machine()}, {os.cpu_count()} cores, {device}"
+        return cls(1, round(seconds, 3), (machine,), tuple(_versions()))
+
+
+def _versions() -> Iterable[str]:
+    yield f"python {platform.python_version()}"
+    for name in LIBRARIES:
+        try:
+            yield f"{name} {version(name)}"
+        except PackageNotFoundError:
+            continue
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of finished trials that can be added to.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is not there.
+    """
+
+    folder: Path
+    _done: dict[Trial, set[str]] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Store:
+        """Return the store, with what is done already.
+
+        Raises
+        ------
+        InvalidInputError
+            When the folder cannot be used, or has a file that is cut off or of another protocol.
+        """
+        store = cls(Path(folder))
+        try:
+            store.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInputError(
+                f"--store must be a folder that can be written to, got {folder} "
+                f"({error.strerror}); choose another place"
+            ) from error
+        if _files(store.folder):
+            known = read_store([store.folder])[[*KEY, "method"]].drop_duplicates()
+            for *key, method in known.itertuples(index=False, name=None):
+                store._done.setdefault(Trial(*key), set()).add(method)
+        return store
+
+    def missing(self, trial: Trial, methods: Iterable[str]) -> list[str]:
+        """Return the methods of a trial that are not there yet."""
+        done = self._done.get(trial, set())
+        return [name for name in methods if name not in done]
+
+    def add(self, trial: Trial, rows: pd.DataFrame, facts: Facts) -> Path:
+        """Write the rows of one trial, whole or not at all.
+
+        Raises
+        ------
+        InvalidInputError
+            When the file cannot be written, e.g. on a full disk.
+        """
+        methods = sorted(set(rows["method"]))
+        name = hashlib.sha256(repr((trial, methods)).encode()).hexdigest()[:24]
+        path = self.folder / f"{name}.parquet"
+        _write(rows, facts, path)
+        self._done.setdefault(trial, set()).update(methods)
+        return path
+
+
+def read_store(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
+    """Return the rows of stores, each once, in the order of their keys.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Folders and files.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `run_trial` returns it.
+
+    Raises
+    ------
+    InvalidInputError
+        When there is nothing, or a file is cut off, no store's, or of another protocol.
+    """
+    files = [file for path in paths for file in _files(Path(path))]
+    if not files:
+        raise InvalidInputError(
+            f"the store must have finished trials, got none in {', '.join(map(str, paths))}; "
+            "run some with holdfast bench run"
+        )
+    _all_facts(files)
+    identity = ", ".join(f'"{name}"' for name in IDENTITY)
+    # Of rows that are there twice, computed on two machines, the same one whatever the order.
+    sql = (
+        f"SELECT * FROM read_parquet($files) QUALIFY row_number() OVER (PARTITION BY {identity} "
+        "ORDER BY correct, changed, negative, kl, log_loss) = 1"
+    )
+    frame = _query(files, sql)
+    return _in_order(frame.astype(dict.fromkeys(COUNTS, "Int64")))
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sort rows by their key, methods and settings as the benchmark lists them."""
+    import pandas as pd
+
+    from holdfast.bench.contenders import CONTENDERS
+
+    listed = [(name, str(m)) for name, methods in CONTENDERS.items() for m in methods]
+    places = pd.DataFrame(listed, columns=["method", "setting"]).reset_index(names="_place")
+    placed = frame.merge(places, on=["method", "setting"], how="left")
+    by = [*KEY, "update", "_place", "method", "setting"]
+    return placed.sort_values(by, ignore_index=True).drop(columns="_place")
+
+
+def read_facts(paths: Sequence[str | os.PathLike[str]]) -> Facts:
+    """Return how the rows of stores came about."""
+    files = [file for path in paths for file in _files(Path(path))]
+    return sum(_all_facts(files).values(), Facts())
+
+
+def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> int:
+    """Write the rows of several stores to one file, which is a store too.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+    out : path-like
+        A .parquet file.
+
+    Returns
+    -------
+    int
+        Rows.
+    """
+    rows = read_store(paths)
+    _write(rows, read_facts(paths), Path(out))
+    return len(rows)
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.glob("*.parquet") if not file.name.startswith("."))
+    return [path] if path.suffix == ".parquet" and path.is_file() else []
+
+
+def _write(rows: pd.DataFrame, facts: Facts, path: Path) -> None:
+    import duckdb
+
+    described = {"protocol": PROTOCOL} | {f.name: getattr(facts, f.name) for f in fields(facts)}
+    text = json.dumps(described).replace("'", "''")
+    with replace_file(path) as temporary, connect() as connection:
+        connection.register("rows", rows)
+        target = str(temporary).replace("'", "''")
+        try:
+            connection.execute(
+                f"COPY rows TO '{target}' (FORMAT parquet, COMPRESSION zstd, "
+                f"KV_METADATA {{{METADATA}: '{text}'}})"
+            )
+        except duckdb.Error as error:
+            if "KeyboardInterrupt" in str(error):  # which DuckDB wraps
+                raise KeyboardInterrupt from error
+            reason = str(error).strip().split("\n")[0]
+            raise InvalidInputError(
+                f"the store must be writable, got for {path}: {reason}; make room or choose "
+                "another place with --store; what was finished before is kept"
+            ) from error
+
+
+def _all_facts(files: Sequence[Path]) -> dict[Path, Facts]:
+    """Return the facts of each file; raise for one that is not a whole file of this protocol."""
+    for file in files:
+        _check_whole(file)
+    sql = (
+        "SELECT file_name, decode(value) AS told FROM parquet_kv_metadata($files) "
+        f"WHERE decode(key) = '{METADATA}'"
+    )
+    told = {Path(name): text for name, text in _query(files, sql).itertuples(index=False)}
+    return {file: _facts_of(file, told.get(file)) for file in files}
+
+
+def _facts_of(file: Path, text: str | None) -> Facts:
+    try:
+        described = json.loads(text or "")
+        protocol, machines = described["protocol"], tuple(described["machines"])
+        versions = tuple(described["versions"])
+        facts = Facts(described["trials"], described["seconds"], machines, versions)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInputError(
+            f"{file} must be a file of a benchmark's store, got a Parquet file that says nothing "
+            "of one; move it elsewhere"
+        ) from error
+    if protocol != PROTOCOL:
+        raise InvalidInputError(
+            f"{file} must be of protocol {PROTOCOL}, got {protocol}: its rows do not compare with "
+            "those of this version; name another folder with --store"
+        )
+    return facts
+
+
+def _check_whole(file: Path) -> None:
+    with file.open("rb") as opened:
+        start = opened.read(4)
+        size = opened.seek(0, os.SEEK_END)
+        opened.seek(max(size - 4, 0))
+        end = opened.read(4)
+    if size < 12 or start != MAGIC or end != MAGIC:
+        raise InvalidInputError(
+            f"{file} must be a whole Parquet file, got one of {size} bytes that is cut off or of "
+            "another kind; remove it, and its trial will be run again"
+        )
+
+
+def _query(files: Sequence[Path], sql: str) -> pd.DataFrame:
+    import duckdb
+
+    with connect() as connection:
+        try:
+            return connection.execute(sql, {"files": [str(file) for file in files]}).df()
+        except duckdb.Error as error:
+            reason = str(error).strip().split("\n")[0][:300]
+            raise InvalidInputError(
+                f"the store must have whole Parquet files of one benchmark, got: {reason}; remove "
+                "the file that is damaged, and its trial will be run again"
+            ) from error

@@ -1,0 +1,191 @@
+"""The suites: which data sets, networks and sizes belong together, and the trials of a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from holdfast._validation import check_choice, check_count
+from holdfast.bench.architectures import architecture, installed_boosters
+from holdfast.bench.contenders import chosen
+from holdfast.bench.data import Source
+from holdfast.bench.protocol import ORDERS, Trial
+from holdfast.datasets import ALIASES
+from holdfast.exceptions import InvalidInputError
+
+__all__ = ["SUITES", "Sizes", "Suite", "suite_of"]
+
+TABLES = (
+    "adult",
+    "bank_marketing",
+    "compas",
+    "magic04",
+    "phoneme",
+    "electricity",
+    "eeg_eye_state",
+    "churn",
+    "elevators",
+    "pollen",
+    "phishing_websites",
+    "wilt",
+    "letter",
+)
+IMAGES = (
+    "mnist",
+    "fashion_mnist",
+    "kmnist",
+    "kuzushiji_49",
+    "emnist_balanced",
+    "emnist_byclass",
+    "emnist_bymerge",
+    "emnist_digits",
+    "emnist_letters",
+    "emnist_mnist",
+    "svhn",
+    "cifar10",
+)
+SCALES = (1, 2, 4, 8, 16)
+DATA_SUFFIXES = (".parquet", ".csv", ".tsv")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many rows a trial takes; 0 test rows means all."""
+
+    n_init: int = 1000
+    n_val: int = 100
+    n_batch: int = 1000
+    n_test: int = 0
+
+    def check(self) -> None:
+        """Raise InvalidInputError for sizes that are no counts."""
+        for name in ("n_init", "n_val", "n_batch"):
+            check_count(f"--{name.replace('_', '-')}", getattr(self, name), hint="give e.g. 1000")
+        check_count("--n-test", self.n_test, least=0, hint="give e.g. 5000, or 0 for all")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Data sets, networks, and how rows are drawn.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+    networks : tuple of str
+    sizes : Sizes
+    order : {"random", "time"}
+    """
+
+    sources: tuple[Source, ...]
+    networks: tuple[str, ...]
+    sizes: Sizes = Sizes()
+    order: str = "random"
+
+    def narrowed(
+        self,
+        *,
+        datasets: Sequence[str] = (),
+        networks: Sequence[str] = (),
+        order: str | None = None,
+    ) -> Suite:
+        """Return the part of the suite that was chosen; networks may be any that there are.
+
+        Raises
+        ------
+        InvalidInputError
+            For an unknown data set, network or order.
+        """
+        labels = [source.label for source in self.sources]
+        datasets = [name if name in labels else ALIASES.get(name, name) for name in datasets]
+        for name in datasets:
+            check_choice("--dataset", name, labels)
+        for name in networks:
+            architecture(name)
+        if order is not None:
+            check_choice("--order", order, ORDERS)
+        return replace(
+            self,
+            sources=tuple(s for s in self.sources if not datasets or s.label in datasets),
+            networks=tuple(networks) or self.networks,
+            order=order or self.order,
+        )
+
+    def check_methods(self, methods: Sequence[str]) -> None:
+        """Raise InvalidInputError for methods that a network of the suite cannot train."""
+        for name in self.networks:
+            chosen(methods, architecture(name).changes)
+
+    def trials(self, source: Source, data: str, run: int) -> Iterator[Trial]:
+        """Yield the trials of one data set and run."""
+        s = self.sizes
+        sizes = (s.n_init, s.n_val, s.n_batch, s.n_test)
+        for network in self.networks:
+            yield Trial(source.label, network, self.order, *sizes, data, run)
+
+
+def _named(names: Sequence[str]) -> tuple[Source, ...]:
+    return tuple(Source(name) for name in names)
+
+
+def _celeba() -> tuple[Source, ...]:
+    from holdfast.datasets import CELEBA_ATTRIBUTES
+
+    return tuple(Source(f"celeba_{name.lower()}") for name in CELEBA_ATTRIBUTES)
+
+
+CONVNETS = tuple(f"convnet-{scale}" for scale in SCALES)
+TRANSFORMERS = tuple(f"transformer-{scale}" for scale in SCALES)
+NETWORKS = tuple(f"fcn-{10**power}" for power in range(1, 6))
+# Predicting 25,000 texts by each of a hundred transformers would take longer than training them.
+TEXT_SIZES = Sizes(n_test=5000)
+
+SUITES = {
+    "openml": Suite(_named(TABLES), NETWORKS),
+    "images": Suite(_named(IMAGES), CONVNETS),
+    "celeba": Suite((), CONVNETS),
+    "resnet": Suite(_named(["cifar10", "cifar100"]), ("resnet-50", "resnet-101", "resnet-152")),
+    "text": Suite(_named(["imdb"]), TRANSFORMERS, TEXT_SIZES),
+    "trees": Suite(_named(TABLES), tuple(installed_boosters())),
+    "stream": Suite(
+        _named(["electricity", "weather_noaa"]), ("fcn-10", "fcn-100", "fcn-1000"), order="time"
+    ),
+}
+
+
+def suite_of(name: str, *, target: str | None = None) -> Suite:
+    """Return a suite by name, or one of the user's own files.
+
+    Parameters
+    ----------
+    name : str
+        A suite, a table's file, or a folder of Parquet files.
+    target : str, optional
+        The label's column of the files.
+
+    Raises
+    ------
+    InvalidInputError
+        For anything else, or a target that is given for a suite by name.
+    """
+    if name in SUITES:
+        if target is not None:
+            raise InvalidInputError(
+                f"--target must be left out for the suite {name}, whose sets have theirs, got "
+                f"{target!r}; drop it"
+            )
+        return replace(SUITES[name], sources=_celeba()) if name == "celeba" else SUITES[name]
+    path = Path(name)
+    if path.is_dir():
+        files = sorted(path.glob("*.parquet"))
+        if not files:
+            raise InvalidInputError(
+                f"the folder {name} must have Parquet files, got none; name another folder"
+            )
+        return Suite(tuple(Source(str(file), target) for file in files), ("fcn-100",))
+    if path.suffix.lower() in DATA_SUFFIXES or path.is_file():
+        if not path.is_file():
+            raise InvalidInputError(f"the suite must be there, got no file at {name}; check it")
+        return Suite((Source(str(path), target),), ("fcn-100",))
+    check_choice("SUITE", name, SUITES)
+    raise AssertionError  # pragma: no cover

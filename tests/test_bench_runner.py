@@ -1,0 +1,286 @@
+"""Running a suite: resumed after any death, here and on a cluster, with the same rows."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from holdfast.bench._local import LocalWorkers
+from holdfast.bench.runner import Job, Report, Result, run_suite, work
+from holdfast.bench.store import Store, read_store
+from holdfast.bench.suites import Sizes, suite_of
+from holdfast.cli import app
+from holdfast.exceptions import InvalidInputError
+from holdfast.tables import write_table
+
+BOOSTER = "hist_gradient_boosting"
+SMALL = Sizes(n_init=40, n_val=10, n_batch=40, n_test=50)
+OPTIONS = ["--n-init", "40", "--n-val", "10", "--n-batch", "40", "--n-test", "50"]
+OPTIONS += ["--network", BOOSTER, "--method", "override", "--target", "label"]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Numbers and categories with missing values, three classes."""
+    rng = np.random.default_rng(0)
+    n = 600
+    frame = pd.DataFrame({"size": rng.normal(size=n), "weight": rng.normal(size=n)})
+    frame["colour"] = rng.choice(["red", "green", None], n)
+    frame.loc[rng.random(n) < 0.1, "size"] = np.nan
+    score = frame["weight"] + (frame["colour"] == "red")
+    frame["label"] = np.array(["low", "mid", "high"])[np.digitize(score, [0.0, 1.0])]
+    path = tmp_path_factory.mktemp("data") / "mine.parquet"
+    write_table(frame, path)
+    return path
+
+
+class InProcess:
+    """Runs jobs here, one after the other."""
+
+    def run(self, jobs: Iterator[Job]) -> Iterator[Result]:
+        for job in jobs:
+            yield work(job)
+
+
+def small(table, **changed):
+    from dataclasses import replace
+
+    suite = replace(suite_of(str(table), target="label"), sizes=SMALL, networks=(BOOSTER,))
+    return replace(suite, **changed)
+
+
+def run(suite, store, *, runs=3, methods=("override",), workers=None):
+    return run_suite(suite, store, workers or InProcess(), runs=runs, methods=methods)
+
+
+def test_only_what_is_missing_is_run(table, tmp_path):
+    suite = small(table)
+    assert run(suite, Store.open(tmp_path), runs=2) == Report(finished=2)
+    before = read_store([tmp_path])
+    assert run(suite, Store.open(tmp_path), runs=3) == Report(finished=1, there=2)
+    after = read_store([tmp_path])
+    pd.testing.assert_frame_equal(after[after["run"] < 2], before)
+    more = run(suite, Store.open(tmp_path), runs=3, methods=["override", "average"])
+    assert more == Report(finished=3)
+    assert set(read_store([tmp_path])["method"]) == {"cold", "override", "average"}
+    assert run(suite, Store.open(tmp_path), methods=["average"]) == Report(there=3)
+
+
+def test_processes_give_the_same_rows(table, tmp_path):
+    run(small(table), Store.open(tmp_path / "here"))
+    run(small(table), Store.open(tmp_path / "there"), workers=LocalWorkers(2))
+    pd.testing.assert_frame_equal(read_store([tmp_path / "here"]), read_store([tmp_path / "there"]))
+
+
+def test_what_fails_leaves_the_others(table, tmp_path):
+    too_many = small(table, sizes=Sizes(n_init=5000))
+    report = run(too_many, Store.open(tmp_path), runs=4)
+    assert report.finished == 0
+    (why,) = report.failures.values()
+    assert "the training part of mine must have 6,100 rows" in why
+    both = small(table, networks=("convnet-1", BOOSTER))
+    report = run(both, Store.open(tmp_path), methods=["distill"])
+    assert report.finished == 3
+    assert list(report.failures) == ["mine × convnet-1"]
+
+
+def test_an_error_of_any_kind_names_the_trial(table, tmp_path, monkeypatch):
+    from holdfast.bench import trial
+
+    def fail(*args, **options):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(trial, "run_trial", fail)
+    report = run(small(table), Store.open(tmp_path))
+    (why,) = report.failures.values()
+    assert why.startswith(f"mine × {BOOSTER} (random, 40/10/40, run 0) ended with MemoryError: no")
+
+
+def test_a_set_that_cannot_be_loaded_leaves_the_others(table, tmp_path):
+    from holdfast.bench.data import Source
+
+    good = small(table)
+    bad = Source(str(table), "no_such_column")
+    report = run(small(table, sources=(bad, *good.sources)), Store.open(tmp_path), runs=1)
+    assert report.finished == 1
+    assert "target must be one of" in report.failures["mine"]
+
+
+# --- deaths ---------------------------------------------------------------------------------------
+
+
+def command(table, store, *more):
+    code = "from holdfast.cli import main; main()"
+    arguments = ["bench", "run", str(table), "--store", str(store), *OPTIONS, *more]
+    return [sys.executable, "-c", code, *arguments]
+
+
+def children_of(pid):
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
+    return [int(line) for line in found.stdout.split()]
+
+
+def alive(pids):
+    return [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc"), reason="looks for processes in /proc")
+def test_killed_again_and_again_the_store_is_that_of_an_undisturbed_run(table, tmp_path):
+    arguments = ("--runs", "10", "--workers", "2")
+    kills, moments = 0, np.random.default_rng(1)
+    while True:
+        there = len(list(tmp_path.glob("killed/[!.]*.parquet")))
+        process = subprocess.Popen(command(table, tmp_path / "killed", *arguments))
+        while kills < 5 and process.poll() is None:
+            if len(list(tmp_path.glob("killed/[!.]*.parquet"))) > there:
+                time.sleep(moments.uniform(0, 0.2))
+                workers = children_of(process.pid)
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.01)
+        if process.wait(timeout=60) == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        end = time.monotonic() + 10
+        while alive(workers) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert alive(workers) == []  # no worker outlives its parent
+    assert kills == 5
+    run(small(table), Store.open(tmp_path / "undisturbed"), runs=10)
+    pd.testing.assert_frame_equal(
+        read_store([tmp_path / "killed"]), read_store([tmp_path / "undisturbed"])
+    )
+
+
+def test_a_worker_that_dies_is_told(table, tmp_path):
+    workers = LocalWorkers(1)
+
+    class Killing:
+        def run(self, jobs):
+            for result in workers.run(jobs):
+                yield result
+                for process in multiprocessing.active_children():
+                    process.kill()
+
+    with pytest.raises(InvalidInputError, match="must have enough memory, got one that died"):
+        run(small(table), Store.open(tmp_path), runs=8, workers=Killing())
+    assert 1 <= len(read_store([tmp_path])["run"].unique()) < 8
+
+
+def test_ctrl_c_keeps_what_is_finished(table, tmp_path):
+    process = subprocess.Popen(
+        command(table, tmp_path / "store", "--runs", "500", "--workers", "1"),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list(tmp_path.glob("store/[!.]*.parquet")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert (process.returncode, told) == (130, "holdfast: interrupted; start again to go on\n")
+    assert len(read_store([tmp_path / "store"])) > 0
+
+
+# --- a cluster ------------------------------------------------------------------------------------
+
+
+def test_a_node_of_a_cluster_dies(table, tmp_path):
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    from holdfast.bench._ray import RayWorkers
+
+    options = {"num_cpus": 1, "object_store_memory": 80_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args=options)
+    try:
+        second = cluster.add_node(**options)
+        cluster.wait_for_nodes()
+
+        class Killing:
+            def run(self, jobs):
+                for number, result in enumerate(RayWorkers(cluster.address).run(jobs)):
+                    yield result
+                    if number == 2:
+                        cluster.remove_node(second, allow_graceful=False)
+
+        report = run(small(table), Store.open(tmp_path / "ray"), runs=8, workers=Killing())
+    finally:
+        cluster.shutdown()
+    assert report == Report(finished=8)
+    run(small(table), Store.open(tmp_path / "here"), runs=8)
+    pd.testing.assert_frame_equal(read_store([tmp_path / "ray"]), read_store([tmp_path / "here"]))
+
+
+def test_an_address_without_a_cluster(table, tmp_path):
+    pytest.importorskip("ray")
+    from holdfast.bench._ray import RayWorkers
+
+    for address in ("127.0.0.1:1", "auto", "ray://127.0.0.1:1"):
+        with pytest.raises(InvalidInputError, match=rf"--ray must be the address .* got {address}"):
+            run(small(table), Store.open(tmp_path), workers=RayWorkers(address))
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["bench", *map(str, arguments)])
+
+
+def test_the_command(table, tmp_path):
+    arguments = ["run", table, "--store", tmp_path, *OPTIONS, "--runs", "2", "--workers", "1"]
+    first = invoke(*arguments)
+    assert first.exit_code == 0
+    assert first.stdout.startswith(f"2 trials finished; store: {tmp_path}\nnext: holdfast bench")
+    again = invoke(*arguments, "--json")
+    assert '"finished": 0' in again.stdout
+    assert '"there": 2' in again.stdout
+
+
+def test_the_command_tells_what_failed(table, tmp_path):
+    bad = invoke("run", table, "--store", tmp_path, *OPTIONS, "--n-init", "5000", "--workers", "1")
+    assert bad.exit_code == 2
+    assert "mine × hist_gradient_boosting: the training part of mine must have" in bad.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (["run", "opnml"], "SUITE must be one of 'openml'"),
+        (["run", "openml", "--dataset", "adlut"], "did you mean 'adult'"),
+        (["run", "openml", "--network", "fcn"], "--network must be one of"),
+        (["run", "openml", "--method", "destill"], "did you mean 'distill'"),
+        (["run", "openml", "--network", "lightgbm", "--method", "warm"], "can train, got warm"),
+        (["run", "openml", "--runs", "0"], "--runs must be an integer of at least 1"),
+        (["run", "openml", "--n-val", "0"], "--n-val must be an integer of at least 1"),
+        (["run", "openml", "--workers", "-1"], "--workers must be an integer of at least 0"),
+        (["run", "openml", "--workers", "2", "--ray", "auto"], "must be left out with --ray"),
+        (["merge", "none", "--out", "all.csv"], "--out must end in .parquet"),
+        (["merge", "none", "--out", "all.parquet"], "must have finished trials, got none"),
+    ],
+)
+def test_wrong_use(arguments, match, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = invoke(*arguments)
+    assert result.exit_code != 0
+    assert isinstance(result.exception, InvalidInputError)
+    assert match in str(result.exception)
+
+
+def test_merging_by_command(table, tmp_path):
+    run(small(table), Store.open(tmp_path / "a"), runs=1)
+    run(small(table), Store.open(tmp_path / "b"), runs=2)
+    merged = invoke("merge", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "all.parquet")
+    assert merged.exit_code == 0
+    pd.testing.assert_frame_equal(
+        read_store([tmp_path / "all.parquet"]), read_store([tmp_path / "b"])
+    )

@@ -1,0 +1,174 @@
+"""The store: written whole, read whole, mergeable, and never of two protocols."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from holdfast.bench import store as store_module
+from holdfast.bench.protocol import COUNTS, MEANS, Trial
+from holdfast.bench.store import Facts, Store, merge, read_facts, read_store
+from holdfast.exceptions import InvalidInputError
+from holdfast.tables import read_table, write_table
+
+KEY = Trial("a'b\"; --", "fcn-10", "random", 10, 5, 10, 0, "hash", 0)
+FACTS = Facts(1, 2.0, ("x86",), ("numpy 2",))
+
+
+def rows(trial=KEY, methods=("cold", "distill"), seed=0):
+    rng = np.random.default_rng([seed, trial.run])
+    settings = {"cold": ["cold"], "distill": ["distill(lam=0.1)", "distill(lam=0.9)"]}
+    settings |= {"mine": ["mine(a=1)"]}
+    records = [
+        (*trial.key().values(), 1, name, setting, 1, 1, *rng.integers(0, 50, 5), *rng.random(2))
+        for name in methods
+        for setting in settings[name]
+    ]
+    columns = [*trial.key(), "update", "method", "setting", "cost", "served", *COUNTS, *MEANS]
+    return pd.DataFrame(records, columns=columns).astype(dict.fromkeys(COUNTS, "Int64"))
+
+
+def filled(folder, runs=3):
+    store = Store.open(folder)
+    for run in range(runs):
+        store.add(replace(KEY, run=run), rows(replace(KEY, run=run)), FACTS)
+    return store
+
+
+def test_what_is_written_is_read(tmp_path):
+    filled(tmp_path / "new" / "store")
+    expected = pd.concat([rows(replace(KEY, run=run)) for run in range(3)], ignore_index=True)
+    pd.testing.assert_frame_equal(read_store([tmp_path / "new" / "store"]), expected)
+    assert read_facts([tmp_path / "new" / "store"]) == Facts(3, 6.0, ("x86",), ("numpy 2",))
+
+
+def test_missing_counts_stay_missing(tmp_path):
+    some = rows()
+    some.loc[1, ["correct", "changed", "negative", "base_correct"]] = pd.NA
+    some.loc[1, ["kl", "log_loss"]] = np.nan
+    Store.open(tmp_path).add(KEY, some, FACTS)
+    pd.testing.assert_frame_equal(read_store([tmp_path]), some)
+
+
+def test_only_what_is_missing_is_asked_for(tmp_path):
+    filled(tmp_path)
+    store = Store.open(tmp_path)
+    assert store.missing(KEY, ["cold", "warm", "distill"]) == ["warm"]
+    assert store.missing(replace(KEY, n_test=5), ["cold"]) == ["cold"]
+    assert store.missing(replace(KEY, data="other"), ["cold"]) == ["cold"]
+    store.add(KEY, rows(methods=["mine"]), FACTS)
+    assert store.missing(KEY, ["mine", "warm"]) == ["warm"]
+    assert len(read_store([tmp_path])) == 3 * 3 + 1
+
+
+def test_stores_merge_in_any_order_and_rows_count_once(tmp_path):
+    filled(tmp_path / "one", runs=3)
+    filled(tmp_path / "two", runs=5)
+    both = read_store([tmp_path / "one", tmp_path / "two"])
+    pd.testing.assert_frame_equal(both, read_store([tmp_path / "two"]))
+    other = Store.open(tmp_path / "other")  # the same trial with other numbers, as rounding makes
+    other.add(KEY, rows(seed=1), FACTS)
+    ab = read_store([tmp_path / "one", tmp_path / "other"])
+    pd.testing.assert_frame_equal(ab, read_store([tmp_path / "other", tmp_path / "one"]))
+    assert len(ab) == 9
+    assert merge([tmp_path / "other", tmp_path / "one"], tmp_path / "all.parquet") == 9
+    pd.testing.assert_frame_equal(read_store([tmp_path / "all.parquet"]), ab)
+    assert read_facts([tmp_path / "all.parquet"]).trials == 4
+
+
+def test_a_merged_file_can_be_gone_on_with(tmp_path):
+    filled(tmp_path / "one")
+    (tmp_path / "next").mkdir()
+    merge([tmp_path / "one"], tmp_path / "next" / "before.parquet")
+    assert Store.open(tmp_path / "next").missing(KEY, ["cold", "warm"]) == ["warm"]
+
+
+def test_an_empty_store(tmp_path):
+    with pytest.raises(InvalidInputError, match=r"must have finished trials, got none in .*store"):
+        read_store([tmp_path / "store"])
+
+
+@pytest.mark.parametrize("left", [0, 5, 100, -4, -1])
+def test_a_file_that_is_cut_off(tmp_path, left):
+    filled(tmp_path)
+    path = sorted(tmp_path.glob("*.parquet"))[1]
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(InvalidInputError, match=rf"{path.name} must be a whole Parquet file"):
+        Store.open(tmp_path)
+
+
+def test_a_file_that_is_damaged_inside(tmp_path):
+    filled(tmp_path)
+    path = sorted(tmp_path.glob("*.parquet"))[0]
+    content = bytearray(path.read_bytes())
+    content[4:200] = bytes(196)
+    path.write_bytes(bytes(content))
+    with pytest.raises(InvalidInputError, match="remove the file that is damaged"):
+        read_store([tmp_path])
+
+
+def test_another_protocol_never_mixes(tmp_path, monkeypatch):
+    filled(tmp_path)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    monkeypatch.setattr(store_module, "PROTOCOL", 2)
+    with pytest.raises(InvalidInputError, match=r"must be of protocol 2, got 1: .* another folder"):
+        Store.open(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_parquet_file_of_something_else(tmp_path):
+    write_table(pd.DataFrame({"a": [1]}), tmp_path / "table.parquet")
+    with pytest.raises(InvalidInputError, match="that says nothing of one; move it elsewhere"):
+        Store.open(tmp_path)
+
+
+def test_half_written_files_of_a_killed_writer_are_no_part(tmp_path):
+    filled(tmp_path)
+    (tmp_path / ".half-123.parquet").write_bytes(b"PAR1")
+    assert len(read_store([tmp_path])) == 9
+
+
+def test_the_store_must_be_a_folder(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InvalidInputError, match="--store must be a folder that can be written to"):
+        Store.open(tmp_path / "file")
+
+
+def test_any_parquet_reader_reads_it(tmp_path):
+    filled(tmp_path)
+    frame = read_table(sorted(tmp_path.glob("*.parquet"))[0])
+    assert list(frame.columns[:3]) == ["dataset", "network", "order"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of a process")
+def test_a_full_disk_keeps_what_is_there(tmp_path):
+    """A limit on the size of files stands for the disk: the write fails in the middle."""
+    filled(tmp_path, runs=1)
+    code = f"""
+        import resource, signal
+        from dataclasses import replace
+        import pandas as pd
+        from holdfast.bench.protocol import Trial
+        from holdfast.bench.store import Facts, Store, read_store
+        from holdfast.exceptions import InvalidInputError
+        store = Store.open({str(tmp_path)!r})
+        rows = pd.concat([read_store([{str(tmp_path)!r}])] * 50)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+        try:
+            store.add(Trial("d", "n", "random", 1, 1, 1, 0, "h", 7), rows, Facts())
+        except InvalidInputError as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert "the store must be writable, got for" in done.stdout
+    assert "what was finished before is kept" in done.stdout
+    assert [path.suffix for path in tmp_path.iterdir()] == [".parquet"]
+    pd.testing.assert_frame_equal(read_store([tmp_path]), rows())
