@@ -2,7 +2,7 @@
 
 The shell block runs on adult (from HOLDFAST_DATA, else from OpenML): the first third of the
 training rows as old.parquet, all training rows as all.parquet, with the first third marked in the
-column in_v1, the test rows as traffic.parquet.
+column in_v1, the test rows as traffic.parquet; the training rows without ids as mine.parquet.
 
 Run: python benchmarks/readme.py
 """
@@ -23,7 +23,7 @@ from holdfast.datasets import load
 from holdfast.tables import write_table
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "networks.md")
+PAGES = tuple(ROOT / page for page in ("README.md", "docs/networks.md", "docs/benchmark.md"))
 BLOCK = re.compile(
     r"<!-- run -->\n```(?P<language>python|sh)\n(?P<code>.*?)```\n\n"
     r"```text\n(?P<output>.*?)```\n<!-- /run -->",
@@ -49,6 +49,7 @@ def write_tables(folder: Path) -> None:
     marked = table.iloc[parts.train].assign(in_v1=np.arange(len(parts.train)) < n_old)
     write_table(marked, folder / "all.parquet")
     write_table(table.iloc[parts.test], folder / "traffic.parquet")
+    write_table(table.iloc[parts.train].drop(columns="id"), folder / "mine.parquet")
 
 
 def with_output(found: re.Match[str], folder: Path) -> str:

@@ -39,7 +39,9 @@ def folder(tmp_path: Path) -> Path:
     frame["income"] = np.where(frame["age"] + rng.normal(size=900) > 0, ">50K", "<=50K")
     frame["id"] = np.arange(900)
     marked = frame[:600].assign(in_v1=np.arange(600) < 250)
-    for name, part in (("old", frame[:250]), ("all", marked), ("traffic", frame[600:])):
+    parts = {"old": frame[:250], "all": marked, "traffic": frame[600:]}
+    parts["mine"] = frame.drop(columns="id")
+    for name, part in parts.items():
         write_table(part, tmp_path / f"{name}.parquet")
     return tmp_path
 
@@ -58,6 +60,24 @@ def test_code_blocks_run(language: str, folder: Path) -> None:
     )
     assert done.returncode in ((0,) if language == "python" else (0, 1, 3)), done.stderr
     assert "churn" in done.stdout
+
+
+def test_the_benchmark_s_block_runs(folder: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("matplotlib")
+    text = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    (block,) = script("readme").BLOCK.finditer(text)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", block["code"]],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("6 trials finished; store: trials\n")
+    assert (folder / "frontier.png").stat().st_size > 10_000
 
 
 def python_blocks(page: str) -> list[str]:

@@ -31,6 +31,8 @@ __all__ = ["run_trial"]
 
 Proba = NDArray[np.float64]
 
+DECIMALS = 6  # of means: the others are noise, and would be most of a store
+
 
 def run_trial(
     trial: Trial,
@@ -223,8 +225,8 @@ class _Update:
         return (
             len(rows),
             *(int(np.count_nonzero(of)) for of in counted),
-            float(divergence_per_row(old, new, "kl").mean()),
-            float(loss_per_row(y, new, "log_loss").mean()),
+            round(float(divergence_per_row(old, new, "kl").mean()), DECIMALS),
+            round(float(loss_per_row(y, new, "log_loss").mean()), DECIMALS),
         )
 
 

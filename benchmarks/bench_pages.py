@@ -1,0 +1,161 @@
+"""The pages about the benchmark's results, from the stores that are kept beside them.
+
+For each docs/results/bench/SUITE.parquet writes SUITE.md with what was run, what it shows and the
+tables of every measure, and SUITE-frontier.png (SUITE-stream.png for streams). With --add STORE the
+rows of a store are put into SUITE.parquet first.
+
+Run: python benchmarks/bench_pages.py [--add SUITE=STORE]...
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+
+import pandas as pd
+
+from holdfast._files import write_text
+from holdfast.bench import plots
+from holdfast.bench.store import merge, read_facts, read_store
+from holdfast.bench.summary import GroupResult, Summary, summarise
+from holdfast.bench.tables import render, tables
+from holdfast.bench.wins import wins
+
+FOLDER = Path(__file__).parents[1] / "docs" / "results" / "bench"
+TITLES = {
+    "openml": "Tables: thirteen OpenML sets, fully-connected networks",
+    "images": "Images: convolutional networks",
+    "text": "Texts: transformers",
+    "stream": "Streams: ten updates in a row",
+    "resnet": "ResNet",
+    "trees": "Tables: gradient boosting",
+}
+MEASURES = ("strict", "honest", "non_inferior", "gain", "wins")
+PAPER = ("distill", "anchor")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--add", action="append", default=[], metavar="SUITE=STORE")
+    for added in parser.parse_args().add:
+        suite, _, store = added.partition("=")
+        add(suite, Path(store))
+    for path in sorted(FOLDER.glob("*.parquet")):
+        write_page(path)
+
+
+def add(suite: str, store: Path) -> None:
+    """Put the rows of a store into the one that is published."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    kept = FOLDER / f"{suite}.parquet"
+    rows = merge([store, *([kept] if kept.is_file() else [])], kept)
+    print(f"{kept}: {rows:,} rows")
+
+
+def write_page(path: Path) -> None:
+    rows = read_store([path])
+    summary = summarise(rows)
+    suite = path.stem
+    lines = [f"# {TITLES[suite]}", "", *intro(path, summary), "", "## What it shows", ""]
+    lines += [*findings(summary), "", *figure(rows, summary, suite)]
+    found = [table for measure in MEASURES for table in tables(summary, measure)]
+    lines.append(render(found, "markdown"))
+    write_text(path.with_suffix(".md"), "\n".join(lines).rstrip() + "\n")
+    print(path.with_suffix(".md"))
+
+
+def intro(path: Path, summary: Summary) -> list[str]:
+    facts = read_facts([path])
+    counts = pd.DataFrame(
+        [
+            {
+                "network": g.group.network,
+                "rows": f"{g.group.n_init:,} / {g.group.n_val:,} / {g.group.n_batch:,}",
+                "sets": g.group.dataset,
+                "runs": g.n_runs,
+            }
+            for g in summary.groups
+        ]
+    )
+    lines = [
+        f"Every row is kept in [{path.name}]({path.name}); this page is made from it by",
+        "`python benchmarks/bench_pages.py`. The protocol is in",
+        "[the guide](../../benchmark.md). "
+        f"Computed in {facts.seconds / 3600:.1f} hours of one core on: "
+        f"{'; '.join(facts.machines)}.",
+        "",
+        "| network | initial / validation / further rows | data sets | runs |",
+        "|---|---|---|---|",
+    ]
+    for (network, sizes), part in counts.groupby(["network", "rows"], sort=False):
+        runs = sorted({part["runs"].min(), part["runs"].max()})
+        shown = " to ".join(map(str, runs))
+        lines.append(f"| {network} | {sizes} | {', '.join(part['sets'])} | {shown} |")
+    return lines
+
+
+def findings(summary: Summary) -> list[str]:
+    """Say in sentences what the numbers are, also where a method loses."""
+    strict = wins(summary, "strict")
+    lines = []
+    for method in summary.methods:
+        if method == "cold":
+            continue
+        found = [group.method(method) for group in summary.groups]
+        there = [(g, m) for g, m in zip(summary.groups, found, strict=True) if m is not None]
+        known = [(g, m) for g, m in there if m.strict is not None]
+        ratios = [
+            m.strict.churn_rate / g.cold_churn_rate
+            for g, m in known
+            if m.strict is not None and g.cold_churn_rate > 0
+        ]
+        if not ratios:
+            lines.append(f"- **{method}**: in none of {len(there)} groups as accurate as cold.")
+            continue
+        lower = sum(ratio < 1 for ratio in ratios)
+        share = strict.shares[method] or 0.0
+        lines.append(
+            f"- **{method}**: as accurate as cold start in {len(known)} of {len(there)} groups, "
+            f"there with {median(ratios):.2f} times its churn (median; less in {lower}); lowest of "
+            f"all methods in {share:.0%} of the groups."
+        )
+    return [
+        "Churn at cold accuracy (strict), each method against cold start:",
+        "",
+        *lines,
+        "",
+        *losses(summary.groups),
+    ]
+
+
+def losses(groups: Iterable[GroupResult]) -> list[str]:
+    lines = []
+    for method in PAPER:
+        lost = []
+        for group in groups:
+            result = group.method(method)
+            if result is None:
+                continue
+            if result.strict is None:
+                lost.append(f"{group.group.dataset} × {group.group.network} (never as accurate)")
+            elif result.honest is not None and result.honest.churn_rate >= group.cold_churn_rate:
+                lost.append(f"{group.group.dataset} × {group.group.network} (honest churn higher)")
+        if lost:
+            lines += [f"Where {method} does not beat cold start: {'; '.join(lost)}.", ""]
+    return lines
+
+
+def figure(rows: pd.DataFrame, summary: Summary, suite: str) -> list[str]:
+    kind = "stream" if suite == "stream" else "frontier"
+    lines = []
+    for number, page in enumerate(plots.pages(rows, summary, kind), start=1):
+        name = f"{suite}-{kind}-{number}.png"
+        plots.save_page(page, FOLDER / name, "png")
+        lines += [f"![{page.title}]({name})", "", page.note, ""]
+    return lines
+
+
+if __name__ == "__main__":
+    main()
