@@ -1,8 +1,9 @@
 """The pages about the benchmark's results, from the stores that are kept beside them.
 
-For each docs/results/bench/SUITE.parquet writes SUITE.md with what was run, what it shows and the
-tables of every measure, and SUITE-frontier.png (SUITE-stream.png for streams). With --add STORE the
-rows of a store are put into SUITE.parquet first.
+For each docs/results/bench/SUITE.parquet writes SUITE.md with what was run and what was not, what
+it shows and the tables of every measure, and SUITE-frontier-N.png (SUITE-stream-N.png for streams);
+and the overview in docs/benchmark.md. With --add the rows of a store are put into SUITE.parquet
+first.
 
 Run: python benchmarks/bench_pages.py [--add SUITE=STORE]...
 """
@@ -18,12 +19,17 @@ import pandas as pd
 
 from holdfast._files import write_text
 from holdfast.bench import plots
+from holdfast.bench.architectures import architecture
+from holdfast.bench.contenders import chosen
 from holdfast.bench.store import merge, read_facts, read_store
+from holdfast.bench.suites import SUITES
 from holdfast.bench.summary import GroupResult, Summary, summarise
 from holdfast.bench.tables import render, tables
 from holdfast.bench.wins import wins
 
-FOLDER = Path(__file__).parents[1] / "docs" / "results" / "bench"
+DOCS = Path(__file__).parents[1] / "docs"
+FOLDER, GUIDE = DOCS / "results" / "bench", DOCS / "benchmark.md"
+MARKS = ("<!-- overview -->", "<!-- /overview -->")
 TITLES = {
     "openml": "Tables: thirteen OpenML sets, fully-connected networks",
     "images": "Images: convolutional networks",
@@ -33,6 +39,16 @@ TITLES = {
     "trees": "Tables: gradient boosting",
 }
 MEASURES = ("strict", "honest", "non_inferior", "gain", "wins")
+SHOWN = (
+    "anchor",
+    "distill",
+    "warm_distill",
+    "average",
+    "override",
+    "ensemble",
+    "average_ensemble",
+    "override_ensemble",
+)
 PAPER = ("distill", "anchor")
 
 
@@ -42,8 +58,10 @@ def main() -> None:
     for added in parser.parse_args().add:
         suite, _, store = added.partition("=")
         add(suite, Path(store))
-    for path in sorted(FOLDER.glob("*.parquet")):
+    paths = sorted(FOLDER.glob("*.parquet"))
+    for path in paths:
         write_page(path)
+    write_overview(paths)
 
 
 def add(suite: str, store: Path) -> None:
@@ -66,13 +84,60 @@ def write_page(path: Path) -> None:
     print(path.with_suffix(".md"))
 
 
+def write_overview(paths: list[Path]) -> None:
+    """Put a table of all suites into the guide."""
+    lines = [
+        "Median churn of each method at cold accuracy (strict), relative to cold start's; in "
+        "brackets in how many groups it has a setting that is as accurate.",
+        "",
+        f"| suite | network | rows | groups | runs | {' | '.join(SHOWN)} |",
+        f"|---|---|---|---:|---:|{'---:|' * len(SHOWN)}",
+    ]
+    for path in paths:
+        lines += [f"| [{path.stem}](results/bench/{path.stem}.md) {row}" for row in ratios(path)]
+    text = GUIDE.read_text(encoding="utf-8")
+    start, end = (text.index(mark) for mark in MARKS)
+    table = "\n".join(lines)
+    write_text(GUIDE, f"{text[: start + len(MARKS[0])]}\n{table}\n{text[end:]}")
+
+
+def ratios(path: Path) -> list[str]:
+    """Return a row for each network and sizes."""
+    kinds: dict[tuple[str, str], list[GroupResult]] = {}
+    for group in summarise(read_store([path])).groups:
+        kinds.setdefault((group.group.network, sizes_of(group)), []).append(group)
+    rows = []
+    for (network, sizes), groups in kinds.items():
+        cells = [relative(groups, method) for method in SHOWN]
+        runs = between(group.n_runs for group in groups)
+        rows.append(f"| {network} | {sizes} | {len(groups)} | {runs} | {' | '.join(cells)} |")
+    return rows
+
+
+def relative(groups: list[GroupResult], method: str) -> str:
+    found = [(g.method(method), g.cold_churn_rate) for g in groups]
+    known = [m.strict.churn_rate / cold for m, cold in found if m and m.strict and cold > 0]
+    if not any(m for m, _ in found):
+        return "not run"
+    return f"{median(known):.2f} ({len(known)})" if known else "– (0)"
+
+
+def sizes_of(group: GroupResult) -> str:
+    return f"{group.group.n_init:,} / {group.group.n_val:,} / {group.group.n_batch:,}"
+
+
+def between(numbers: Iterable[int]) -> str:
+    found = list(numbers)
+    return " to ".join(map(str, sorted({min(found), max(found)})))
+
+
 def intro(path: Path, summary: Summary) -> list[str]:
     facts = read_facts([path])
     counts = pd.DataFrame(
         [
             {
                 "network": g.group.network,
-                "rows": f"{g.group.n_init:,} / {g.group.n_val:,} / {g.group.n_batch:,}",
+                "rows": sizes_of(g),
                 "sets": g.group.dataset,
                 "runs": g.n_runs,
             }
@@ -90,10 +155,24 @@ def intro(path: Path, summary: Summary) -> list[str]:
         "|---|---|---|---|",
     ]
     for (network, sizes), part in counts.groupby(["network", "rows"], sort=False):
-        runs = sorted({part["runs"].min(), part["runs"].max()})
-        shown = " to ".join(map(str, runs))
-        lines.append(f"| {network} | {sizes} | {', '.join(part['sets'])} | {shown} |")
-    return lines
+        lines.append(
+            f"| {network} | {sizes} | {', '.join(part['sets'])} | {between(part['runs'])} |"
+        )
+    return [*lines, "", absent(path.stem, summary)]
+
+
+def absent(name: str, summary: Summary) -> str:
+    """Say what of the suite was not run."""
+    suite = SUITES[name]
+    sets, networks = ({getattr(g.group, c) for g in summary.groups} for c in ("dataset", "network"))
+    able = chosen(able=architecture(suite.networks[0]).changes)
+    lacking = {
+        "data sets": [s.label for s in suite.sources if s.label not in sets],
+        "networks": [network for network in suite.networks if network not in networks],
+        "methods": [method for method in able if method not in summary.methods],
+    }
+    told = [f"{what} {', '.join(names)}" for what, names in lacking.items() if names]
+    return f"Not run: {'; '.join(told)}." if told else "Nothing of the suite was left out."
 
 
 def findings(summary: Summary) -> list[str]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from holdfast.nn._draws import NetworkRandomness
-from holdfast.nn._traced import TracedGradient
+from holdfast.nn._traced import Recorded
 from holdfast.nn.optimizers import Optimizer
 
 __all__ = ["Loss", "Stack", "State", "forward", "quiet_vmap"]
@@ -102,7 +102,8 @@ class Stack:
             for _ in range(optimizer.n_moments)
         ]
         self.steps = torch.zeros(len(states))
-        self._traced = TracedGradient(partial(self._gradient, ()))
+        self._recorded_gradient = Recorded(partial(self._gradient, ()))
+        self._recorded_outputs = Recorded(self._outputs)
         # Buffers that change, random numbers and casts are left to the plain way.
         self._traceable = stacked and not (random or self.fixed or autocast)
         self._prepare()
@@ -173,7 +174,9 @@ class Stack:
         # The gradient of the sum of all losses is that of each: networks share nothing.
         weight = torch.full(x.shape[:2], 1 / x.shape[1], device=self.device)
         leaves = list(self._leaves.values())
-        gradient = self._traced if self._traceable else partial(self._gradient, generators)
+        gradient = (
+            self._recorded_gradient if self._traceable else partial(self._gradient, generators)
+        )
         losses, grads = gradient(leaves, x, target, weight)
         by_name = dict(zip(self._leaves, grads, strict=True))
         cut = [by_name[name][part] for part in self._parts for name in self.params]
@@ -188,8 +191,14 @@ class Stack:
         states = self.states()
         if index is not None:
             states = {name: value[index] for name, value in states.items()}
+        if self._traceable:
+            return self._recorded_outputs(list(states.values()), x)
         with self._precision():
             return forward(self.module, states, x, stacked=self.stacked)
+
+    def _outputs(self, params: list[Tensor], x: Tensor) -> Tensor:
+        states = dict(zip(self.params, params, strict=True))
+        return forward(self.module, states, x, stacked=True)
 
     def _gradient(
         self,

@@ -1,4 +1,4 @@
-"""The gradient of a stack as one flat list of tensor operations.
+"""What a stack computes at every step, as flat lists of tensor operations.
 
 Going through modules, `vmap` and autograd costs about a millisecond of Python and dispatch a step,
 which for small networks is more than the arithmetic. Recorded once, the operations are replayed
@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-__all__ = ["Gradient", "TracedGradient"]
+__all__ = ["Recorded"]
 
-# Parameters, x, target and the weight of each row in; losses of the rows and gradients out.
-Gradient = Callable[[list[Tensor], Tensor, Tensor, Tensor], tuple[Tensor, list[Tensor]]]
+# Of tensors and lists of tensors.
+Function = Callable[..., Any]
 
 # A trace costs as much as it saves in about so many steps.
 STEPS_BEFORE_TRACING = 250
@@ -32,42 +32,48 @@ NOTHING_BUT_SHAPE = (
 )
 
 
-class TracedGradient:
-    """Calls a gradient, from a recording once tensors of the same shapes have come often enough.
+class Recorded:
+    """Calls a function, from a recording once tensors of the same shapes have come often enough.
 
     Parameters
     ----------
-    gradient : Gradient
-        The same operations at every call: no branch on values, no randomness.
+    function : callable
+        Of tensors and lists of tensors; the same operations at every call: no branch on values, no
+        randomness. A recording computes no gradients beyond those that the function itself returns.
     """
 
-    def __init__(self, gradient: Gradient) -> None:
-        self.gradient = gradient
-        self._calls: dict[torch.Size, int] = {}
-        self._recordings: dict[torch.Size, Gradient] = {}
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self._calls: dict[Any, int] = {}
+        self._recordings: dict[Any, Function] = {}
 
-    def __call__(
-        self, params: list[Tensor], x: Tensor, target: Tensor, weight: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Return the losses of the rows and the gradients."""
-        recording = self._recordings.get(x.shape)
+    def __call__(self, *arguments: Tensor | list[Tensor]) -> Any:
+        """Return what the function does."""
+        # The shapes of lists, which are parameters, follow from those of the rows.
+        shapes = tuple(a.shape for a in arguments if isinstance(a, Tensor))
+        recording = self._recordings.get(shapes)
         if recording is not None:
             with torch.no_grad():
-                return recording([p.detach() for p in params], x, target, weight)
-        calls = self._calls[x.shape] = self._calls.get(x.shape, 0) + 1
+                return recording(*map(_detached, arguments))
+        calls = self._calls[shapes] = self._calls.get(shapes, 0) + 1
         if calls == STEPS_BEFORE_TRACING:
-            self._recordings[x.shape] = _record(self.gradient, params, x, target, weight)
-        return self.gradient(params, x, target, weight)
+            self._recordings[shapes] = _record(self.function, *arguments)
+        return self.function(*arguments)
 
 
-def _record(gradient: Gradient, *arguments: Any) -> Gradient:
-    """Return the recorded gradient, or the gradient itself where it cannot be recorded."""
+def _detached(argument: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
+    return argument if isinstance(argument, Tensor) else [t.detach() for t in argument]
+
+
+def _record(function: Function, *arguments: Any) -> Function:
+    """Return the recorded function, or the function itself where it cannot be recorded."""
     try:
         from torch.fx.experimental.proxy_tensor import make_fx
 
-        return _cleaned(make_fx(gradient)(*arguments))
+        # A plain function: of a method it would count `self` as an argument.
+        return _cleaned(make_fx(lambda *given: function(*given))(*arguments))
     except Exception:  # a faster way is optional, and the recorder is still called experimental
-        return gradient
+        return function
 
 
 def _cleaned(recording: fx.GraphModule) -> fx.GraphModule:

@@ -17,6 +17,7 @@ from torch.func import vmap
 from holdfast._method import Method
 from holdfast.nn._fresh import FreshStates, ModuleSource, loadable, new_module
 from holdfast.nn._stack import Loss, Stack, State, quiet_vmap
+from holdfast.nn._traced import Recorded
 from holdfast.nn.losses import soft_brier, soft_cross_entropy
 from holdfast.nn.optimizers import Optimizer
 
@@ -27,6 +28,9 @@ LOSSES: dict[str, Loss] = {
     "brier": soft_brier,
 }
 VALIDATION_BLOCK = 256  # rows of each network at once
+# Of a stack may be networks that have ended: they train on, unheard, since a stack of another size
+# would have to be recorded anew.
+ENDED_SHARE = 1 / 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +164,7 @@ class _Slot:
     stale: int = 0
     seconds: float = 0.0
     partner: _Slot | None = None
+    ended: bool = False
 
     @classmethod
     def of(cls, task: Task, member: int, device: torch.device) -> _Slot:
@@ -195,22 +200,24 @@ def train(
     fresh_states = FreshStates(source)
     slots: list[_Slot] = []
     stack: Stack | None = None
+    changes: dict[Any, Recorded] = {}
     while True:
-        joining = _new_slots(claim(recipe.capacity - len(slots)), pool.device)
+        training = sum(not slot.ended for slot in slots)
+        joining = _new_slots(claim(recipe.capacity - training), pool.device)
+        if stack is not None and (joining or training < (1 - ENDED_SHARE) * len(slots)):
+            slots = _without_ended(stack, slots)
         if joining:
             starts = [slot.task.start(fresh_states, slot.member) for slot in joining]
             arrived = recipe.stack(module, starts)
-            if stack is None:
+            if stack is None or not slots:
                 stack = arrived
             else:
                 stack.join(arrived)
             slots = slots + joining
         if stack is None or not slots:
             return
-        _train_epoch(stack, slots, pool, recipe)
-        slots = _leave(stack, slots, recipe, report)
-        if not slots:
-            stack = None
+        _train_epoch(stack, slots, pool, recipe, changes)
+        _report_ended(stack, slots, recipe, report)
 
 
 def _new_slots(tasks: Sequence[Task], device: torch.device) -> list[_Slot]:
@@ -223,22 +230,27 @@ def _new_slots(tasks: Sequence[Task], device: torch.device) -> list[_Slot]:
     return slots
 
 
-def _leave(
+def _report_ended(
     stack: Stack, slots: list[_Slot], recipe: Recipe, report: Callable[[Outcome], None]
-) -> list[_Slot]:
-    """Report the networks that are done and take them out of the stack."""
+) -> None:
+    """Report the networks that have just ended."""
     status = [_status(slot, recipe) for slot in slots]
     place = {id(slot): i for i, slot in enumerate(slots)}
-    staying = []
     for i, slot in enumerate(slots):
         pair = [status[i]]
         if slot.partner is not None:
             pair.append(status[place[id(slot.partner)]])
-        if "diverged" not in pair and None in pair:
-            staying.append(i)  # a coupled network teaches until both are done
-        elif slot.member == 0:
+        if slot.ended or ("diverged" not in pair and None in pair):
+            continue  # a coupled network teaches until both are done
+        slot.ended = True
+        if slot.member == 0:
             ended = "diverged" if "diverged" in pair else str(status[i])
             report(_outcome(stack, i, slot, ended, recipe))
+
+
+def _without_ended(stack: Stack, slots: list[_Slot]) -> list[_Slot]:
+    """Take the networks that have ended out of the stack; one without any is left as it is."""
+    staying = [i for i, slot in enumerate(slots) if not slot.ended]
     if 0 < len(staying) < len(slots):
         stack.keep(torch.tensor(staying, dtype=torch.long))
     return [slots[i] for i in staying]
@@ -272,9 +284,11 @@ def _outcome(stack: Stack, i: int, slot: _Slot, status: str, recipe: Recipe) -> 
 # --- one epoch -----------------------------------------------------------------------------------
 
 
-def _train_epoch(stack: Stack, slots: list[_Slot], pool: Tensor, recipe: Recipe) -> None:
+def _train_epoch(
+    stack: Stack, slots: list[_Slot], pool: Tensor, recipe: Recipe, changes: dict[Any, Recorded]
+) -> None:
     start = time.perf_counter()
-    batches = _Batches(slots, pool, recipe.batch_size)
+    batches = _Batches(slots, pool, recipe.batch_size, changes)
     peers = _Peers(slots, pool.device)
     generators = [slot.generator for slot in slots]
     total = torch.zeros(len(slots), device=pool.device)
@@ -286,15 +300,22 @@ def _train_epoch(stack: Stack, slots: list[_Slot], pool: Tensor, recipe: Recipe)
         slot.losses.append(value)
     if len(slots[0].task.validation_rows):
         _validate(stack, slots, pool, recipe)
-    seconds = (time.perf_counter() - start) / len(slots)
-    for slot in slots:
+    training = [slot for slot in slots if not slot.ended]
+    seconds = (time.perf_counter() - start) / len(training)
+    for slot in training:
         slot.seconds += seconds
 
 
 class _Batches:
     """The batches of one epoch: each network's own rows in its own order."""
 
-    def __init__(self, slots: Sequence[_Slot], pool: Tensor, batch_size: int) -> None:
+    def __init__(
+        self,
+        slots: Sequence[_Slot],
+        pool: Tensor,
+        batch_size: int,
+        changes: dict[Any, Recorded],
+    ) -> None:
         self.pool, self.size = pool, batch_size
         self.n = len(slots[0].task.rows)
         order = torch.from_numpy(np.stack([slot.rng.permutation(self.n) for slot in slots]))
@@ -303,7 +324,9 @@ class _Batches:
         self.targets = targets.to(pool.device).flatten(0, 1)
         self.target_rows = (order + self.n * torch.arange(len(slots))[:, None]).to(pool.device)
         self.rows = rows.gather(1, order).to(pool.device)
-        self.draws = [_Draws(group, self.n, batch_size) for group in _changing_batches(slots)]
+        self.draws = [
+            _Draws(group, self.n, batch_size, changes) for group in _changing_batches(slots)
+        ]
 
     def __iter__(self) -> Any:
         for number, start in enumerate(range(0, self.n, self.size)):
@@ -328,8 +351,14 @@ def _changing_batches(slots: Sequence[_Slot]) -> list[list[tuple[int, _Slot]]]:
 class _Draws:
     """What methods of one class do to the batches of an epoch."""
 
-    def __init__(self, group: list[tuple[int, _Slot]], n: int, batch_size: int) -> None:
-        self.method = group[0][1].task.method
+    def __init__(
+        self,
+        group: list[tuple[int, _Slot]],
+        n: int,
+        batch_size: int,
+        changes: dict[Any, Recorded],
+    ) -> None:
+        method = group[0][1].task.method
         self.places = torch.tensor([place for place, _ in group])
         whole, rest = divmod(n, batch_size)
         drawn: list[tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]] = []
@@ -339,13 +368,19 @@ class _Draws:
         self.whole = _stacked([first for first, _ in drawn])
         self.rest = _stacked([last for _, last in drawn])
         self.n_whole = whole
+        names = list(self.whole)
+
+        def change(x: Tensor, target: Tensor, *values: Tensor) -> tuple[Tensor, Tensor]:
+            return vmap(method.batch)(x, target, dict(zip(names, values, strict=True)))
+
+        self.changed = changes.setdefault(type(method).batch, Recorded(change))
 
     def change(self, x: Tensor, target: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """Return what the networks see in place of batch `number`."""
         table, at = (self.whole, number) if number < self.n_whole else (self.rest, 0)
         places = self.places.to(x.device)
-        drawn = {name: values[:, at].to(x.device) for name, values in table.items()}
-        new_x, new_target = vmap(self.method.batch)(x[places], target[places], drawn)
+        drawn = [values[:, at].to(x.device) for values in table.values()]
+        new_x, new_target = self.changed(x[places], target[places], *drawn)
         return x.index_copy(0, places, new_x), target.index_copy(0, places, new_target)
 
 
