@@ -2,10 +2,10 @@
 
 For each docs/results/bench/SUITE.parquet writes SUITE.md with what was run and what was not, what
 it shows and the tables of every measure, and SUITE-frontier-N.png (SUITE-stream-N.png for streams);
-and the overview in docs/benchmark.md. With --add the rows of a store are put into SUITE.parquet
-first.
+and the overview in docs/benchmark.md. With --from SUITE.parquet is first made of a store; to go on
+with what is kept, copy SUITE.parquet into a store's folder.
 
-Run: python benchmarks/bench_pages.py [--add SUITE=STORE]...
+Run: python benchmarks/bench_pages.py [--from SUITE=STORE]...
 """
 
 from __future__ import annotations
@@ -54,22 +54,21 @@ PAPER = ("distill", "anchor")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--add", action="append", default=[], metavar="SUITE=STORE")
-    for added in parser.parse_args().add:
-        suite, _, store = added.partition("=")
-        add(suite, Path(store))
+    parser.add_argument("--from", dest="stores", action="append", default=[], metavar="SUITE=STORE")
+    for given in parser.parse_args().stores:
+        suite, _, store = given.partition("=")
+        keep(suite, Path(store))
     paths = sorted(FOLDER.glob("*.parquet"))
     for path in paths:
         write_page(path)
     write_overview(paths)
 
 
-def add(suite: str, store: Path) -> None:
-    """Put the rows of a store into the one that is published."""
+def keep(suite: str, store: Path) -> None:
+    """Make the published store of a suite of another one."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     kept = FOLDER / f"{suite}.parquet"
-    rows = merge([store, *([kept] if kept.is_file() else [])], kept)
-    print(f"{kept}: {rows:,} rows")
+    print(f"{kept}: {merge([store], kept):,} rows")
 
 
 def write_page(path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_draw_of_one_class_is_drawn_again():
 
 
 def test_stream():
-    found = rows(order="time", n_init=30, n_val=10, n_batch=20)
+    found = rows(order="time")
     assert len(found.updates) == UPDATES
     start = min(found.initial.train.min(), found.initial.validation.min())
     first = np.sort(np.concatenate([found.initial.train, found.initial.validation]))
@@ -81,6 +81,15 @@ def test_stream():
         np.testing.assert_array_equal(seen, np.arange(end - 60, end))
         np.testing.assert_array_equal(update.test, np.arange(end, end + 20))
         assert (len(update.train), len(update.validation)) == (50, 10)
+        # Among the newest: the base model, trained before they came, never saw them.
+        assert update.validation.min() >= end - 20
+
+
+def test_a_window_of_one_class_is_drawn_again():
+    by_label = (np.arange(900) > 600).astype(int)
+    for run in range(10):
+        initial = rows(y=by_label, order="time", run=run, n_batch=15).initial
+        assert len(np.unique(by_label[initial.train])) == 2
 
 
 def test_streams_begin_at_different_places():
@@ -94,7 +103,9 @@ def test_streams_begin_at_different_places():
         ({"n_init": 571}, r"training part of data must have 601 rows .*, got 600; ask for fewer"),
         ({"order": "time", "n_batch": 80}, r"the stream of data must have 920 rows .* got 900"),
         ({"y": np.zeros(900, int)}, "must have two classes or more, got one in each of 100 draws"),
-        ({"y": np.zeros(900, int), "order": "time"}, "must have two classes or more, got one in"),
+        ({"y": np.zeros(900, int), "order": "time"}, "got one in each of 100 windows"),
+        ({"n_val": 20, "order": "time"}, "must have fewer validation rows than rows of an update"),
+        ({"y": np.arange(900)}, "at least two initial rows for each of its 900 classes, got 30"),
     ],
 )
 def test_impossible_rows(bad, match):
@@ -214,8 +225,10 @@ def test_a_file_and_a_folder_are_suites(tmp_path):
     for name in ("b.parquet", "a.parquet", "notes.txt"):
         (tmp_path / name).touch()
     (one,) = suite_of(str(tmp_path / "b.parquet"), target="y").sources
-    assert (one.label, one.target, one.is_file) == ("b", "y", True)
-    assert [s.label for s in suite_of(str(tmp_path)).sources] == ["a", "b"]
+    assert (one.label, one.target, one.is_file) == ("b:y", "y", True)
+    (tmp_path / ".half.parquet").touch()
+    (tmp_path / "a.one.parquet").touch()
+    assert [s.label for s in suite_of(str(tmp_path)).sources] == ["a.one", "a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,7 @@ from holdfast.bench.store import Store, read_store
 from holdfast.bench.suites import Sizes, suite_of
 from holdfast.cli import app
 from holdfast.exceptions import InvalidInputError
-from holdfast.tables import write_table
+from holdfast.tables import read_table, write_table
 
 BOOSTER = "hist_gradient_boosting"
 SMALL = Sizes(n_init=40, n_val=10, n_batch=40, n_test=50)
@@ -51,8 +53,6 @@ class InProcess:
 
 
 def small(table, **changed):
-    from dataclasses import replace
-
     suite = replace(suite_of(str(table), target="label"), sizes=SMALL, networks=(BOOSTER,))
     return replace(suite, **changed)
 
@@ -85,11 +85,11 @@ def test_what_fails_leaves_the_others(table, tmp_path):
     report = run(too_many, Store.open(tmp_path), runs=4)
     assert report.finished == 0
     (why,) = report.failures.values()
-    assert "the training part of mine must have 6,100 rows" in why
+    assert "the training part of mine:label must have 6,100 rows" in why
     both = small(table, networks=("convnet-1", BOOSTER))
     report = run(both, Store.open(tmp_path), methods=["distill"])
     assert report.finished == 3
-    assert list(report.failures) == ["mine × convnet-1"]
+    assert list(report.failures) == ["mine:label × convnet-1"]
 
 
 def test_an_error_of_any_kind_names_the_trial(table, tmp_path, monkeypatch):
@@ -101,7 +101,9 @@ def test_an_error_of_any_kind_names_the_trial(table, tmp_path, monkeypatch):
     monkeypatch.setattr(trial, "run_trial", fail)
     report = run(small(table), Store.open(tmp_path))
     (why,) = report.failures.values()
-    assert why.startswith(f"mine × {BOOSTER} (random, 40/10/40, run 0) ended with MemoryError: no")
+    assert why.startswith(
+        f"mine:label × {BOOSTER} (random, 40/10/40, run 0) ended with MemoryError: no"
+    )
 
 
 def test_a_set_that_cannot_be_loaded_leaves_the_others(table, tmp_path):
@@ -111,7 +113,24 @@ def test_a_set_that_cannot_be_loaded_leaves_the_others(table, tmp_path):
     bad = Source(str(table), "no_such_column")
     report = run(small(table, sources=(bad, *good.sources)), Store.open(tmp_path), runs=1)
     assert report.finished == 1
-    assert "target must be one of" in report.failures["mine"]
+    assert "target must be one of" in report.failures["mine:no_such_column"]
+
+
+def test_a_target_is_part_of_a_trial(table, tmp_path):
+    frame = read_table(table).assign(known=lambda f: f["colour"].isna().astype(str))
+    write_table(frame, tmp_path / "two.parquet")
+    for target in ("label", "known"):
+        suite = suite_of(str(tmp_path / "two.parquet"), target=target)
+        suite = replace(suite, sizes=SMALL, networks=(BOOSTER,))
+        assert run(suite, Store.open(tmp_path / "store"), runs=1).finished == 1
+    assert set(read_store([tmp_path / "store"])["dataset"]) == {"two:label", "two:known"}
+
+
+def test_a_file_that_changes_meanwhile(table):
+    suite = small(table)
+    (trial,) = suite.trials(suite.sources[0], "old", 0)
+    result = work(Job(trial, suite.sources[0], ("cold",)))
+    assert "must stay as it is while it is used" in result.error
 
 
 # --- deaths ---------------------------------------------------------------------------------------
@@ -161,19 +180,44 @@ def test_killed_again_and_again_the_store_is_that_of_an_undisturbed_run(table, t
     )
 
 
-def test_a_worker_that_dies_is_told(table, tmp_path):
-    workers = LocalWorkers(1)
+def kill_workers():
+    for process in multiprocessing.active_children():
+        process.kill()
 
+
+def test_jobs_of_a_worker_that_dies_are_run_again(table, tmp_path):
     class Killing:
         def run(self, jobs):
-            for result in workers.run(jobs):
+            for number, result in enumerate(LocalWorkers(1).run(jobs)):
                 yield result
-                for process in multiprocessing.active_children():
-                    process.kill()
+                if number == 1:
+                    kill_workers()
 
-    with pytest.raises(InvalidInputError, match="must have enough memory, got one that died"):
-        run(small(table), Store.open(tmp_path), runs=8, workers=Killing())
-    assert 1 <= len(read_store([tmp_path])["run"].unique()) < 8
+    report = run(small(table), Store.open(tmp_path / "killed"), runs=5, workers=Killing())
+    assert report == Report(finished=5)
+    run(small(table), Store.open(tmp_path / "here"), runs=5)
+    pd.testing.assert_frame_equal(
+        read_store([tmp_path / "killed"]), read_store([tmp_path / "here"])
+    )
+
+
+def test_a_job_that_its_worker_dies_of_is_told(table, tmp_path):
+    over = threading.Event()
+
+    def kill_all_the_time():
+        while not over.wait(0.05):
+            kill_workers()
+
+    thread = threading.Thread(target=kill_all_the_time)
+    thread.start()
+    try:
+        report = run(small(table), Store.open(tmp_path), runs=2, workers=LocalWorkers(1))
+    finally:
+        over.set()
+        thread.join()
+    assert report.finished == 0
+    (why,) = report.failures.values()
+    assert "must have enough memory, got a process that died" in why
 
 
 def test_ctrl_c_keeps_what_is_finished(table, tmp_path):
@@ -249,7 +293,7 @@ def test_the_command(table, tmp_path):
 def test_the_command_tells_what_failed(table, tmp_path):
     bad = invoke("run", table, "--store", tmp_path, *OPTIONS, "--n-init", "5000", "--workers", "1")
     assert bad.exit_code == 2
-    assert "mine × hist_gradient_boosting: the training part of mine must have" in bad.stderr
+    assert "mine:label × hist_gradient_boosting: the training part of mine:label" in bad.stderr
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ def rows(trial=KEY, methods=("cold", "distill"), seed=0):
         for setting in settings[name]
     ]
     columns = [*trial.key(), "update", "method", "setting", "cost", "served", *COUNTS, *MEANS]
-    return pd.DataFrame(records, columns=columns).astype(dict.fromkeys(COUNTS, "Int64"))
+    frame = pd.DataFrame(records, columns=columns).assign(base_correct=20 + seed)
+    return frame.astype(dict.fromkeys(COUNTS, "Int64"))
 
 
 def filled(folder, runs=3):
@@ -71,14 +72,59 @@ def test_stores_merge_in_any_order_and_rows_count_once(tmp_path):
     filled(tmp_path / "two", runs=5)
     both = read_store([tmp_path / "one", tmp_path / "two"])
     pd.testing.assert_frame_equal(both, read_store([tmp_path / "two"]))
-    other = Store.open(tmp_path / "other")  # the same trial with other numbers, as rounding makes
-    other.add(KEY, rows(seed=1), FACTS)
-    ab = read_store([tmp_path / "one", tmp_path / "other"])
-    pd.testing.assert_frame_equal(ab, read_store([tmp_path / "other", tmp_path / "one"]))
-    assert len(ab) == 9
-    assert merge([tmp_path / "other", tmp_path / "one"], tmp_path / "all.parquet") == 9
-    pd.testing.assert_frame_equal(read_store([tmp_path / "all.parquet"]), ab)
+
+
+def test_a_trial_of_two_machines_is_that_of_one_of_them(tmp_path):
+    """Methods are compared in pairs: never one machine's cold start with another's distillation."""
+    filled(tmp_path / "one")
+    more = Store.open(tmp_path / "other")  # another base model, and more methods
+    more.add(KEY, rows(seed=1, methods=["cold", "distill", "mine"]), FACTS)
+    both = read_store([tmp_path / "one", tmp_path / "other"])
+    pd.testing.assert_frame_equal(both, read_store([tmp_path / "other", tmp_path / "one"]))
+    assert len(both) == 4 + 6
+    assert both[both["run"] == 0]["base_correct"].tolist() == [21] * 4
+    assert both[both["run"] > 0]["base_correct"].tolist() == [20] * 6
+    assert merge([tmp_path / "other", tmp_path / "one"], tmp_path / "all.parquet") == 10
+    pd.testing.assert_frame_equal(read_store([tmp_path / "all.parquet"]), both)
     assert read_facts([tmp_path / "all.parquet"]).trials == 4
+
+
+def test_methods_of_another_base_model_are_refused(tmp_path):
+    store = filled(tmp_path)
+    assert store.conflict(KEY, rows(methods=["mine"])) is None
+    why = Store.open(tmp_path).conflict(KEY, rows(seed=1, methods=["mine"]))
+    assert "got one that has 21 test rows right and not 20" in why
+
+
+def test_names_that_stand_for_several_data_sets_are_told_apart(tmp_path):
+    store = filled(tmp_path, runs=1)
+    name = KEY.dataset
+    assert set(read_store([tmp_path])["dataset"]) == {name}
+    for changed in ({"data": "other!!!"}, {"n_test": 7}, {"n_test": 7, "network": "fcn-100"}):
+        trial = replace(KEY, **changed)
+        store.add(trial, rows(trial), FACTS)
+    found = read_store([tmp_path]).groupby("dataset")["network"].unique().map(sorted).to_dict()
+    assert found == {
+        f"{name} hash, all test rows": ["fcn-10"],
+        f"{name} hash, 7 test rows": ["fcn-10"],
+        f"{name} hash": ["fcn-100"],
+        f"{name} other!": ["fcn-10"],
+    }
+    assert Store.open(tmp_path).missing(KEY, ["cold"]) == []
+
+
+def test_folders_named_like_partitions_are_folders(tmp_path):
+    store = filled(tmp_path / "run=7" / "dataset=x")
+    assert len(list((tmp_path / "run=7" / "dataset=x").iterdir())) == 3
+    pd.testing.assert_frame_equal(
+        read_store([store.folder]), read_store([filled(tmp_path / "plain").folder])
+    )
+
+
+def test_a_merged_file_lies_elsewhere(tmp_path):
+    filled(tmp_path)
+    with pytest.raises(InvalidInputError, match="--out must not lie in a store that is merged"):
+        merge([tmp_path], tmp_path / "all.parquet")
 
 
 def test_a_merged_file_can_be_gone_on_with(tmp_path):

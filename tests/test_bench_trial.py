@@ -11,6 +11,7 @@ from holdfast.bench.contenders import chosen
 from holdfast.bench.data import BenchData, Source, data_of, read
 from holdfast.bench.protocol import COUNTS, Trial, rows_of, seed_of
 from holdfast.bench.trial import run_trial
+from holdfast.datasets import Dataset
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners._common import TrainingRows
 from holdfast.learners._sklearn import SklearnLearner
@@ -175,11 +176,19 @@ def test_a_method_does_not_depend_on_the_others(data, order):
         pd.testing.assert_frame_equal(alone, expected)
 
 
-def test_relabelling_the_classes_changes_nothing(data):
-    again = BenchData(**vars(data) | {"classes": np.array([10, 20, 30])})
-    pd.testing.assert_frame_equal(
-        run_trial(key(), data, chosen(["distill"])), run_trial(key(), again, chosen(["distill"]))
-    )
+def test_renaming_the_classes_in_their_order_changes_nothing(data):
+    split = np.array(["train", "test"])[np.isin(np.arange(len(data.y)), data.test).astype(int)]
+    facts = {"target": "y", "numeric": (), "categorical": (), "source": "", "sha256": "f" * 64}
+    found = [
+        run_trial(
+            key(),
+            data_of(Dataset(name="d", X=data.X, y=names[data.y], split=split, **facts), "drawn"),
+            chosen(["distill"]),
+        )
+        for names in (np.array(["a", "b", "c"]), np.array([10, 20, 300]))
+    ]
+    pd.testing.assert_frame_equal(*found)
+    pd.testing.assert_frame_equal(found[0], run_trial(key(), data, chosen(["distill"])))
 
 
 def test_a_setting_that_diverges_has_no_counts(data, monkeypatch):
@@ -255,11 +264,34 @@ def test_networks_by_hand(data):
 
 def test_networks_in_a_stream_start_from_the_model_before(data):
     pytest.importorskip("torch")
-    trial = key(network="fcn-5", order="time", n_init=200)
-    found = run_trial(trial, data, chosen(["warm", "interpolate", "ensemble"]))
-    assert found[[*COUNTS]].notna().all(axis=None)
-    changed = found.groupby("setting")["changed"].sum()
-    assert changed["interpolate(weight=0.9, of=warm)"] < changed["cold"]
+    from functools import partial
+
+    from holdfast.methods import Interpolate, Warm, WarmDistill
+    from holdfast.nn import FullyConnected, Run, fit_many, predict_many
+
+    trial = key(network="fcn-5", order="time", n_init=100)
+    names = ["warm", "interpolate", "warm_distill"]
+    found = run_trial(trial, data, chosen(names))
+    hand = ByHand(data, trial)
+    initial = np.sort(np.concatenate([hand.rows.initial.train, hand.rows.initial.validation]))
+    X = data.ready("numbers", initial, np.arange(len(data.y)))
+    module = partial(FullyConnected, X.shape[1], 3, width=5)
+
+    def train(rows, update, **options):
+        run = Run(rows.train, rows.validation, seed=seed_of(trial, update), **options)
+        (network,) = fit_many(module, [run], X, data.y, n_jobs=1)
+        return network.state, predict_many(module, [network.state], X)[0]
+
+    first = train(hand.rows.initial, 0)
+    for method in (Warm(), Interpolate(0.5), WarmDistill(0.5)):
+        state, base = first
+        for number, update in enumerate(hand.rows.updates[:3], start=1):
+            options = {"base_state": state, "base_proba": base[update.train]}
+            state, new = train(update, number, method=method, **options)
+            row = found[(found["update"] == number) & (found["setting"] == str(method))].iloc[0]
+            for column, value in hand.counts(base, new, update.test).items():
+                assert abs(int(row[column]) - value) <= 1, (method, number, column)
+            base = new
 
 
 @pytest.mark.parametrize(
@@ -290,8 +322,6 @@ def test_data_by_name():
 
 
 def test_images_and_texts():
-    from holdfast.datasets import Dataset
-
     facts = {"target": "y", "numeric": (), "categorical": (), "source": "", "sha256": "f" * 64}
     images = np.full((30, 1, 28, 28), 51, dtype=np.uint8)
     split = np.array(["train"] * 20 + ["test"] * 10)
@@ -309,3 +339,28 @@ def test_images_and_texts():
     two = Dataset(**vars(two) | {"numeric": ("b",)})
     with pytest.raises(InvalidInputError, match="t must have one column of text and no other"):
         data_of(two, "t")
+
+
+def test_images_and_texts_through_their_networks():
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    y = np.arange(150) % 2
+    images = (rng.integers(0, 120, (150, 1, 12, 12)) + 120 * y[:, None, None, None]).astype(
+        np.uint8
+    )
+    words = np.array(["bad dull slow", "good bright quick"])[y]
+    parts = {"train": np.arange(100), "test": np.arange(100, 150), "classes": np.arange(2)}
+    sizes = {"n_init": 40, "n_val": 10, "n_batch": 40}
+    shown = BenchData(name="drawn", kind="images", X=images, y=y, sha="abc", **parts)
+    told = BenchData(
+        name="drawn", kind="texts", X=pd.DataFrame({"text": words}), y=y, sha="abc", **parts
+    )
+    for data, network, names in (
+        (shown, "convnet-1", ["mixup", "interpolate", "average_ensemble"]),
+        (shown, "fcn-20", ["warm_distill"]),
+        (told, "transformer-1", ["warm"]),
+    ):
+        found = run_trial(key(network=network, **sizes), data, chosen(names))
+        assert set(found["method"]) == {"cold", *names}
+        assert found[[*COUNTS]].notna().all(axis=None)
+        assert (found["n"] == 50).all()

@@ -57,6 +57,8 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())  # or a loss of power could leave the name without content
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; outputs are shared
         temporary.replace(target)
     finally:

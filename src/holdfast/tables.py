@@ -327,7 +327,8 @@ def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
     target = "'" + str(path).replace("'", "''") + "'"
     with connect() as connection:
         connection.register("frame", frame)
-        connection.execute(f"COPY (SELECT * FROM frame) TO {target} ({form})")
+        # The path is a temporary file already; a second one would stay behind after a kill.
+        connection.execute(f"COPY (SELECT * FROM frame) TO {target} ({form}, USE_TMP_FILE false)")
 
 
 def fetch(table: Table, columns: list[str]) -> pd.DataFrame:

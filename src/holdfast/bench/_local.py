@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
 from holdfast.bench.architectures import architecture
 from holdfast.bench.data import BenchData
 from holdfast.bench.runner import Job, Result, work
-from holdfast.exceptions import InvalidInputError
 
 __all__ = ["LocalWorkers", "work_alone"]
 
@@ -39,36 +39,59 @@ class LocalWorkers:
     def run(self, jobs: Iterator[Job]) -> Iterator[Result]:
         """Yield the result of each job as it comes.
 
-        Raises
-        ------
-        InvalidInputError
-            When a process dies, as for want of memory.
+        When a process dies, as for want of memory, those jobs that were handed out are run again
+        one at a time, and the one that its process dies of has that as its result.
         """
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(self.n, context, _prepare, (os.getpid(),))
-        try:
-            yield from _results(pool, jobs, self.n * AHEAD)
-        except BrokenProcessPool as error:
-            raise InvalidInputError(
-                "the workers must have enough memory, got one that died; start again with fewer "
-                "--workers or a smaller --network: what is finished is kept"
-            ) from error
-        finally:
-            for process in list((pool._processes or {}).values()):
-                process.terminate()
-            pool.shutdown(wait=False, cancel_futures=True)
+        while True:
+            handed_out: dict[Future[Result], Job] = {}
+            try:
+                with _pool(self.n) as pool:
+                    yield from _results(pool, jobs, self.n * AHEAD, handed_out)
+                return
+            except BrokenProcessPool:
+                for job in list(handed_out.values()):
+                    yield _alone(job)
 
 
-def _results(pool: ProcessPoolExecutor, jobs: Iterator[Job], room: int) -> Iterator[Result]:
-    pending: set[Future[Result]] = set()
+def _alone(job: Job) -> Result:
+    try:
+        with _pool(1) as pool:
+            return pool.submit(work_alone, job).result()
+    except BrokenProcessPool:
+        return Result(
+            job,
+            error=f"{job.trial} must have enough memory, got a process that died; choose a smaller "
+            "--network or fewer rows",
+        )
+
+
+@contextmanager
+def _pool(n: int) -> Iterator[ProcessPoolExecutor]:
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(n, context, _prepare, (os.getpid(),))
+    try:
+        yield pool
+    finally:
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _results(
+    pool: ProcessPoolExecutor,
+    jobs: Iterator[Job],
+    room: int,
+    handed_out: dict[Future[Result], Job],
+) -> Iterator[Result]:
     while True:
-        while len(pending) < room and (job := next(jobs, None)) is not None:
-            pending.add(pool.submit(work_alone, job))
-        if not pending:
+        while len(handed_out) < room and (job := next(jobs, None)) is not None:
+            handed_out[pool.submit(work_alone, job)] = job
+        if not handed_out:
             return
-        done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield future.result()
+        for future in wait(handed_out, return_when=FIRST_COMPLETED).done:
+            result = future.result()
+            del handed_out[future]
+            yield result
 
 
 # --- in a worker ---------------------------------------------------------------------------------
@@ -88,14 +111,19 @@ def _end_with(parent: int) -> None:
 
 def work_alone(job: Job, data: BenchData | None = None) -> Result:
     """Run one job in a process that does nothing else."""
-    if architecture(job.trial.network).is_network:
-        _one_thread()
+    _one_thread(architecture(job.trial.network).is_network)
     return work(job, data)
 
 
-@lru_cache(maxsize=1)
-def _one_thread() -> None:
-    """Have networks trained in one thread, whose memory is kept for the next step."""
+@lru_cache(maxsize=2)
+def _one_thread(for_networks: bool) -> None:
+    """Have models trained in one thread; the memory of networks is kept for the next step."""
+    import sklearn.ensemble  # noqa: F401  (limits are for what is loaded)
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+    if not for_networks:
+        return
     try:
         import torch
     except ImportError:  # the job itself tells what to install

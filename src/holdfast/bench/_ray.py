@@ -16,6 +16,7 @@ from holdfast.exceptions import InvalidInputError
 __all__ = ["RayWorkers"]
 
 AHEAD = 2  # jobs handed out for each core, so that none waits for the next
+KEPT_SETS = 4  # in the cluster's memory
 RETRIES = 5  # of a trial whose node or process died
 CONNECT_SECONDS = 5
 
@@ -49,22 +50,31 @@ class RayWorkers:
             _connect(ray, self.address)
         try:
             yield from _results(ray, jobs)
+        except (ray.exceptions.RayError, ConnectionError) as error:
+            raise InvalidInputError(
+                f"--ray must stay connected to its cluster, got: {_reason(error)}; start again: "
+                "what is finished is kept"
+            ) from error
         finally:
             if joined:
                 ray.shutdown()
 
 
+def _reason(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:300]
+
+
 def _connect(ray: Any, address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
+    host = host.strip("[]")  # of an IPv6 address
     try:
         if host and port.isdigit():  # Ray itself would try for minutes
             socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0][:200]
         raise InvalidInputError(
-            f"--ray must be the address of a running Ray cluster, got {address} ({reason}); start "
-            "one with: ray start --head"
+            f"--ray must be the address of a running Ray cluster, got {address} "
+            f"({_reason(error)}); start one with: ray start --head"
         ) from error
 
 
@@ -75,9 +85,16 @@ def _results(ray: Any, jobs: Iterator[Job]) -> Iterator[Result]:
     while True:
         room = max(1, int(ray.cluster_resources().get("CPU", 1))) * AHEAD
         while len(pending) < room and (job := next(jobs, None)) is not None:
-            if job.source not in shared:
-                shared[job.source] = ray.put(read(job.source))
             n_gpus = float(job.device.startswith("cuda"))
+            if n_gpus and not ray.cluster_resources().get("GPU"):
+                raise InvalidInputError(
+                    f"--device must be there on the cluster, got {job.device} and no node with a "
+                    "GPU; leave it out"
+                )
+            if job.source not in shared:
+                if len(shared) == KEPT_SETS:
+                    del shared[next(iter(shared))]
+                shared[job.source] = ray.put(read(job.source))
             pending[task.options(num_gpus=n_gpus).remote(job, shared[job.source])] = job
         if not pending:
             return
@@ -90,5 +107,5 @@ def _result(ray: Any, reference: Any, job: Job) -> Result:
     try:
         return ray.get(reference)
     except ray.exceptions.RayError as error:
-        reason = str(error).strip().split("\n")[0][:300]
-        return Result(job, error=f"{job.trial} must be finished by a node of the cluster: {reason}")
+        why = _reason(error)
+        return Result(job, error=f"{job.trial} must be finished by a node of the cluster: {why}")

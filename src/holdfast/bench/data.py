@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InvalidInputError
+from holdfast.tables import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
     from holdfast.datasets import Dataset
 
-__all__ = ["BenchData", "Source", "data_of", "read"]
+__all__ = ["KEPT", "BenchData", "Source", "data_of", "read"]
 
 HASH_LENGTH = 16
+KEPT = 4  # data sets in memory
+LONGEST_FIRST = sorted(TABLE_SUFFIXES, key=len, reverse=True)
 FITTING = {"images": "convnet or resnet", "table": "fcn or a booster", "texts": "transformer"}
 # What each kind of data can be made into.
 ENCODINGS = {
@@ -45,12 +48,17 @@ class Source:
     @property
     def is_file(self) -> bool:
         """Whether it is a file rather than a name."""
-        return Path(self.name).suffix != ""
+        return self.name.lower().endswith(TABLE_SUFFIXES)
 
     @property
     def label(self) -> str:
-        """What the data set is called in results."""
-        return Path(self.name).name.partition(".")[0] if self.is_file else self.name
+        """What the data set is called in results; a target that was asked for is part of it."""
+        if not self.is_file:
+            return self.name
+        name = Path(self.name).name
+        suffix = next((s for s in LONGEST_FIRST if name.lower().endswith(s)), "")
+        stem = name[: len(name) - len(suffix)]
+        return stem if self.target is None else f"{stem}:{self.target}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +108,17 @@ class BenchData:
         rows : ndarray of int
         """
         self.check_encoding(encoding)
-        encoder = self._encoder(encoding).fit(self._take(fitted_on))
-        found = encoder.transform(self._take(rows))
+        if self.kind == "images":
+            fitted_on = fitted_on[:1]  # for their shape, which is all that is learned
+        try:
+            encoder = self._encoder(encoding).fit(self._take(fitted_on))
+            found = encoder.transform(self._take(rows))
+        except ValueError as error:
+            reason = str(error).strip().split("\n")[0]
+            raise InvalidInputError(
+                f"{self.name} must have numbers and categories that can be encoded, got: {reason}; "
+                "correct those columns, or leave them out"
+            ) from error
         found = found.toarray() if hasattr(found, "toarray") else found
         return found.astype(np.float32) if encoding == "numbers" else found
 
@@ -142,7 +159,7 @@ def data_of(dataset: Dataset, name: str) -> BenchData:
     return BenchData(name, kind, X, y, classes, parts.train, parts.test, sha)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=KEPT)
 def read(source: Source) -> BenchData:
     """Return a data set by name or from its file; the latest few stay in memory."""
     from holdfast.datasets import load

@@ -149,8 +149,11 @@ def rows_of(
 
     Time: the base model sees a window of `n_init` + `n_val` rows that begins at a random place.
     Each of ten updates then moves on by `n_batch` rows and sees the latest `n_init` + `n_val` +
-    `n_batch`, of which `n_val` at random validate; it is measured on the next `n_batch` rows.
+    `n_batch`; it is measured on the next `n_batch` rows. `n_val` rows at random among the newest
+    `n_batch` validate, so that no model before was trained on them. All test rows are used. A
+    window of the base model that is of one class is drawn again.
     """
+    _check_classes(trial, y)
     return _random_rows(trial, y, train, test) if trial.order == "random" else _stream(trial, y)
 
 
@@ -181,18 +184,41 @@ def _stream(trial: Trial, y: NDArray[np.intp]) -> TrialRows:
     first, step = trial.n_init + trial.n_val, trial.n_batch
     needed = first + (UPDATES + 1) * step
     _check_enough(trial, needed, len(y), "the stream")
-    rng = np.random.default_rng(trial.run)
-    start = int(rng.integers(len(y) - needed + 1))
-    windows = []
-    for update in range(UPDATES + 1):
-        end = start + first + update * step
-        window = np.arange(start if not update else end - first - step, end)
-        held_out = np.sort(rng.choice(window, trial.n_val, replace=False))
-        kept = np.setdiff1d(window, held_out, assume_unique=True)
-        windows.append(ModelRows(kept, held_out, np.arange(end, end + step)))
-    if len(np.unique(y[windows[0].train])) < 2:
-        raise _one_class(trial, f"in rows {start} to {start + first}")
-    return TrialRows(windows[0], tuple(windows[1:]))
+    if trial.n_val >= step:
+        raise InvalidInputError(
+            f"a stream must have fewer validation rows than rows of an update, got {trial.n_val} "
+            f"and {step}; lower --n-val or raise --n-batch"
+        )
+    for draw in range(DRAWS):
+        rng = np.random.default_rng([trial.run, draw])
+        start = int(rng.integers(len(y) - needed + 1))
+        windows = [_window(rng, start, start + first, first, step, trial.n_val)]
+        if len(np.unique(y[windows[0].train])) > 1:
+            ends = [start + first + update * step for update in range(1, UPDATES + 1)]
+            windows += [
+                _window(rng, end - first - step, end, step, step, trial.n_val) for end in ends
+            ]
+            return TrialRows(windows[0], tuple(windows[1:]))
+    raise _one_class(trial, f"in each of {DRAWS} windows")
+
+
+def _window(
+    rng: np.random.Generator, start: int, end: int, newest: int, n_test: int, n_val: int
+) -> ModelRows:
+    """Return rows `start` to `end`, of which some of the newest validate, and the next as tests."""
+    held_out = np.sort(rng.choice(np.arange(end - newest, end), n_val, replace=False))
+    kept = np.setdiff1d(np.arange(start, end), held_out, assume_unique=True)
+    return ModelRows(kept, held_out, np.arange(end, end + n_test))
+
+
+def _check_classes(trial: Trial, y: NDArray[np.intp]) -> None:
+    n_classes = int(y.max()) + 1
+    if 2 * n_classes > trial.n_init:
+        raise InvalidInputError(
+            f"{trial.dataset} must have at least two initial rows for each of its {n_classes} "
+            f"classes, got {trial.n_init}; ask for more with --n-init, or name a column of classes "
+            "and not of numbers with --target"
+        )
 
 
 def _check_enough(trial: Trial, needed: int, n: int, what: str) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from holdfast.bench.architectures import architecture
 from holdfast.bench.contenders import chosen
-from holdfast.bench.data import BenchData, Source, read
+from holdfast.bench.data import KEPT, BenchData, Source, read
 from holdfast.bench.protocol import Trial
 from holdfast.bench.store import Facts, Store
 from holdfast.bench.suites import Suite
-from holdfast.exceptions import HoldfastError
+from holdfast.exceptions import HoldfastError, InvalidInputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,17 +111,21 @@ def run_suite(
 
     def waiting() -> Iterator[Job]:
         for job in jobs:
-            if job.trial.group not in failed:
+            if job.trial.group in failed:
+                advanced()
+            else:
                 yield job
 
     for result in workers.run(waiting()):
-        trial = result.job.trial
-        if result.rows is None or result.facts is None:
+        trial, error = result.job.trial, result.error
+        if result.rows is not None and result.facts is not None:
+            error = store.conflict(trial, result.rows)
+            if error is None:
+                store.add(trial, result.rows, result.facts)
+                report.finished += 1
+        if error is not None:
             failed.add(trial.group)
-            report.failures.setdefault(f"{trial.dataset} × {trial.network}", str(result.error))
-        else:
-            store.add(trial, result.rows, result.facts)
-            report.finished += 1
+            report.failures.setdefault(f"{trial.dataset} × {trial.network}", error)
         advanced()
     return report
 
@@ -129,22 +133,24 @@ def run_suite(
 def _missing(
     suite: Suite, store: Store, report: Report, runs: int, methods: Sequence[str], device: str
 ) -> list[Job]:
-    """Return the jobs, the first runs of everything first."""
-    hashes = {}
+    """Return the jobs: a few data sets at a time, which stay in memory, first runs first."""
+    hashes: dict[Source, str] = {}
     for source in suite.sources:
         try:
             hashes[source] = read(source).sha
-        except HoldfastError as error:
+        except (HoldfastError, OSError) as error:
             report.failures[source.label] = str(error)
     jobs = []
-    for run in range(runs):
-        for source, data in hashes.items():
-            for trial in suite.trials(source, data, run):
-                names = chosen(methods, architecture(trial.network).changes)
-                missing = store.missing(trial, names)
-                report.there += not missing
-                if missing:
-                    jobs.append(Job(trial, source, tuple(missing), device))
+    known = list(hashes.items())
+    for start in range(0, len(known), KEPT):
+        for run in range(runs):
+            for source, data in known[start : start + KEPT]:
+                for trial in suite.trials(source, data, run):
+                    names = chosen(methods, architecture(trial.network).changes)
+                    missing = store.missing(trial, names)
+                    report.there += not missing
+                    if missing:
+                        jobs.append(Job(trial, source, tuple(missing), device))
     return jobs
 
 
@@ -167,6 +173,11 @@ def work(job: Job, data: BenchData | None = None) -> Result:
     try:
         contenders = chosen(job.methods, architecture(job.trial.network).changes)
         data = read(job.source) if data is None else data
+        if data.sha != job.trial.data:
+            raise InvalidInputError(
+                f"{job.source.name} must stay as it is while it is used, got another content; "
+                "start again"
+            )
         rows = run_trial(job.trial, data, contenders, device=job.device)
     except HoldfastError as error:
         return Result(job, error=str(error))

@@ -31,7 +31,16 @@ KEY = tuple(f.name for f in fields(Trial))
 IDENTITY = (*KEY, "update", "method", "setting")
 MAGIC = b"PAR1"
 METADATA = "holdfast_bench"
-LIBRARIES = ("numpy", "torch", "scikit-learn", "lightgbm", "xgboost", "xgboost-cpu", "catboost")
+LIBRARIES = (
+    "holdfast",
+    "numpy",
+    "torch",
+    "scikit-learn",
+    "lightgbm",
+    "xgboost",
+    "xgboost-cpu",
+    "catboost",
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,7 @@ class Store:
 
     folder: Path
     _done: dict[Trial, set[str]] = field(default_factory=dict, compare=False)
+    _base: dict[Trial, int] = field(default_factory=dict, compare=False)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Store:
@@ -106,11 +116,37 @@ class Store:
                 f"--store must be a folder that can be written to, got {folder} "
                 f"({error.strerror}); choose another place"
             ) from error
-        if _files(store.folder):
-            known = read_store([store.folder])[[*KEY, "method"]].drop_duplicates()
-            for *key, method in known.itertuples(index=False, name=None):
-                store._done.setdefault(Trial(*key), set()).add(method)
+        files = _files(store.folder)
+        if files:
+            store._remember(_rows(files))
         return store
+
+    def _remember(self, rows: pd.DataFrame) -> None:
+        import pandas as pd
+
+        first = rows[rows["update"] == 1]
+        known = first.groupby([*KEY, "method"], sort=False)["base_correct"].min().reset_index()
+        for *key, method, base in known.itertuples(index=False, name=None):
+            trial = Trial(*key)
+            self._done.setdefault(trial, set()).add(method)
+            if not pd.isna(base):
+                self._base[trial] = int(base)
+
+    def conflict(self, trial: Trial, rows: pd.DataFrame) -> str | None:
+        """Return why rows cannot stand beside those of the same trial, None where they can.
+
+        Methods of a trial are compared in pairs, so they must have the same base model. Computed
+        again by another machine or other versions it may be another one.
+        """
+        base = rows.loc[rows["update"] == 1, "base_correct"].dropna()
+        before = self._base.get(trial)
+        if before is None or base.empty or int(base.min()) == before:
+            return None
+        return (
+            f"{trial} must have the base model of the methods that are there already, got one that "
+            f"has {int(base.min())} test rows right and not {before}, as another machine or other "
+            "versions can make; go on where it was begun, or name another --store"
+        )
 
     def missing(self, trial: Trial, methods: Iterable[str]) -> list[str]:
         """Return the methods of a trial that are not there yet."""
@@ -126,10 +162,10 @@ class Store:
             When the file cannot be written, e.g. on a full disk.
         """
         methods = sorted(set(rows["method"]))
+        self._remember(rows)
         name = hashlib.sha256(repr((trial, methods)).encode()).hexdigest()[:24]
         path = self.folder / f"{name}.parquet"
         _write(rows, facts, path)
-        self._done.setdefault(trial, set()).update(methods)
         return path
 
 
@@ -144,12 +180,18 @@ def read_store(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        As `run_trial` returns it.
+        As `run_trial` returns it. Where one name stands for data sets of several contents, or for
+        several numbers of test rows, that is added to the name.
 
     Raises
     ------
     InvalidInputError
         When there is nothing, or a file is cut off, no store's, or of another protocol.
+
+    Notes
+    -----
+    Of a trial that was computed twice with other results, as by two machines, the rows of one base
+    model are taken, of that with more methods.
     """
     files = [file for path in paths for file in _files(Path(path))]
     if not files:
@@ -157,15 +199,39 @@ def read_store(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
             f"the store must have finished trials, got none in {', '.join(map(str, paths))}; "
             "run some with holdfast bench run"
         )
+    return _told_apart(_rows(files))
+
+
+def _rows(files: Sequence[Path]) -> pd.DataFrame:
     _all_facts(files)
-    identity = ", ".join(f'"{name}"' for name in IDENTITY)
-    # Of rows that are there twice, computed on two machines, the same one whatever the order.
-    sql = (
-        f"SELECT * FROM read_parquet($files) QUALIFY row_number() OVER (PARTITION BY {identity} "
-        "ORDER BY correct, changed, negative, kl, log_loss) = 1"
-    )
-    frame = _query(files, sql)
-    return _in_order(frame.astype(dict.fromkeys(COUNTS, "Int64")))
+    sql = "SELECT * FROM read_parquet($files, hive_partitioning = false, filename = true)"
+    rows = _one_base(_query(files, sql))
+    # Of rows that are there twice, the same one whatever the order of the files.
+    rows = rows.sort_values([*IDENTITY, "correct", "changed", "negative", "kl", "log_loss"])
+    rows = rows.drop_duplicates(list(IDENTITY)).drop(columns=["filename", "_base"])
+    return _in_order(rows.astype(dict.fromkeys(COUNTS, "Int64")))
+
+
+def _one_base(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of one base model for each trial."""
+    first = rows[rows["update"] == 1]
+    base = first.groupby([*KEY, "filename"], sort=False)["base_correct"].min().rename("_base")
+    rows = rows.join(base, on=[*KEY, "filename"])
+    kinds = rows.groupby([*KEY, "_base"], dropna=False)["method"].nunique().reset_index()
+    if not kinds.duplicated(list(KEY)).any():
+        return rows
+    kinds = kinds.sort_values([*KEY, "method", "_base"], ascending=[True] * len(KEY) + [False] * 2)
+    return rows.merge(kinds.drop_duplicates(list(KEY))[[*KEY, "_base"]], on=[*KEY, "_base"])
+
+
+def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:
+    name = rows["dataset"]
+    several = rows.groupby("dataset")["data"].transform("nunique") > 1
+    label = name.where(~several, name + " " + rows["data"].str[:6])
+    same = [label.rename("label"), *(rows[c] for c in KEY if c not in ("dataset", "n_test", "run"))]
+    mixed = rows["n_test"].groupby(same).transform("nunique") > 1
+    tests = rows["n_test"].astype(str).replace("0", "all") + " test rows"
+    return rows.assign(dataset=label.where(~mixed, label + ", " + tests))
 
 
 def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
@@ -201,7 +267,18 @@ def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
     int
         Rows.
     """
-    rows = read_store(paths)
+    folders = [Path(path).resolve() for path in paths if Path(path).is_dir()]
+    if Path(out).resolve().parent in folders:
+        raise InvalidInputError(
+            f"--out must not lie in a store that is merged, got {out}; name another folder"
+        )
+    files = [file for path in paths for file in _files(Path(path))]
+    if not files:
+        raise InvalidInputError(
+            f"the stores must have finished trials, got none in {', '.join(map(str, paths))}; "
+            "check the paths"
+        )
+    rows = _rows(files)
     _write(rows, read_facts(paths), Path(out))
     return len(rows)
 
@@ -224,9 +301,10 @@ def _write(rows: pd.DataFrame, facts: Facts, path: Path) -> None:
         connection.register("rows", rows)
         target = str(temporary).replace("'", "''")
         try:
+            # DuckDB's own temporary file would stay behind when the process is killed.
             connection.execute(
                 f"COPY rows TO '{target}' (FORMAT parquet, COMPRESSION zstd, "
-                f"KV_METADATA {{{METADATA}: '{text}'}})"
+                f"USE_TMP_FILE false, KV_METADATA {{{METADATA}: '{text}'}})"
             )
         except duckdb.Error as error:
             if "KeyboardInterrupt" in str(error):  # which DuckDB wraps

@@ -13,6 +13,7 @@ from holdfast.bench.data import Source
 from holdfast.bench.protocol import ORDERS, Trial
 from holdfast.datasets import ALIASES
 from holdfast.exceptions import InvalidInputError
+from holdfast.tables import TABLE_SUFFIXES
 
 __all__ = ["SUITES", "Sizes", "Suite", "suite_of"]
 
@@ -46,7 +47,6 @@ IMAGES = (
     "cifar10",
 )
 SCALES = (1, 2, 4, 8, 16)
-DATA_SUFFIXES = (".parquet", ".csv", ".tsv")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Suite:
         return replace(
             self,
             sources=tuple(s for s in self.sources if not datasets or s.label in datasets),
-            networks=tuple(networks) or self.networks,
+            networks=tuple(dict.fromkeys(networks)) or self.networks,
             order=order or self.order,
         )
 
@@ -119,7 +119,8 @@ class Suite:
     def trials(self, source: Source, data: str, run: int) -> Iterator[Trial]:
         """Yield the trials of one data set and run."""
         s = self.sizes
-        sizes = (s.n_init, s.n_val, s.n_batch, s.n_test)
+        # A stream is measured on every row that follows an update.
+        sizes = (s.n_init, s.n_val, s.n_batch, s.n_test if self.order == "random" else 0)
         for network in self.networks:
             yield Trial(source.label, network, self.order, *sizes, data, run)
 
@@ -177,13 +178,13 @@ def suite_of(name: str, *, target: str | None = None) -> Suite:
         return replace(SUITES[name], sources=_celeba()) if name == "celeba" else SUITES[name]
     path = Path(name)
     if path.is_dir():
-        files = sorted(path.glob("*.parquet"))
+        files = sorted(file for file in path.glob("*.parquet") if file.name[0] != ".")
         if not files:
             raise InvalidInputError(
                 f"the folder {name} must have Parquet files, got none; name another folder"
             )
         return Suite(tuple(Source(str(file), target) for file in files), ("fcn-100",))
-    if path.suffix.lower() in DATA_SUFFIXES or path.is_file():
+    if name.lower().endswith(TABLE_SUFFIXES) or path.is_file():
         if not path.is_file():
             raise InvalidInputError(f"the suite must be there, got no file at {name}; check it")
         return Suite((Source(str(path), target),), ("fcn-100",))

@@ -116,8 +116,9 @@ class _OneTrial:
         found = []
         for number, rows in enumerate(self.updates, start=1):
             update = _Update(self, number, rows, bases)
-            bases = {method: update.serve(method) for method in settings}
-            found.append({method: update.measures(method, bases[method]) for method in settings})
+            last = number == len(self.updates)
+            measured, bases = update.run(settings, keep=not last)
+            found.append(measured)
         return found
 
     def later(self, number: int) -> NDArray[np.intp]:
@@ -179,6 +180,21 @@ class _Update:
         trained = method.trained
         uses_base = trained.lam > 0 or bool({"start", "coupling"} & trained.changes)
         return trained, member, id(self.bases[method]) if uses_base else 0
+
+    def run(
+        self, settings: Sequence[Method], *, keep: bool
+    ) -> tuple[dict[Method, tuple[Any, ...]], dict[Method, Base | None]]:
+        """Return what each setting reaches, and what it serves where that is to be kept."""
+        measured, served = {}, {}
+        # Settings of one training together: their models' probabilities are not needed after it.
+        for training in dict.fromkeys(method.trained for method in settings):
+            for method in settings:
+                if method.trained == training:
+                    new = self.serve(method)
+                    measured[method] = self.measures(method, new)
+                    served[method] = new if keep else None
+            self._known.clear()
+        return measured, served
 
     def serve(self, method: Method) -> Base | None:
         """Return what a setting serves, None where its training or that of its base diverged."""
