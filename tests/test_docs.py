@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,27 @@ def test_the_benchmark_s_block_runs(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("6 trials finished; store: trials\n")
     assert (folder / "frontier.png").stat().st_size > 10_000
+
+
+def test_the_benchmark_s_pages_are_made_of_their_stores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything but the figures, whose bytes depend on fonts."""
+    pytest.importorskip("matplotlib")
+    pages = script("bench_pages")
+    kept = pages.FOLDER
+    for path in [*kept.glob("*.parquet"), pages.GUIDE]:
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(pages, "FOLDER", tmp_path)
+    monkeypatch.setattr(pages, "GUIDE", tmp_path / "benchmark.md")
+    monkeypatch.setattr(pages.plots, "save_page", lambda *given: None)
+    monkeypatch.setattr(sys, "argv", ["bench_pages.py"])
+    pages.main()
+    written = sorted(tmp_path.glob("*.md"))
+    assert {path.stem for path in written} == {"benchmark", *(p.stem for p in kept.glob("*.md"))}
+    for path in written:
+        original = kept / path.name if (kept / path.name).is_file() else kept.parents[1] / path.name
+        assert path.read_text(encoding="utf-8") == original.read_text(encoding="utf-8"), path.name
 
 
 def python_blocks(page: str) -> list[str]:

@@ -44,8 +44,8 @@ TITLES = {
 }
 NOTES = {
     "frontier": "Up is more accurate, left is less churn. Lines join the settings of a method that "
-    "no other of its settings beats in both; faint dots are its other settings; bars are one "
-    "standard error over runs. The dotted line is cold start's accuracy.",
+    "no other of its settings beats in both; faint dots are its other settings, as far as they are "
+    "near; bars are one standard error over runs. The dotted line is cold start's accuracy.",
     "cost": "Least cost over a method's settings, (1 − a) · error + a · churn, minus cold start's, "
     "at each weight a; below 0 is better than cold start. Bands are one standard error over "
     "paired runs.",
@@ -238,10 +238,21 @@ def _frontier(axes: Sequence[Axes], group: GroupResult, _: Any) -> list[str]:
         _draw_method(ax, result)
     ax.plot(0, 100 * group.base_accuracy, "D", mfc="none", mec="black", ms=6, clip_on=False)
     ax.axhline(100 * group.cold_accuracy, color="black", lw=0.9, ls=":", zorder=1)
-    ax.set_xlim(left=0)
+    _zoom(ax, group)
     ax.set_xlabel("churn, % of test rows")
     ax.set_ylabel("accuracy, %")
     return [result.method for result in group.methods if result.points]
+
+
+def _zoom(ax: Axes, group: GroupResult) -> None:
+    """Show every method's frontier; what lies far below is cut off."""
+    shown = [point for result in group.methods for point in result.points if point.efficient]
+    accuracy = [group.base_accuracy, group.cold_accuracy, *(point.accuracy for point in shown)]
+    churn = [group.cold_churn_rate, *(point.churn_rate for point in shown)]
+    low, high = 100 * min(accuracy), 100 * max(accuracy)
+    room = 0.08 * (high - low) or 0.5
+    ax.set_ylim(low - room, high + room)
+    ax.set_xlim(0, 106 * max(churn) or 1)
 
 
 def _draw_method(ax: Axes, result: MethodResult) -> None:
