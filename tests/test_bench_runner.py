@@ -181,8 +181,10 @@ def test_killed_again_and_again_the_store_is_that_of_an_undisturbed_run(table, t
 
 
 def kill_workers():
+    """Kill the processes of LocalWorkers; those that train networks have another class."""
     for process in multiprocessing.active_children():
-        process.kill()
+        if isinstance(process, multiprocessing.get_context("spawn").Process):
+            process.kill()
 
 
 def test_jobs_of_a_worker_that_dies_are_run_again(table, tmp_path):
