@@ -38,6 +38,7 @@ results: .venv/ready
 	.venv/bin/python benchmarks/adult_budgets.py
 	.venv/bin/python benchmarks/electricity_methods.py
 	.venv/bin/python benchmarks/network_updates.py
+	.venv/bin/python benchmarks/bench_pages.py
 	.venv/bin/python benchmarks/figures.py
 	.venv/bin/python benchmarks/readme.py
 
@@ -45,6 +46,7 @@ benchmark: .venv/ready
 	.venv/bin/python benchmarks/compare_speed.py
 	.venv/bin/python benchmarks/import_time.py
 	.venv/bin/python benchmarks/fit_many_speed.py
+	.venv/bin/python benchmarks/trial_speed.py
 
 .venv/ready: $(SOURCES)
 	$(PYTHON) -m venv .venv

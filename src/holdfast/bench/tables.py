@@ -84,11 +84,7 @@ def _main_table(summary: Summary, name: str) -> Table:
         (*_label_cells(group, labels), *(values(group, method) for method in summary.methods))
         for group in summary.groups
     ]
-    totals = [_mean_row(summary, rows, labels, name)]
-    if name in MEASURES:
-        shares = wins(summary, name).shares
-        share_cells = (Cell(shares[method], kind="share") for method in summary.methods)
-        totals.append((*_total("share of groups won", labels), *share_cells))
+    totals = _totals(summary, rows, labels, name) if len(rows) > 1 else []
     note = NOTES[name] + (f" {MARKED}" if name in MEASURES else "") + _incomplete(summary)
     return Table(
         name=name,
@@ -99,6 +95,17 @@ def _main_table(summary: Summary, name: str) -> Table:
         n_labels=len(labels),
         n_totals=len(totals),
     )
+
+
+def _totals(
+    summary: Summary, rows: list[tuple[Cell, ...]], labels: Sequence[str], name: str
+) -> list[tuple[Cell, ...]]:
+    found = [_mean_row(summary, rows, labels, name)]
+    if name in MEASURES:
+        shares = wins(summary, name).shares
+        share_cells = (Cell(shares[method], kind="share") for method in summary.methods)
+        found.append((*_total("share of groups won", labels), *share_cells))
+    return found
 
 
 def _labels(summary: Summary) -> tuple[str, ...]:
