@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -35,6 +36,7 @@ from holdfast.nn import (  # noqa: E402
     Run,
     TrainingWarning,
     Transformer,
+    _functions,
     _traced,
     batched,
     fit_many,
@@ -317,13 +319,63 @@ def test_who_joins_and_leaves_changes_nothing(monkeypatch, places):
 
 def test_recorded_gradients_are_the_plain_ones(monkeypatch):
     plain = fit(many(), max_epochs=6)
-    monkeypatch.setattr(_traced, "STEPS_BEFORE_TRACING", 2)
+    monkeypatch.setattr(_functions, "CALLS_BEFORE_RECORDING", 2)
     recorded = []
     record = _traced._record
     monkeypatch.setattr(_traced, "_record", lambda *a: recorded.append(record(*a)) or recorded[-1])
     assert_same(fit(many(), max_epochs=6), plain)
     assert recorded
     assert all(isinstance(r, torch.fx.GraphModule) for r in recorded)
+
+
+@pytest.fixture
+def nothing_kept(monkeypatch):
+    monkeypatch.setattr(_functions, "_KEPT", _functions._Kept())
+
+
+def test_kept_recordings_are_the_plain_computations(nothing_kept):
+    plain = fit(many(), max_epochs=6)
+    first, second = (fit(many(), max_epochs=6, keep_recordings=True) for _ in range(2))
+    assert_same(first, plain)
+    # What came before must not be seen, be it in the last bit.
+    assert_same(second, first, atol=0)
+    assert_same(fit(many()[:4], keep_recordings=True), fit(many()[:4]))
+    assert len(_functions._KEPT.functions) == 1
+
+
+def test_kept_recordings_are_those_of_the_same_architecture_and_loss(nothing_kept):
+    fit([run()], keep_recordings=True)
+    for changed in ({"loss": "brier"}, {"module": partial(FCN, width=4)}):
+        assert_same(fit([run()], keep_recordings=True, **changed), fit([run()], **changed))
+    assert len(_functions._KEPT.functions) == 3
+
+
+def test_recordings_of_other_people_s_code_are_not_kept(nothing_kept):
+    class Own(nn.Linear):
+        def forward(self, x):
+            return super().forward(x * factor)
+
+    @dataclass(frozen=True)
+    class OwnMixup(Mixup):
+        name = ""
+
+        def batch(self, x, target, drawn):
+            return x * factor, target
+
+    factor = 1.0
+    own, mixed = ({"module": partial(Own, 5, 2)}, [run(OwnMixup(0.5))])
+    fit([run()], keep_recordings=True, **own)
+    fit(mixed, keep_recordings=True)
+    factor = 3.0
+    assert_same(fit([run()], keep_recordings=True, **own), fit([run()], **own))
+    assert_same(fit(mixed, keep_recordings=True), fit(mixed))
+    assert len(_functions._KEPT.functions) == 1
+
+
+def test_few_architectures_are_kept(nothing_kept):
+    for width in range(1, _functions.KEPT_ARCHITECTURES + 3):
+        fit([run()], max_epochs=1, keep_recordings=True, module=partial(FCN, width=width))
+    assert len(_functions._KEPT.functions) == _functions.KEPT_ARCHITECTURES
 
 
 def test_runs_of_different_lengths():
@@ -533,6 +585,7 @@ def is_alive(group):
 
 SCRIPT = """
 import warnings, sys
+from dataclasses import dataclass
 from functools import partial
 import numpy as np
 from holdfast.nn import FullyConnected, Run, fit_many

@@ -28,6 +28,7 @@ from holdfast.nn import (  # noqa: E402
     FullyConnected,
     Run,
     TrainingWarning,
+    _functions,
     _traced,
     batched,
     fit_many,
@@ -415,7 +416,7 @@ def test_recorded_gradients_of_modules_that_write_in_place(monkeypatch, how):
     recorded = []
     record = _traced._record
     monkeypatch.setattr(_traced, "_record", lambda *a: recorded.append(record(*a)) or recorded[-1])
-    monkeypatch.setattr(_traced, "STEPS_BEFORE_TRACING", 2)
+    monkeypatch.setattr(_functions, "CALLS_BEFORE_RECORDING", 2)
     assert_same(fit(module, stacking="always", max_epochs=4), plain, atol=1e-6)
     assert recorded
 
@@ -437,7 +438,7 @@ def test_optimizers_of_networks_at_different_steps(monkeypatch, optimizer):
     apart = fit(FCN, runs, stacking="never", **options)
     assert len({network.epochs for network in apart}) > 1
     monkeypatch.setattr(batched, "capacity", lambda *a, **k: 3)
-    monkeypatch.setattr(_traced, "STEPS_BEFORE_TRACING", 3)  # and recorded on the way
+    monkeypatch.setattr(_functions, "CALLS_BEFORE_RECORDING", 3)  # and recorded on the way
     assert_same(fit(FCN, runs, stacking="always", **options), apart, atol=1e-3)
 
 

@@ -118,7 +118,14 @@ class _Networks:
             for training in trainings
         ]
         networks = fit_many(
-            self.module, runs, self.X, self.y, n_jobs=self.n_jobs, device=self.device, verbose=0
+            self.module,
+            runs,
+            self.X,
+            self.y,
+            device=self.device,
+            keep_recordings=True,
+            n_jobs=self.n_jobs,
+            verbose=0,
         )
         if any(network.status == "interrupted" for network in networks):
             raise KeyboardInterrupt

@@ -6,14 +6,14 @@ import copy
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.nn._stack import State
 
 __all__ = [
     "FreshStates",
     "ModuleSource",
+    "State",
     "distinct_tensors_of",
     "loadable",
     "new_module",
@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 ModuleSource = nn.Module | Callable[[], nn.Module]
+State = dict[str, Tensor]
 
 
 def new_module(module: ModuleSource) -> nn.Module:

@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from holdfast._method import Method
+from holdfast.nn._fresh import State
 from holdfast.nn._runs import Run, parameters_of
-from holdfast.nn._stack import State
 from holdfast.nn._training import Outcome
 
 __all__ = ["Collector", "FittedNetwork", "TrainingWarning"]

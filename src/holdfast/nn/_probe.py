@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.nn._draws import NetworkRandomness, RandomnessDetector
-from holdfast.nn._fresh import distinct_tensors_of
-from holdfast.nn._stack import State, forward, quiet_vmap
+from holdfast.nn._fresh import State, distinct_tensors_of
+from holdfast.nn._functions import forward
+from holdfast.nn._stack import quiet_vmap
 
 __all__ = ["Probe", "capacity", "probe"]
 

@@ -15,8 +15,7 @@ from holdfast._method import Method
 from holdfast._validation import check_count, check_proba, check_same_length, check_weights
 from holdfast.exceptions import InvalidInputError
 from holdfast.methods import Cold
-from holdfast.nn._fresh import tensors_of
-from holdfast.nn._stack import State
+from holdfast.nn._fresh import State, tensors_of
 from holdfast.nn._training import Task
 
 __all__ = [

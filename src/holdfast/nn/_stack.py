@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch import Tensor
 
 from holdfast.nn._draws import NetworkRandomness
-from holdfast.nn._traced import Recorded
+from holdfast.nn._fresh import State
+from holdfast.nn._functions import Functions, forward, gradient_of
 from holdfast.nn.optimizers import Optimizer
 
-__all__ = ["Loss", "Stack", "State", "forward", "quiet_vmap"]
-
-State = dict[str, Tensor]
-Loss = Callable[[Tensor, Tensor], Tensor]
+__all__ = ["Stack", "quiet_vmap"]
 
 
 @contextmanager
@@ -30,44 +26,16 @@ def quiet_vmap() -> Iterator[None]:
         yield
 
 
-def forward(module: nn.Module, states: State, x: Tensor, *, stacked: bool) -> Tensor:
-    """Return the outputs of several networks, each for its own rows.
-
-    Parameters
-    ----------
-    module : nn.Module
-        The architecture; its own parameters are not looked at.
-    states : dict of Tensor of shape (C, …)
-        Parameters and buffers of C networks.
-    x : Tensor of shape (C, b, …)
-    stacked : bool
-        All at once through ``vmap``, or one after the other.
-
-    Returns
-    -------
-    Tensor of shape (C, b, K)
-    """
-
-    def one(state: State, rows: Tensor) -> Tensor:
-        return functional_call(module, state, (rows,))
-
-    if stacked:
-        return vmap(one, randomness="different")(states, x)  # see `NetworkRandomness`
-    return torch.stack([one({k: v[i] for k, v in states.items()}, x[i]) for i in range(len(x))])
-
-
 class Stack:
     """C networks in training.
 
     Parameters
     ----------
-    module : nn.Module
-        The architecture, on the device of training; its mode changes, its parameters do not.
+    functions : Functions
+        Of the architecture, on the device of training.
     states : sequence of State
         Parameters and buffers of each network, copied.
     optimizer : Optimizer
-    loss : callable
-        Takes logits and targets of shape (C, b, K), returns losses of shape (C, b).
     stacked : bool
         Whether networks run through ``vmap`` or one after the other.
     random : bool
@@ -78,34 +46,31 @@ class Stack:
 
     def __init__(
         self,
-        module: nn.Module,
+        functions: Functions,
         states: Sequence[State],
         optimizer: Optimizer,
-        loss: Loss,
         *,
         stacked: bool,
         random: bool = False,
         autocast: torch.dtype | None = None,
     ) -> None:
-        self.module, self.optimizer, self.loss = module, optimizer, loss
+        self.functions, self.optimizer = functions, optimizer
+        self.module, self.loss = functions.module, functions.loss
         self.stacked, self.random, self.autocast = stacked, random, autocast
-        self.device = next(module.parameters()).device
-        trained = {name for name, value in module.named_parameters() if value.requires_grad}
+        self.device = next(self.module.parameters()).device
         merged = {
             name: torch.stack([state[name].to(self.device) for state in states])
             for name in states[0]
         }
-        self.params = {name: value for name, value in merged.items() if name in trained}
-        self.fixed = {name: value for name, value in merged.items() if name not in trained}
+        self.params = {name: merged.pop(name) for name in functions.names}
+        self.fixed = merged
         self.moments = [
             {name: torch.zeros_like(value) for name, value in self.params.items()}
             for _ in range(optimizer.n_moments)
         ]
         self.steps = torch.zeros(len(states))
-        self._recorded_gradient = Recorded(partial(self._gradient, ()))
-        self._recorded_outputs = Recorded(self._outputs)
         # Buffers that change, random numbers and casts are left to the plain way.
-        self._traceable = stacked and not (random or self.fixed or autocast)
+        self.recorded = stacked and not (random or self.fixed or autocast)
         self._prepare()
 
     def __len__(self) -> int:
@@ -174,10 +139,12 @@ class Stack:
         # The gradient of the sum of all losses is that of each: networks share nothing.
         weight = torch.full(x.shape[:2], 1 / x.shape[1], device=self.device)
         leaves = list(self._leaves.values())
-        gradient = (
-            self._recorded_gradient if self._traceable else partial(self._gradient, generators)
-        )
-        losses, grads = gradient(leaves, x, target, weight)
+        if self.recorded:
+            losses, grads = self.functions.gradient(leaves, x, target, weight)
+        else:
+            states = {**self._leaves, **self.fixed}
+            each = self.loss(self._logits(states, x, generators), target)
+            losses, grads = gradient_of(each, leaves, weight)
         by_name = dict(zip(self._leaves, grads, strict=True))
         cut = [by_name[name][part] for part in self._parts for name in self.params]
         self.optimizer.step(self._params, cut, self._moments, self._steps)
@@ -191,27 +158,10 @@ class Stack:
         states = self.states()
         if index is not None:
             states = {name: value[index] for name, value in states.items()}
-        if self._traceable:
-            return self._recorded_outputs(list(states.values()), x)
+        if self.recorded:
+            return self.functions.outputs(list(states.values()), x)
         with self._precision():
             return forward(self.module, states, x, stacked=self.stacked)
-
-    def _outputs(self, params: list[Tensor], x: Tensor) -> Tensor:
-        states = dict(zip(self.params, params, strict=True))
-        return forward(self.module, states, x, stacked=True)
-
-    def _gradient(
-        self,
-        generators: Sequence[torch.Generator],
-        leaves: list[Tensor],
-        x: Tensor,
-        target: Tensor,
-        weight: Tensor,
-    ) -> tuple[Tensor, list[Tensor]]:
-        states = {**dict(zip(self._leaves, leaves, strict=True)), **self.fixed}
-        losses = self.loss(self._logits(states, x, generators), target)
-        grads = torch.autograd.grad(losses, leaves, weight, allow_unused=True)
-        return losses.detach(), [_dense(g, p) for g, p in zip(grads, leaves, strict=True)]
 
     def _logits(self, states: State, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         with self._precision():
@@ -231,8 +181,3 @@ class Stack:
         if self.autocast is None:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.autocast)
-
-
-def _dense(grad: Tensor | None, param: Tensor) -> Tensor:
-    """Return a gradient in its parameter's layout, on which fused optimizers rely."""
-    return torch.zeros_like(param) if grad is None else grad.contiguous()

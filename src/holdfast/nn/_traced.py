@@ -18,8 +18,8 @@ __all__ = ["Recorded"]
 # Of tensors and lists of tensors.
 Function = Callable[..., Any]
 
-# A trace costs as much as it saves in about so many steps.
-STEPS_BEFORE_TRACING = 250
+# A recording costs as much as it saves in about so many calls.
+CALLS_BEFORE_RECORDING = 250
 
 aten = torch.ops.aten
 TRANSPOSE = aten.transpose.int
@@ -40,10 +40,12 @@ class Recorded:
     function : callable
         Of tensors and lists of tensors; the same operations at every call: no branch on values, no
         randomness. A recording computes no gradients beyond those that the function itself returns.
+    calls_before : int
+        Calls with tensors of the same shapes before they are recorded.
     """
 
-    def __init__(self, function: Function) -> None:
-        self.function = function
+    def __init__(self, function: Function, calls_before: int = CALLS_BEFORE_RECORDING) -> None:
+        self.function, self.calls_before = function, calls_before
         self._calls: dict[Any, int] = {}
         self._recordings: dict[Any, Function] = {}
 
@@ -55,9 +57,11 @@ class Recorded:
         if recording is not None:
             with torch.no_grad():
                 return recording(*map(_detached, arguments))
-        calls = self._calls[shapes] = self._calls.get(shapes, 0) + 1
-        if calls == STEPS_BEFORE_TRACING:
+        calls = self._calls.get(shapes, 0)
+        if calls == self.calls_before:
             self._recordings[shapes] = _record(self.function, *arguments)
+            return self(*arguments)
+        self._calls[shapes] = calls + 1
         return self.function(*arguments)
 
 

@@ -11,26 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.func import vmap
+from torch import Tensor
 
 from holdfast._method import Method
-from holdfast.nn._fresh import FreshStates, ModuleSource, loadable, new_module
-from holdfast.nn._stack import Loss, Stack, State, quiet_vmap
-from holdfast.nn._traced import Recorded
-from holdfast.nn.losses import soft_brier, soft_cross_entropy
+from holdfast.nn._fresh import FreshStates, ModuleSource, State, loadable
+from holdfast.nn._functions import Functions, functions_of
+from holdfast.nn._stack import Stack, quiet_vmap
 from holdfast.nn.optimizers import Optimizer
 
-__all__ = ["LOSSES", "Outcome", "Recipe", "Task", "train"]
+__all__ = ["Outcome", "Recipe", "Task", "train"]
 
-LOSSES: dict[str, Loss] = {
-    "cross_entropy": soft_cross_entropy,
-    "brier": soft_brier,
-}
 VALIDATION_BLOCK = 256  # rows of each network at once
-# Of a stack may be networks that have ended: they train on, unheard, since a stack of another size
-# would have to be recorded anew.
-ENDED_SHARE = 1 / 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +108,14 @@ class Recipe:
         Whether a network goes back to its epoch of lowest validation loss.
     optimizer : Optimizer
     loss : str
-        A key of `LOSSES`.
+        Of training.
     stacked, random : bool
         As for `Stack`.
     autocast : torch.dtype or None
     capacity : int
         Networks trained at once.
+    keep_recordings : bool
+        Whether what was recorded serves later calls too.
     """
 
     batch_size: int
@@ -135,14 +128,14 @@ class Recipe:
     random: bool
     autocast: torch.dtype | None
     capacity: int
+    keep_recordings: bool = False
 
-    def stack(self, module: nn.Module, states: Sequence[State]) -> Stack:
+    def stack(self, functions: Functions, states: Sequence[State]) -> Stack:
         """Return networks that start from `states`."""
         return Stack(
-            module,
+            functions,
             states,
             self.optimizer,
-            LOSSES[self.loss],
             stacked=self.stacked,
             random=self.random,
             autocast=self.autocast,
@@ -196,27 +189,29 @@ def train(
     report : callable
         Takes the outcome of each task as it ends.
     """
-    module = new_module(source).to(pool.device)
+    functions = functions_of(
+        source, recipe.loss, pool.device, keep=recipe.keep_recordings and recipe.stacked
+    )
     fresh_states = FreshStates(source)
     slots: list[_Slot] = []
     stack: Stack | None = None
-    changes: dict[Any, Recorded] = {}
     while True:
         training = sum(not slot.ended for slot in slots)
         joining = _new_slots(claim(recipe.capacity - training), pool.device)
-        if stack is not None and (joining or training < (1 - ENDED_SHARE) * len(slots)):
-            slots = _without_ended(stack, slots)
+        if not training and not joining:
+            return
+        if stack is not None:
+            slots = _with_room(stack, slots, len(joining))
         if joining:
             starts = [slot.task.start(fresh_states, slot.member) for slot in joining]
-            arrived = recipe.stack(module, starts)
+            arrived = recipe.stack(functions, starts)
             if stack is None or not slots:
                 stack = arrived
             else:
                 stack.join(arrived)
             slots = slots + joining
-        if stack is None or not slots:
-            return
-        _train_epoch(stack, slots, pool, recipe, changes)
+        assert stack is not None  # something has joined
+        _train_epoch(stack, slots, pool, recipe)
         _report_ended(stack, slots, recipe, report)
 
 
@@ -237,10 +232,12 @@ def _report_ended(
     status = [_status(slot, recipe) for slot in slots]
     place = {id(slot): i for i, slot in enumerate(slots)}
     for i, slot in enumerate(slots):
+        if slot.ended:
+            continue
         pair = [status[i]]
         if slot.partner is not None:
             pair.append(status[place[id(slot.partner)]])
-        if slot.ended or ("diverged" not in pair and None in pair):
+        if "diverged" not in pair and None in pair:
             continue  # a coupled network teaches until both are done
         slot.ended = True
         if slot.member == 0:
@@ -248,9 +245,19 @@ def _report_ended(
             report(_outcome(stack, i, slot, ended, recipe))
 
 
-def _without_ended(stack: Stack, slots: list[_Slot]) -> list[_Slot]:
-    """Take the networks that have ended out of the stack; one without any is left as it is."""
-    staying = [i for i, slot in enumerate(slots) if not slot.ended]
+def _with_room(stack: Stack, slots: list[_Slot], n_joining: int) -> list[_Slot]:
+    """Take networks that have ended out of the stack, so that others can join.
+
+    Where computations are recorded, which holds for one size, a stack keeps its size until half of
+    it would do: the last that have ended train on, unheard.
+    """
+    training = [i for i, slot in enumerate(slots) if not slot.ended]
+    ended = [i for i, slot in enumerate(slots) if slot.ended]
+    needed = len(training) + n_joining
+    size = max(len(slots), needed) if stack.recorded else needed
+    while needed <= size // 2:
+        size -= size // 2
+    staying = sorted(training + ended[: size - needed])
     if 0 < len(staying) < len(slots):
         stack.keep(torch.tensor(staying, dtype=torch.long))
     return [slots[i] for i in staying]
@@ -284,11 +291,9 @@ def _outcome(stack: Stack, i: int, slot: _Slot, status: str, recipe: Recipe) -> 
 # --- one epoch -----------------------------------------------------------------------------------
 
 
-def _train_epoch(
-    stack: Stack, slots: list[_Slot], pool: Tensor, recipe: Recipe, changes: dict[Any, Recorded]
-) -> None:
+def _train_epoch(stack: Stack, slots: list[_Slot], pool: Tensor, recipe: Recipe) -> None:
     start = time.perf_counter()
-    batches = _Batches(slots, pool, recipe.batch_size, changes)
+    batches = _Batches(slots, pool, recipe.batch_size, stack.functions)
     peers = _Peers(slots, pool.device)
     generators = [slot.generator for slot in slots]
     total = torch.zeros(len(slots), device=pool.device)
@@ -314,7 +319,7 @@ class _Batches:
         slots: Sequence[_Slot],
         pool: Tensor,
         batch_size: int,
-        changes: dict[Any, Recorded],
+        functions: Functions,
     ) -> None:
         self.pool, self.size = pool, batch_size
         self.n = len(slots[0].task.rows)
@@ -325,7 +330,7 @@ class _Batches:
         self.target_rows = (order + self.n * torch.arange(len(slots))[:, None]).to(pool.device)
         self.rows = rows.gather(1, order).to(pool.device)
         self.draws = [
-            _Draws(group, self.n, batch_size, changes) for group in _changing_batches(slots)
+            _Draws(group, self.n, batch_size, functions) for group in _changing_batches(slots)
         ]
 
     def __iter__(self) -> Any:
@@ -356,7 +361,7 @@ class _Draws:
         group: list[tuple[int, _Slot]],
         n: int,
         batch_size: int,
-        changes: dict[Any, Recorded],
+        functions: Functions,
     ) -> None:
         method = group[0][1].task.method
         self.places = torch.tensor([place for place, _ in group])
@@ -368,12 +373,7 @@ class _Draws:
         self.whole = _stacked([first for first, _ in drawn])
         self.rest = _stacked([last for _, last in drawn])
         self.n_whole = whole
-        names = list(self.whole)
-
-        def change(x: Tensor, target: Tensor, *values: Tensor) -> tuple[Tensor, Tensor]:
-            return vmap(method.batch)(x, target, dict(zip(names, values, strict=True)))
-
-        self.changed = changes.setdefault(type(method).batch, Recorded(change))
+        self.changed = functions.change(method, list(self.whole))
 
     def change(self, x: Tensor, target: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """Return what the networks see in place of batch `number`."""
@@ -393,7 +393,11 @@ class _Peers:
 
     def __init__(self, slots: Sequence[_Slot], device: torch.device) -> None:
         place = {id(slot): i for i, slot in enumerate(slots)}
-        coupled = [(i, slot.partner) for i, slot in enumerate(slots) if slot.partner is not None]
+        coupled = [
+            (i, slot.partner)
+            for i, slot in enumerate(slots)
+            if slot.partner is not None and not slot.ended
+        ]
         self.places = torch.tensor([i for i, _ in coupled], device=device, dtype=torch.long)
         self.partners = torch.tensor(
             [place[id(partner)] for _, partner in coupled], device=device, dtype=torch.long

@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from holdfast._validation import check_choice, check_count
 from holdfast.exceptions import InvalidInputError
@@ -21,11 +21,11 @@ from holdfast.nn._fresh import (
     new_module,
     saved_tensors_of,
 )
+from holdfast.nn._functions import LOSSES, forward, functions_of
 from holdfast.nn._outcomes import Collector, FittedNetwork, TrainingWarning
 from holdfast.nn._probe import Probe, capacity, probe
 from holdfast.nn._runs import Run, as_rows, check_labels, check_runs, check_state, task_of
-from holdfast.nn._stack import forward
-from holdfast.nn._training import LOSSES, Recipe, Task
+from holdfast.nn._training import Recipe, Task
 from holdfast.nn._workers import train_groups, train_in_processes
 from holdfast.nn.optimizers import Optimizer, check_optimizer
 
@@ -54,6 +54,7 @@ def fit_many(
     stacking: str = "auto",
     device: str | torch.device = "cpu",
     precision: str = "float32",
+    keep_recordings: bool = False,
     n_jobs: int | None = None,
     verbose: int | None = None,
 ) -> list[FittedNetwork]:
@@ -95,6 +96,11 @@ def fit_many(
     precision : {"float32", "bfloat16"}
         "bfloat16" computes forward passes in mixed precision (autocast); parameters stay as they
         are.
+    keep_recordings : bool
+        For many calls with one architecture: keep what is recorded of its computations for the
+        next, in every process. The first calls take up to some seconds longer, later ones are
+        faster, small ones several times. Only for architectures of PyTorch's own parts and of
+        `holdfast.nn`, whose code does not change under way.
     n_jobs : int, optional
         Processes on a CPU, of one thread each; by default one a core where the work is worth it.
         With 1, training stays in this process.
@@ -159,11 +165,12 @@ def fit_many(
         random=found.random,
         autocast=PRECISIONS[precision],
         capacity=max(at_once, 2) if stacked else 1,
+        keep_recordings=keep_recordings,
     )
     groups = _groups(tasks)
     with Collector(runs, verbose) as collector:
         if n_jobs is None and n_workers > 1:
-            n_workers = _worthwhile(n_workers, module, built, pool, recipe, tasks)
+            n_workers = _worthwhile(n_workers, module, pool, recipe, tasks)
         if n_workers > 1:
             train_in_processes(module, pool, recipe, groups, collector.add, n_workers)
         else:
@@ -275,14 +282,14 @@ def _n_workers(n_jobs: int | None, n_tasks: int, device: torch.device) -> int:
 def _worthwhile(
     n_workers: int,
     source: ModuleSource,
-    module: nn.Module,
     pool: Tensor,
     recipe: Recipe,
     tasks: Sequence[Task],
 ) -> int:
     """Return 1 where the whole work is done sooner than processes have started."""
     places = min(recipe.capacity, len(tasks))
-    stack = recipe.stack(module, [FreshStates(source).draw(0)] * places)
+    functions = functions_of(source, recipe.loss, pool.device)
+    stack = recipe.stack(functions, [FreshStates(source).draw(0)] * places)
     first = tasks[0]
     x = pool[first.rows[: recipe.batch_size]].expand(places, *[-1] * pool.ndim)
     target = torch.from_numpy(first.targets[: recipe.batch_size]).expand(places, -1, -1)
