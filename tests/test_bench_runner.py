@@ -305,7 +305,10 @@ def test_the_command_tells_what_failed(table, tmp_path):
         (["run", "openml", "--dataset", "adlut"], "did you mean 'adult'"),
         (["run", "openml", "--network", "fcn"], "--network must be one of"),
         (["run", "openml", "--method", "destill"], "did you mean 'distill'"),
-        (["run", "openml", "--network", "lightgbm", "--method", "warm"], "can train, got warm"),
+        (
+            ["run", "openml", "--network", "hist_gradient_boosting", "--method", "warm"],
+            "can train, got warm",
+        ),
         (["run", "openml", "--runs", "0"], "--runs must be an integer of at least 1"),
         (["run", "openml", "--n-val", "0"], "--n-val must be an integer of at least 1"),
         (["run", "openml", "--workers", "-1"], "--workers must be an integer of at least 0"),

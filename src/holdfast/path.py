@@ -14,7 +14,7 @@ from holdfast._base_model import BaseModel, BasePredictions
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners._common import Fit, Job, Learner, TrainingRows, join
 from holdfast.methods import Method
-from holdfast.serving import serve, served_proba
+from holdfast.serving import AveragedClassifier, serve, served_proba
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,14 +159,14 @@ class _Assembler:
             return None
         weights = np.full(len(fits), (1 - method.base_weight) / len(fits))
         served = serve(
-            [join(self.learner.estimator, self.rows, fit.final) for fit in fits],
+            [self._whole(fit) for fit in fits],
             weights,
             self.classes,
             base_model=self.base_model,
             base_weight=method.base_weight,
             threshold=method.threshold,
         )
-        member_proba = [fit.proba for fit in fits if fit.proba is not None]
+        member_proba = [self._proba(fit) for fit in fits if fit.proba is not None]
         proba = None
         if member_proba:
             proba = served_proba(
@@ -177,6 +177,30 @@ class _Assembler:
                 threshold=method.threshold,
             )
         return Candidate(method, served.model, proba, sum(fit.seconds for fit in fits))
+
+    def _whole(self, fit: Fit) -> Any:
+        """Return one model as it is served, with the base model where it goes on from that."""
+        estimator = join(self.learner.estimator, self.rows, fit.final)
+        if fit.log_odds_weights is None:
+            return estimator
+        own, base = fit.log_odds_weights
+        return AveragedClassifier(
+            [estimator], np.array([own]), self.classes, "log_odds", self.base_model, base
+        )
+
+    def _proba(self, fit: Fit) -> NDArray[np.float64]:
+        """Return its probabilities on the selection rows."""
+        assert fit.proba is not None
+        if fit.log_odds_weights is None:
+            return fit.proba
+        own, base = fit.log_odds_weights
+        return served_proba(
+            fit.proba[None],
+            np.array([own]),
+            average_in="log_odds",
+            base=self.base_selection,
+            base_weight=base,
+        )
 
 
 def _report_failures(failed: Sequence[Method], methods: Sequence[Method]) -> None:

@@ -21,6 +21,7 @@ from holdfast._base_model import BaseModel, BasePredictions
 from holdfast._mixture import mix
 from holdfast._proba import proba_of
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
+from holdfast.learners import final_of, joined_boosters
 from holdfast.override import override_classes, override_proba
 
 __all__ = [
@@ -80,10 +81,11 @@ def serve(
         return Served(model, f"the base model and {what} it where surer")
     if n == 1 and not base_weight:
         return Served(estimators[0], "one model")
-    if average_in == "log_odds" and not base_weight:
-        joined = joined_linear_model(estimators, weights)
+    if average_in == "log_odds":
+        base = base_model if base_weight else None
+        joined = _joined(estimators, weights, classes, base, base_weight)
         if joined is not None:
-            return Served(joined, f"one model, joined from {n} linear models")
+            return joined
     averaged = AveragedClassifier(
         estimators, weights, classes, average_in, base_model if base_weight else None, base_weight
     )
@@ -274,6 +276,49 @@ class OverrideClassifier(_ServedClassifier):
         return new, self.base_model.predict(X, self.classes).pred
 
 
+def _joined(
+    estimators: Sequence[Any],
+    weights: NDArray[np.float64],
+    classes: NDArray[Any],
+    base_model: BaseModel | None,
+    base_weight: float,
+) -> Served | None:
+    """Return one model in place of an average in log-odds, None where there is none."""
+    if base_model is None:
+        model = joined_linear_model(estimators, weights)
+        if model is not None:
+            return Served(model, f"one model, joined from {len(estimators)} linear models")
+    else:
+        deployed = getattr(base_model.model, "served_", base_model.model)
+        estimators, weights = [deployed, *estimators], np.append(base_weight, weights)
+    if not _same_head(estimators):
+        return None
+    trees = joined_boosters([final_of(e) for e in estimators], weights, classes)
+    if trees is None:
+        return None
+    whole = _with_final(estimators[-1], trees)
+    count = f"{len(estimators)} models{'' if base_model is None else ', the base model among them'}"
+    return Served(whole, f"one model, which holds the trees of {count}")
+
+
+def _same_head(estimators: Sequence[Any]) -> bool:
+    """Whether pipelines differ in their last step only, as on one path."""
+    heads = [[s[1] for s in e.steps[:-1]] if isinstance(e, Pipeline) else [] for e in estimators]
+    return all(
+        len(head) == len(heads[0]) and all(a is b for a, b in zip(head, heads[0], strict=True))
+        for head in heads
+    )
+
+
+def _with_final(estimator: Any, final: Any) -> Any:
+    """Return a pipeline with another last step, or that step where there is none before it."""
+    if not isinstance(estimator, Pipeline):
+        return final
+    pipeline = copy(estimator)
+    pipeline.steps = [*estimator.steps[:-1], (estimator.steps[-1][0], final)]
+    return pipeline
+
+
 def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64]) -> Any | None:
     """Return one logistic regression with interpolated coefficients, or None where there is none.
 
@@ -285,24 +330,15 @@ def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64])
     estimators : sequence of fitted classifiers
     weights : ndarray of shape (m,)
     """
-    finals = [e.steps[-1][1] if isinstance(e, Pipeline) else e for e in estimators]
-    heads = [[s[1] for s in e.steps[:-1]] if isinstance(e, Pipeline) else [] for e in estimators]
-    same_head = all(
-        len(head) == len(heads[0]) and all(a is b for a, b in zip(head, heads[0], strict=True))
-        for head in heads
-    )
-    if not (same_head and all(_is_softmax(final, finals[0]) for final in finals)):
+    finals = [final_of(estimator) for estimator in estimators]
+    if not (_same_head(estimators) and all(_is_softmax(final, finals[0]) for final in finals)):
         return None
     joined = copy(finals[0])
     joined.coef_ = np.tensordot(weights, np.stack([f.coef_ for f in finals]), axes=1)
     joined.intercept_ = np.tensordot(
         weights, np.stack([np.atleast_1d(f.intercept_) for f in finals]), axes=1
     )
-    if not isinstance(estimators[0], Pipeline):
-        return joined
-    pipeline = copy(estimators[0])
-    pipeline.steps = [*estimators[0].steps[:-1], (estimators[0].steps[-1][0], joined)]
-    return pipeline
+    return _with_final(estimators[0], joined)
 
 
 def _is_softmax(final: Any, first: Any) -> bool:

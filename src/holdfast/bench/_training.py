@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,12 +26,12 @@ class Base:
     ----------
     proba : ndarray of shape (n, K)
         What is served, for the rows of the trial.
-    state : mapping or None
-        Parameters of the network that was trained last, where it is one.
+    state : mapping or classifier
+        Parameters of the network that was trained last, or the booster.
     """
 
     proba: Proba
-    state: Mapping[str, Any] | None
+    state: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +64,8 @@ class Models(Protocol):
     def proba(self, fitted: Any, rows: NDArray[np.intp]) -> Proba:
         """Return probabilities (len(rows), K)."""
 
-    def state(self, fitted: Any) -> Mapping[str, Any] | None:
-        """Return the parameters of a network."""
+    def state(self, fitted: Any) -> Any:
+        """Return the parameters of a network, or the booster."""
 
 
 def models_of(
@@ -139,7 +139,7 @@ class _Networks:
 
         return predict_many(self.module, [fitted.state], self.X[rows], device=self.device)[0]
 
-    def state(self, fitted: Any) -> Mapping[str, Any] | None:
+    def state(self, fitted: Any) -> Any:
         return fitted.state
 
 
@@ -154,24 +154,33 @@ class _Boosters:
         return [self._fit(training, rows.train) for training in trainings]
 
     def _fit(self, training: Training, rows: NDArray[np.intp]) -> Any:
-        from holdfast.learners._common import TrainingRows
-        from holdfast.learners._sklearn import SklearnLearner
+        from holdfast.learners import Job, learner_of
 
-        classes = np.arange(self.n_classes)
-        learner = SklearnLearner(self.architecture.booster(training.seed))
-        target = None
-        if training.base is not None and "target" in training.method.changes:
-            target = training.method.target(self.y[rows], training.base.proba[rows], classes)
-        prepared = TrainingRows(None, self.X[rows], self.y[rows], classes, None)
-        return learner.fit(prepared, target)
+        base, method, classes = training.base, training.method, np.arange(self.n_classes)
+        learner = learner_of(
+            self.architecture.booster(training.seed),
+            soft_targets="weights",
+            random_state=training.seed,
+            base_model=None if base is None else base.state,
+            classes=classes,
+        ).for_methods([method])
+        prepared = learner.prepare(self.X[rows], self.y[rows], classes, None)
+        proba = np.full((len(rows), self.n_classes), np.nan) if base is None else base.proba[rows]
+        (fit,) = learner.fit_all(prepared, [Job(method)], proba, None, n_jobs=1, verbose=0)
+        return fit.final
 
     def finish(self, fitted: Any, method: Method, base: Base | None) -> Any:
-        return fitted
+        from holdfast.learners import joined_boosters
+
+        if "parameters" not in method.changes or base is None:
+            return fitted
+        weights = [float(method.finish(0.0, 1.0)), float(method.finish(1.0, 0.0))]
+        return joined_boosters([base.state, fitted], weights, np.arange(self.n_classes))
 
     def proba(self, fitted: Any, rows: NDArray[np.intp]) -> Proba:
         from holdfast._proba import proba_of
 
         return proba_of(fitted, self.X[rows], np.arange(self.n_classes))
 
-    def state(self, fitted: Any) -> None:
-        return None
+    def state(self, fitted: Any) -> Any:
+        return fitted

@@ -26,6 +26,7 @@ BOOSTERS = {
     "lightgbm": "lightgbm",
     "xgboost": "xgboost",
 }
+LIBRARIES = ("lightgbm", "xgboost", "catboost")  # whose trees can go on from others
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Architecture:
     @property
     def changes(self) -> tuple[str, ...]:
         """What methods may change in it, as in `Method.changes`."""
+        if self.family in LIBRARIES:
+            return ("target", "start", "parameters")
         if not self.is_network:
             return ("target",)
         # Words cannot be blended as numbers can.
@@ -96,7 +99,6 @@ class Architecture:
                 thread_count=1,
                 verbose=False,
                 allow_writing_files=False,
-                learning_rate=0.1,  # its own choice depends on the number of rows
             )
         from sklearn.ensemble import HistGradientBoostingClassifier
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.learners._common import Learner, final_of
+from holdfast.exceptions import UnsupportedEstimatorError
+from holdfast.learners._common import Job, Learner, final_of
 from holdfast.learners._sklearn import SklearnLearner
 
-__all__ = ["Learner", "learner_of"]
+if TYPE_CHECKING:
+    from holdfast.learners._boosting import Library
+
+__all__ = ["Job", "Learner", "final_of", "joined_boosters", "learner_of"]
 
 
 def learner_of(
@@ -33,15 +39,66 @@ def learner_of(
         The deployed model, whose parameters a network may start from.
     classes : ndarray of shape (K,)
     """
-    if not _is_network(final_of(estimator)):
-        return SklearnLearner(estimator, soft_targets, random_state)
-    from holdfast.learners._torch import TorchLearner  # the estimator has brought PyTorch already
+    final = final_of(estimator)
+    if _is_network(final):
+        from holdfast.learners._torch import TorchLearner  # the estimator has brought PyTorch
 
-    return TorchLearner.of(estimator, soft_targets, random_state, base_model, classes)
+        return TorchLearner.of(estimator, soft_targets, random_state, base_model, classes)
+    library = _library_of(final)
+    if library is None or soft_targets != "weights":
+        return SklearnLearner(estimator, soft_targets, random_state)
+    from holdfast.learners._boosting import BoostingLearner
+
+    return BoostingLearner.of(estimator, library, base_model, classes)
+
+
+def joined_boosters(
+    models: Sequence[Any], weights: Sequence[float] | NDArray[np.float64], classes: NDArray[Any]
+) -> Any | None:
+    """Return one booster in place of several of one library, None where there is none.
+
+    Parameters
+    ----------
+    models : sequence of fitted classifiers
+    weights : sequence of float
+        Of their log-odds.
+    classes : ndarray of shape (K,)
+    """
+    library = _library_of(models[-1])
+    if library is None:
+        return None
+    known = [library.deployed(model, classes) for model in models]
+    if any(model is None for model in known):
+        return None
+    try:
+        return library.join(known, [float(weight) for weight in weights])
+    except UnsupportedEstimatorError:
+        return None
+
+
+def _homes(estimator: Any) -> set[str]:
+    """Return the packages that an estimator's classes come from, none of which is imported."""
+    return {kind.__module__.partition(".")[0] for kind in type(estimator).__mro__}
 
 
 def _is_network(estimator: Any) -> bool:
-    """Whether the estimator trains a network, told without importing what it would come from."""
-    homes = {kind.__module__.partition(".")[0] for kind in type(estimator).__mro__}
     own = any(kind.__module__.startswith("holdfast.nn.") for kind in type(estimator).__mro__)
-    return own or "skorch" in homes
+    return own or "skorch" in _homes(estimator)
+
+
+def _library_of(estimator: Any) -> Library | None:
+    """Return the boosting library of a classifier; None for any other."""
+    homes = _homes(estimator)
+    if "lightgbm" in homes:
+        from holdfast.learners._lightgbm import LightGBM
+
+        return LightGBM()
+    if "xgboost" in homes:
+        from holdfast.learners._xgboost import XGBoost
+
+        return XGBoost()
+    if "catboost" in homes:
+        from holdfast.learners._catboost import CatBoost
+
+        return CatBoost()
+    return None

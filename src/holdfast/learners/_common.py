@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from holdfast.methods import Method
@@ -22,8 +25,12 @@ __all__ = [
     "TrainingRows",
     "final_of",
     "fit_head",
+    "fresh",
     "join",
+    "member_seeds",
     "requests_weights",
+    "seeds_of",
+    "temporary_parameters",
 ]
 
 
@@ -53,6 +60,12 @@ class TrainingRows:
     def labels(self) -> NDArray[Any]:
         """The labels by value."""
         return self.classes[self.y]
+
+    def take(self, index: NDArray[np.intp]) -> TrainingRows:
+        """Return some of the rows."""
+        weight = None if self.sample_weight is None else self.sample_weight[index]
+        X = _safe_indexing(self.X, index)
+        return replace(self, X=X, y=self.y[index], sample_weight=weight)
 
     def transform(self, X: Any) -> Any:
         """Return further rows as the last step sees them."""
@@ -85,11 +98,15 @@ class Fit:
     proba : ndarray of shape (n_selection, K) or None
         Its probabilities on the selection rows; None without such rows.
     seconds : float
+    log_odds_weights : tuple of (float, float) or None
+        Of this model and of the base model, where what is to be served is the weighted sum of their
+        log-odds; None where it is this model alone.
     """
 
     final: Any
     proba: NDArray[np.float64] | None
     seconds: float
+    log_odds_weights: tuple[float, float] | None = None
 
 
 class Learner(Protocol):
@@ -132,9 +149,9 @@ def join(estimator: Any, rows: TrainingRows, final: Any) -> Any:
     """Return the whole fitted estimator: the shared transformers and one last step."""
     if not isinstance(estimator, Pipeline):
         return final
-    whole = clone(estimator)
+    whole = copy(estimator)
     steps = [] if rows.head is None else list(rows.head.steps)
-    whole.steps = [*steps, (whole.steps[-1][0], final)]
+    whole.steps = [*steps, (estimator.steps[-1][0], final)]
     return whole
 
 
@@ -163,3 +180,44 @@ def requests_weights(estimator: Any) -> bool:
             return bool(get_routing_for_object(estimator).consumes("fit", ["sample_weight"]))
         except (AttributeError, NotImplementedError):  # an estimator that knows no routing
             return False
+
+
+def fresh(final: Any) -> Any:
+    """Return an unfitted copy; of CatBoost, whose lists `clone` refuses, by its own means."""
+    if type(final).__module__.startswith("catboost."):
+        return type(final)(**final.get_params())
+    return clone(final)
+
+
+def seeds_of(final: Any) -> dict[str, Any]:
+    """Return the parameters that seed an estimator and its parts."""
+    parameters = final.get_params(deep=True)
+    names = ("random_state", "random_seed", "seed")
+    return {key: v for key, v in parameters.items() if key.rpartition("__")[2] in names}
+
+
+def member_seeds(final: Any, member: int) -> dict[str, Any]:
+    """Return the seeds of one member; None stays, which differs at every fit."""
+    return {
+        key: int(np.random.SeedSequence([int(value), member]).generate_state(1)[0] >> 1)
+        for key, value in seeds_of(final).items()
+        if isinstance(value, (int, np.integer))
+    }
+
+
+@contextmanager
+def temporary_parameters(estimator: Any, changed: dict[str, Any]) -> Iterator[None]:
+    """Fit with changed hyperparameters, then show the user's own again."""
+    present = estimator.get_params(deep=True)
+    before = {key: present[key] for key in changed}
+    if not changed:
+        yield
+        return
+    estimator.set_params(**changed)
+    try:
+        yield
+    finally:
+        if hasattr(estimator, "_init_params"):  # CatBoost: no set_params once it is fitted
+            estimator._init_params.update(before)
+        else:
+            estimator.set_params(**before)

@@ -22,8 +22,7 @@ CatBoost works out a learning rate from the number of rows where none is given, 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +52,10 @@ from holdfast.learners._common import (
     TrainingRows,
     final_of,
     fit_head,
+    member_seeds,
     requests_weights,
+    seeds_of,
+    temporary_parameters,
 )
 
 __all__ = ["SklearnLearner", "fit_plain"]
@@ -121,7 +123,7 @@ class SklearnLearner:
                 f"{method}, which changes the {' and the '.join(more)}; use a network "
                 "(holdfast.nn.NetworkClassifier), or a method such as 'distill'"
             )
-        if method.members > 1 and not _seeds(final_of(self.estimator)):
+        if method.members > 1 and not seeds_of(final_of(self.estimator)):
             raise UnsupportedEstimatorError(
                 f"estimator must have a random_state to be one of {method.members} members, got "
                 f"{type(final_of(self.estimator)).__name__}, whose fits are all alike; use another "
@@ -208,7 +210,7 @@ class SklearnLearner:
         """
         final = clone(final_of(self.estimator))
         if member:
-            final.set_params(**_member_seeds(final, member))
+            final.set_params(**member_seeds(final, member))
         if target is None or _is_plain(target, rows.y):
             _fit_final(final, rows.X, rows.labels, rows.sample_weight)
         elif self.soft_targets == "sample":
@@ -312,7 +314,7 @@ def _fit_weighted(final: Any, data: TrainingRows, target: NDArray[np.float64]) -
     held_out = {}
     if validation is not None:
         held_out = _validation_twins(final, validation, data, target, by_class)
-    with _temporary_parameters(final, changed):
+    with temporary_parameters(final, changed):
         _fit_final(
             final,
             _safe_indexing(data.X, twins.row),
@@ -411,24 +413,6 @@ def _early_stopping_split(
     return train, validation
 
 
-@contextmanager
-def _temporary_parameters(estimator: Any, changed: dict[str, Any]) -> Iterator[None]:
-    """Fit with changed hyperparameters, then show the user's own again."""
-    present = estimator.get_params(deep=True)
-    before = {key: present[key] for key in changed}
-    if not changed:
-        yield
-        return
-    estimator.set_params(**changed)
-    try:
-        yield
-    finally:
-        if hasattr(estimator, "_init_params"):  # CatBoost: no set_params once it is fitted
-            estimator._init_params.update(before)
-        else:
-            estimator.set_params(**before)
-
-
 def _fit_final(
     final: Any, X: Any, y: NDArray[Any], weight: NDArray[np.float64] | None, **extra: Any
 ) -> None:
@@ -456,22 +440,6 @@ def _is_plain(target: NDArray[np.float64], y: NDArray[np.intp]) -> bool:
 
 def _accepts_weights(final: Any) -> bool:
     return has_fit_parameter(final, "sample_weight") or requests_weights(final)
-
-
-def _seeds(final: Any) -> dict[str, Any]:
-    """Return the parameters that seed an estimator and its parts."""
-    parameters = final.get_params(deep=True)
-    names = ("random_state", "random_seed", "seed")
-    return {key: v for key, v in parameters.items() if key.rpartition("__")[2] in names}
-
-
-def _member_seeds(final: Any, member: int) -> dict[str, Any]:
-    """Return the seeds of one member; None stays, which differs at every fit."""
-    return {
-        key: int(np.random.SeedSequence([int(value), member]).generate_state(1)[0] >> 1)
-        for key, value in _seeds(final).items()
-        if isinstance(value, (int, np.integer))
-    }
 
 
 def _splits_rows(final: Any) -> str:

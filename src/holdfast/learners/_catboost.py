@@ -1,0 +1,212 @@
+"""CatBoost: soft targets by its own cross-entropy, models summed by the library itself.
+
+For more than two classes the library has no loss that takes soft targets, and calls an objective of
+one's own once for every row and tree. Rows are therefore repeated, quantized, once for each class
+that has a part in their target, with that part as weight.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import catboost as cb
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import _safe_indexing
+
+from holdfast.exceptions import UnsupportedEstimatorError
+from holdfast.learners._boosting import SoftTarget, balanced_weights, is_hard
+from holdfast.learners._common import TrainingRows
+
+__all__ = ["CatBoost"]
+
+LOG_LOSS = ("Logloss", "MultiClass", "CrossEntropy")
+STOPPING = ("early_stopping_rounds", "od_wait", "od_pval")
+L2 = ("l2_leaf_reg", "reg_lambda")
+DEFAULT_L2 = 3.0
+LOSS = ("loss_function", "objective", "eval_metric", "custom_metric", "custom_loss")
+IN_WEIGHTS = ("class_weights", "auto_class_weights", "scale_pos_weight")
+OF_POOL = ("cat_features", "text_features", "embedding_features")
+NEGLIGIBLE = 1e-4  # share of a row's target below which a class is left out of it
+
+
+@dataclass(frozen=True, eq=False)
+class _Binned:
+    rows: TrainingRows
+    held_out: TrainingRows | None
+    learning_rate: float | None
+
+
+class CatBoost:
+    """What is particular to CatBoost."""
+
+    def check(self, estimator: Any) -> None:
+        """Refuse an objective other than log loss."""
+        objective = _loss(estimator)
+        if objective is not None and objective not in LOG_LOSS:
+            what = repr(objective) if isinstance(objective, str) else "one of your own"
+            raise UnsupportedEstimatorError(
+                "estimator must have the objective of log loss to learn soft targets, got "
+                f"{what}; leave `loss_function` out"
+            )
+
+    def class_weight(self, estimator: Any, rows: TrainingRows) -> NDArray[np.float64] | None:
+        """Return the weights that class_weights, auto_class_weights, scale_pos_weight ask for."""
+        params = estimator.get_params()
+        given, weights = params.get("class_weights"), np.ones(len(rows.classes))
+        if isinstance(given, dict):
+            weights = np.array([given.get(label, 1.0) for label in rows.classes.tolist()], float)
+        elif given is not None:
+            weights = np.asarray(given, dtype=np.float64)
+        elif params.get("auto_class_weights") in ("Balanced", "SqrtBalanced"):
+            weights = balanced_weights(rows)
+            weights /= weights.min()
+            if params["auto_class_weights"] == "SqrtBalanced":
+                weights = np.sqrt(weights)
+        if params.get("scale_pos_weight") is not None and len(weights) == 2:
+            weights[1] *= params["scale_pos_weight"]
+        return None if (weights == 1).all() else weights
+
+    def stops_early(self, estimator: Any) -> bool:
+        """Whether a patience is set."""
+        params = estimator.get_params()
+        return any(params.get(name) is not None for name in STOPPING)
+
+    def binned(self, estimator: Any, rows: TrainingRows, held_out: TrainingRows | None) -> _Binned:
+        """Find the learning rate that labels would get, which soft targets get too."""
+        return _Binned(rows, held_out, _learning_rate(estimator, rows))
+
+    def fit(
+        self,
+        estimator: Any,
+        binned: _Binned,
+        target: SoftTarget,
+        held_out: SoftTarget | None,
+    ) -> Any:
+        """Train, and name the classes."""
+        params = {k: v for k, v in estimator.get_params().items() if k not in IN_WEIGHTS}
+        if binned.learning_rate is not None:
+            params["learning_rate"] = binned.learning_rate
+        if not is_hard(target):
+            params = {k: v for k, v in params.items() if k not in LOSS}
+            params["loss_function"] = "MultiClass"
+            if target.proba.shape[1] == 2:
+                params["loss_function"] = "CrossEntropy"
+            else:
+                params |= _as_for_rows_not_repeated(params, target)
+        if target.proba.shape[1] > 2:
+            params["class_names"] = list(range(target.proba.shape[1]))  # one may have no rows
+        options = _options(estimator)
+        pool = _pool(binned.rows, target, options)
+        validation = {}
+        if binned.held_out is not None and held_out is not None:
+            validation = {"eval_set": _pool(binned.held_out, held_out, options)}
+        trained = type(estimator)(**params).fit(pool, **validation)
+        return _named(estimator, trained, binned.rows.classes)
+
+    def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
+        """Return a fitted classifier over the same classes."""
+        if not isinstance(model, cb.CatBoost) or not model.is_fitted():
+            return None
+        known = getattr(model, "classes_", None)
+        return model if known is not None and np.array_equal(known, classes) else None
+
+    def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
+        """Return raw values, (n, K)."""
+        raw = np.asarray(model.predict(X, prediction_type="RawFormulaVal"))
+        return raw if raw.ndim == 2 else np.column_stack([np.zeros(len(raw)), raw])
+
+    def join(self, models: Sequence[Any], weights: Sequence[float]) -> Any:
+        """Return one classifier with the trees of all, leaves scaled."""
+        features = [list(model.feature_names_) for model in models]
+        if any(names != features[-1] for names in features):
+            difference = sorted(set(features[0]) ^ set(features[-1]))
+            raise UnsupportedEstimatorError(
+                "base_model must have been trained on the same features in the same order to be "
+                f"joined with a CatBoost model, got a difference in {difference[:10] or 'order'}; "
+                "train on the same columns, or use a method that does not start from its trees"
+            )
+        classes = np.asarray(models[-1].classes_)
+        alike = [_named(model, model, classes) for model in models]  # to the letter
+        total = cb.sum_models(alike, weights=[float(w) for w in weights])
+        return _named(models[-1], total, classes)
+
+
+def _loss(estimator: Any) -> Any:
+    params = estimator.get_params()
+    return params.get("loss_function", params.get("objective"))
+
+
+def _options(estimator: Any) -> dict[str, Any]:
+    params = estimator.get_params()
+    return {name: params[name] for name in OF_POOL if params.get(name) is not None}
+
+
+def _pool(rows: TrainingRows, target: SoftTarget, options: dict[str, Any]) -> cb.Pool:
+    """Return rows with their targets; repeated where there are more than two classes."""
+    X, n_classes, start = rows.X, target.proba.shape[1], target.start
+    weight = np.ones(len(rows.y)) if target.weight is None else target.weight
+    if n_classes == 2:
+        label: NDArray[Any] = target.proba[:, 1]
+        if is_hard(target):
+            label = label.astype(int)
+        baseline = None if start is None else start[:, 1] - start[:, 0]
+    else:
+        row, label = np.nonzero(target.proba > NEGLIGIBLE)
+        weight = weight[row] * target.proba[row, label]
+        baseline = None if start is None else start[row]
+        if len(row) != len(rows.y) or (row != np.arange(len(row))).any():
+            X = _safe_indexing(X, row)
+    uniform = target.weight is None and (n_classes == 2 or is_hard(target))
+    return cb.Pool(X, label=label, weight=None if uniform else weight, baseline=baseline, **options)
+
+
+def _as_for_rows_not_repeated(params: dict[str, Any], target: SoftTarget) -> dict[str, Any]:
+    """Return the settings that the library scales by the number of rows, scaled back."""
+    name = next((name for name in L2 if params.get(name) is not None), L2[0])
+    repeated = np.count_nonzero(target.proba > NEGLIGIBLE) / len(target.proba)
+    changed = {name: params.get(name, DEFAULT_L2) * repeated}
+    for counting in ("min_data_in_leaf", "min_child_samples"):
+        if (params.get(counting) or 1) > 1:
+            changed[counting] = round(params[counting] * repeated)
+    return changed
+
+
+def _learning_rate(estimator: Any, rows: TrainingRows) -> float | None:
+    """Return the learning rate that the library finds for labels; None where one is given."""
+    params = estimator.get_params()
+    if params.get("learning_rate") is not None or params.get("eta") is not None:
+        return None
+
+    class StopAtOnce:
+        def after_iteration(self, info: Any) -> bool:
+            return False
+
+    pool = cb.Pool(rows.X, label=rows.y, weight=rows.sample_weight, **_options(estimator))
+    params = {k: v for k, v in params.items() if k not in STOPPING}
+    probe = type(estimator)(**params).fit(pool, callbacks=[StopAtOnce()])
+    return float(probe.learning_rate_)
+
+
+def _named(estimator: Any, model: Any, classes: NDArray[Any]) -> Any:
+    """Return the estimator with the trees of a model, its classes by their own names."""
+    kinds = {"i": "Integer", "u": "Integer", "f": "Float", "U": "String", "O": "String"}
+    kind = kinds.get(classes.dtype.kind, "String")
+    names = classes.tolist() if kind != "String" else [str(label) for label in classes]
+    described = {
+        "class_label_type": kind,
+        "class_names": names,
+        "class_to_label": list(range(len(names))),
+        "classes_count": 0,
+    }
+    trees = cb.CatBoost()
+    trees.load_model(blob=model._serialize_model())
+    trees.get_metadata()["class_params"] = json.dumps(described)
+    whole = copy(estimator)
+    whole._object = cb.core._CatBoost()
+    whole.load_model(blob=trees._serialize_model())
+    return whole

@@ -1,0 +1,438 @@
+"""Boosters: soft targets against repeated rows, starts against the libraries' own continuation."""
+
+import importlib.util
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from holdfast import LowChurnClassifier
+from holdfast._proba import proba_of
+from holdfast._rows import held_out_rows
+from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
+from holdfast.learners import joined_boosters, learner_of
+from holdfast.learners._boosting import SoftTarget, softmax
+from holdfast.learners._common import Job, TrainingRows, fresh
+from holdfast.methods import (
+    Anchor,
+    Average,
+    Cold,
+    Distill,
+    Interpolate,
+    Mixup,
+    Override,
+    ShrinkPerturb,
+    Warm,
+    WarmDistill,
+)
+
+RNG = np.random.default_rng(0)
+N = 1200
+# Few distinct values: repeated rows are binned alike.
+X = np.round(RNG.normal(size=(N, 6)), 1)
+NAMES = [name for name in ("lightgbm", "xgboost", "catboost") if importlib.util.find_spec(name)]
+pytestmark = pytest.mark.skipif(not NAMES, reason="no boosting library")
+every_library = pytest.mark.parametrize("name", NAMES)
+binary_and_more = pytest.mark.parametrize("n_classes", [2, 4])
+
+
+def classifier(name, **params):
+    """A small booster without randomness."""
+    if name == "lightgbm":
+        from lightgbm import LGBMClassifier
+
+        # The rows of a leaf are told from its Hessians, where rounding would decide.
+        small = {"min_child_samples": 1, "min_child_weight": 3.1, "num_leaves": 8, "n_jobs": 1}
+        small |= {"min_data_in_bin": 1, "verbosity": -1}
+        return LGBMClassifier(**{"n_estimators": 8, "random_state": 0} | small | params)
+    if name == "xgboost":
+        from xgboost import XGBClassifier
+
+        small = {"max_depth": 3, "n_jobs": 1}
+        return XGBClassifier(**{"n_estimators": 8, "random_state": 0} | small | params)
+    from catboost import CatBoostClassifier
+
+    small = {"depth": 3, "verbose": 0, "allow_writing_files": False, "thread_count": 1}
+    quiet = {"bootstrap_type": "No", "random_strength": 0, "random_state": 0}
+    return CatBoostClassifier(
+        **{"iterations": params.pop("n_estimators", 8)} | small | quiet | params
+    )
+
+
+def labels(n_classes):
+    odds = np.exp(1.5 * X[:, :n_classes])
+    chance = odds / odds.sum(axis=1, keepdims=True)
+    draws = np.random.default_rng(1).random(N)
+    return (chance.cumsum(axis=1) < draws[:, None]).sum(axis=1).clip(max=n_classes - 1)
+
+
+def soft(n_classes):
+    base = np.random.default_rng(2).dirichlet(np.ones(n_classes), N)
+    return 0.5 * np.eye(n_classes)[labels(n_classes)] + 0.5 * base
+
+
+def rows_of(y, weight=None, features=X):
+    return TrainingRows(None, features, y, np.unique(y), weight)
+
+
+def library(estimator):
+    y = labels(2)
+    learner = learner_of(
+        estimator, soft_targets="weights", random_state=0, base_model=None, classes=np.unique(y)
+    )
+    return learner.library
+
+
+def fit(estimator, rows, target=None, start=None):
+    """Fit the library's learner to a target; to the labels where there is none."""
+    own = library(estimator)
+    if target is None:
+        target = np.eye(len(rows.classes))[rows.y]
+    binned = own.binned(fresh(estimator), rows, None)
+    wanted = SoftTarget(target, rows.sample_weight, start)
+    return own.fit(fresh(estimator), binned, wanted, None)
+
+
+def repeated(name, n_classes, **params):
+    """The slow reference: every row once for each class, hyperparameters scaled by hand."""
+    if name == "catboost":
+        params |= {"l2_leaf_reg": 3.0 * n_classes}  # scaled by the mean weight of a row
+    target = soft(n_classes)
+    return classifier(name, **params).fit(
+        np.tile(X, (n_classes, 1)),
+        np.repeat(np.arange(n_classes), N),
+        sample_weight=target.T.ravel(),
+    )
+
+
+# --- soft targets ---------------------------------------------------------------------------------
+
+
+@every_library
+@binary_and_more
+def test_soft_targets_are_repeated_rows(name, n_classes):
+    rate = {"learning_rate": 0.2}
+    ours = fit(classifier(name, **rate), rows_of(labels(n_classes)), soft(n_classes))
+    slow = repeated(name, n_classes, **rate)
+    np.testing.assert_allclose(ours.predict_proba(X), slow.predict_proba(X), atol=1e-5)
+
+
+@every_library
+@binary_and_more
+@pytest.mark.parametrize("weighted", [False, True])
+def test_labels_are_the_plain_fit(name, n_classes, weighted):
+    y = labels(n_classes)
+    weight = np.random.default_rng(3).integers(1, 4, N).astype(float) if weighted else None
+    random = {"lightgbm": {"subsample": 0.7, "subsample_freq": 1}, "xgboost": {"subsample": 0.7}}
+    estimator = classifier(name, **random.get(name, {"bootstrap_type": "Bernoulli"}))
+    ours = fit(estimator, rows_of(y, weight))
+    plain = fresh(estimator).fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(ours.predict_proba(X), plain.predict_proba(X))
+    np.testing.assert_array_equal(np.ravel(ours.predict(X)), np.ravel(plain.predict(X)))
+    expected = estimator.get_params() | {"objective": plain.get_params().get("objective")}
+    assert str(ours.get_params()) == str({k: expected[k] for k in ours.get_params()})
+
+
+@every_library
+@binary_and_more
+def test_weights_are_repetitions(name, n_classes):
+    weight = np.random.default_rng(3).integers(1, 4, N)
+    params = {"learning_rate": 0.2}
+    if name == "catboost":
+        params["l2_leaf_reg"] = 0.0  # scaled by the mean weight of a row
+    y, target, row = labels(n_classes), soft(n_classes), np.repeat(np.arange(N), weight)
+    one = fit(classifier(name, **params), rows_of(y, weight.astype(float)), target)
+    other = fit(classifier(name, **params), rows_of(y[row], features=X[row]), target[row])
+    np.testing.assert_allclose(one.predict_proba(X), other.predict_proba(X), atol=1e-4)
+
+
+@every_library
+def test_class_weights_multiply_targets(name):
+    y, base = labels(2), soft(2)
+    given = {
+        "lightgbm": {"class_weight": {0: 1.0, 1: 3.0}},
+        "xgboost": {"scale_pos_weight": 3.0},
+        "catboost": {"class_weights": [1.0, 3.0]},
+    }
+    weighted = on_path(classifier(name, learning_rate=0.2, **given[name]), y, base, Distill(0.5))
+    target = (0.5 * np.eye(2)[y] + 0.5 * base) * [1.0, 3.0]
+    mass = target.sum(axis=1)
+    by_hand = fit(classifier(name, learning_rate=0.2), rows_of(y, mass), target / mass[:, None])
+    np.testing.assert_allclose(weighted.predict_proba(X), by_hand.predict_proba(X), atol=1e-6)
+
+
+def on_path(estimator, y, base, method, base_model=None, features=X):
+    learner = learner_of(
+        estimator,
+        soft_targets="weights",
+        random_state=0,
+        base_model=base_model,
+        classes=np.unique(y),
+    ).for_methods([method])
+    rows = learner.prepare(features, y, np.unique(y), None)
+    (found,) = learner.fit_all(rows, [Job(method)], base, None, n_jobs=None, verbose=0)
+    return found.final
+
+
+@every_library
+def test_rows_that_weigh_nothing_and_rows_without_a_base_prediction(name):
+    y, base = labels(2), soft(2)
+    base[:100] = np.nan
+    wrong = (base.argmax(axis=1) != y) & ~np.isnan(base[:, 0])
+    anchored = on_path(classifier(name, learning_rate=0.2), y, base, Anchor(0.5, 0.0))
+    kept = fit(
+        classifier(name, learning_rate=0.2),
+        rows_of(y, (~wrong).astype(float)),
+        np.where(np.isnan(base), np.eye(2)[y], 0.5 * np.eye(2)[y] + 0.5 * np.nan_to_num(base)),
+    )
+    np.testing.assert_allclose(anchored.predict_proba(X), kept.predict_proba(X), atol=1e-6)
+
+
+@every_library
+def test_categories_and_missing_values_pass_through(name):
+    y = labels(2)
+    table = pd.DataFrame(X, columns=[f"x{i}" for i in range(6)])
+    table.loc[::7, "x1"] = np.nan
+    table["kind"] = pd.Categorical(np.where(X[:, 0] > 0, "up", "down"))
+    params = {
+        "lightgbm": {"monotone_constraints": [1, 0, 0, 0, 0, 0, 0]},
+        "xgboost": {"enable_categorical": True, "monotone_constraints": {"x0": 1}},
+        "catboost": {"cat_features": ["kind"], "monotone_constraints": {"x0": 1}},
+    }
+    estimator = classifier(name, **params[name])
+    ours = fit(estimator, rows_of(y, features=table))
+    plain = fresh(estimator).fit(table, y)
+    np.testing.assert_array_equal(ours.predict_proba(table), plain.predict_proba(table))
+    taught = fit(estimator, rows_of(y, features=table), soft(2))
+    up = table.assign(x0=table["x0"] + 1)
+    assert (taught.predict_proba(up)[:, 1] >= taught.predict_proba(table)[:, 1] - 1e-9).all()
+
+
+@every_library
+@binary_and_more
+def test_early_stopping_by_soft_targets(name, n_classes):
+    patience = {"early_stopping_rounds": 3, "learning_rate": 0.5, "n_estimators": 200}
+    trees = []
+    for target in (None, soft(n_classes)):
+        model = fit_stopped(classifier(name, **patience), labels(n_classes), target)
+        trees.append(n_rounds(model, n_classes))
+    assert all(0 < n < 150 for n in trees)
+
+
+def fit_stopped(estimator, y, target):
+    own = library(estimator)
+    assert own.stops_early(estimator)
+    rows, (kept, held_out) = rows_of(y), np.split(np.arange(N), [1000])
+    target = np.eye(len(rows.classes))[y] if target is None else target
+    wanted = SoftTarget(target, None, None)
+    binned = own.binned(fresh(estimator), rows.take(kept), rows.take(held_out))
+    return own.fit(fresh(estimator), binned, wanted.take(kept), wanted.take(held_out))
+
+
+def n_rounds(model, n_classes):
+    kind = type(model).__name__
+    if kind == "LGBMClassifier":
+        return model.booster_.num_trees() // (n_classes if n_classes > 2 else 1)
+    return model.best_iteration + 1 if kind == "XGBClassifier" else model.tree_count_
+
+
+@every_library
+def test_a_class_without_rows_keeps_its_column(name):
+    y = labels(4)
+    y[y == 2] = 3
+    rows = TrainingRows(None, X, y, np.arange(4), None)
+    for target in (np.eye(4)[y], 0.9 * np.eye(4)[y] + 0.025):
+        model = fit(classifier(name), rows, target)
+        proba = model.predict_proba(X)
+        assert proba.shape == (N, 4)
+        assert proba[:, 2].max() < proba[:, 3].mean()
+
+
+# --- starting from the base model -----------------------------------------------------------------
+
+
+@every_library
+@binary_and_more
+def test_a_warm_start_is_the_libraries_own(name, n_classes):
+    y, estimator = labels(n_classes), classifier(name, learning_rate=0.2)
+    base = fresh(estimator).fit(X[:400], y[:400])
+    ours = on_path(estimator, y, base.predict_proba(X), Warm(), base_model=base)
+    if name == "catboost":
+        theirs = fresh(estimator).fit(X, y, init_model=base)
+    elif name == "xgboost":
+        theirs = fresh(estimator).fit(X, y, xgb_model=base.get_booster())
+    else:
+        theirs = fresh(estimator).fit(X, y, init_model=base)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-5)
+
+
+@every_library
+@binary_and_more
+@pytest.mark.parametrize("kind", ["same", "other", "pipeline"])
+def test_what_is_measured_is_what_is_served(name, n_classes, kind):
+    y, estimator = labels(n_classes), classifier(name)
+    base = LogisticRegression() if kind == "other" else fresh(estimator)
+    if kind == "pipeline":
+        estimator, base = (make_pipeline(StandardScaler(), e) for e in (estimator, base))
+    base.fit(X[:300], y[:300])
+    methods = [
+        Distill(0.5),
+        Warm(),
+        WarmDistill(0.5),
+        ShrinkPerturb(0.5),
+        Interpolate(0.3),
+        Interpolate(0.3, of=Cold()),
+        Average(0.3, of=WarmDistill(0.5)),
+        Override(0.2, of=Distill(0.3)),
+    ]
+    model = LowChurnClassifier(estimator, base, method=methods, max_churn=0.1, random_state=0)
+    model.fit(X, y)
+    _, held_out = held_out_rows(N, 0.2, 0, None, stratify=y)
+    for candidate in model.path_.candidates:
+        served = proba_of(candidate.estimator, X[held_out], model.classes_)
+        np.testing.assert_allclose(served, candidate.proba, atol=1e-6)
+        one = type(candidate.estimator).__name__ not in ("AveragedClassifier", "OverrideClassifier")
+        goes_on = candidate.method.needs_base_parameters and kind == "other"
+        assert one == (not goes_on and not isinstance(candidate.method, (Average, Override)))
+
+
+@every_library
+@binary_and_more
+def test_interpolation_is_the_average_in_log_odds(name, n_classes):
+    y, estimator = labels(n_classes), classifier(name)
+    base = fresh(estimator).fit(X[:300], y[:300])
+    cold = fresh(estimator).fit(X, y)
+    made = on_path(estimator, y, base.predict_proba(X), Interpolate(0.3, of=Cold()), base)
+    mixed = 0.3 * np.log(base.predict_proba(X)) + 0.7 * np.log(cold.predict_proba(X))
+    np.testing.assert_allclose(made.predict_proba(X), softmax(mixed), atol=1e-6)
+
+
+@every_library
+def test_features_are_matched_by_name(name):
+    y, estimator = labels(2), classifier(name)
+    table = pd.DataFrame(X, columns=list("abcdef"))
+    base = fresh(estimator).fit(table[["d", "a"]], y)
+    proba = base.predict_proba(table[["d", "a"]])
+    options = {"base_model": base, "features": table}
+    if name == "catboost":  # which sums models over the same features only
+        with pytest.raises(UnsupportedEstimatorError, match=r"difference in \['b', 'c'"):
+            on_path(estimator, y, proba, Warm(), **options)
+        return
+    made = on_path(estimator, y, proba, Interpolate(1.0, of=Cold()), **options)
+    np.testing.assert_allclose(made.predict_proba(table), proba, atol=1e-6)
+    with pytest.raises(InvalidInputError, match="a table without 'd'"):
+        on_path(estimator, y, proba, Warm(), base_model=base, features=table[["a", "b"]])
+
+
+# --- one booster to serve -------------------------------------------------------------------------
+
+
+@every_library
+@binary_and_more
+def test_joined_boosters_load_in_the_plain_library(name, n_classes, tmp_path):
+    y = labels(n_classes)
+    models = [classifier(name, n_estimators=n).fit(X[:k], y[:k]) for n, k in ((5, 400), (9, N))]
+    joined = joined_boosters(models, [0.25, 0.75], np.unique(y))
+    mixed = sum(w * np.log(m.predict_proba(X)) for w, m in zip((0.25, 0.75), models, strict=True))
+    expected = softmax(mixed)
+    np.testing.assert_allclose(joined.predict_proba(X), expected, atol=1e-6)
+    file = str(tmp_path / ("model.json" if name == "xgboost" else "model"))
+    if name == "lightgbm":
+        import lightgbm
+
+        joined.booster_.save_model(file)
+        found = lightgbm.Booster(model_file=file).predict(X)
+    elif name == "xgboost":
+        import xgboost
+
+        joined.save_model(file)
+        found = xgboost.Booster(model_file=file).predict(xgboost.DMatrix(X))
+    else:
+        import catboost
+
+        joined.save_model(file)
+        loaded = catboost.CatBoostClassifier().load_model(file)
+        found = loaded.predict_proba(X)
+    positive = expected if np.ndim(found) == 2 else expected[:, 1]
+    np.testing.assert_allclose(found, positive, atol=1e-6)
+
+
+@every_library
+def test_an_average_in_log_odds_is_served_as_one_booster(name):
+    y, estimator = labels(2), classifier(name)
+    base = fresh(estimator).fit(X[:300], y[:300])
+    before = base.predict_proba(X)
+    model = LowChurnClassifier(
+        estimator,
+        base,
+        max_churn=0.05,
+        lambdas=[0.5],
+        include_base=True,
+        average_in="log_odds",
+        random_state=0,
+    ).fit(X, y)
+    assert type(model.served_) is type(estimator)
+    assert model.serving_.startswith("one model, which holds the trees of")
+    parts = [(model.base_weight_, base), *zip(model.weights_, model.estimators_, strict=True)]
+    mixed = sum(weight * np.log(part.predict_proba(X)) for weight, part in parts)
+    np.testing.assert_allclose(model.predict_proba(X), softmax(mixed), atol=1e-6)
+    np.testing.assert_array_equal(base.predict_proba(X), before)
+
+
+@pytest.mark.skipif("lightgbm" not in NAMES, reason="no LightGBM")
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"boosting_type": "rf", "subsample": 0.7, "subsample_freq": 1},
+        {"boosting_type": "dart"},
+        {"linear_tree": True},
+    ],
+    ids=["rf", "dart", "linear"],
+)
+def test_other_kinds_of_lightgbm_trees_are_joined_too(params):
+    y = labels(2)
+    models = [classifier("lightgbm", **params, n_estimators=n).fit(X, y) for n in (4, 7)]
+    joined = joined_boosters(models, [0.4, 0.6], np.unique(y))
+    mixed = sum(w * np.log(m.predict_proba(X)) for w, m in zip((0.4, 0.6), models, strict=True))
+    np.testing.assert_allclose(joined.predict_proba(X), softmax(mixed), atol=1e-9)
+
+
+@pytest.mark.skipif("xgboost" not in NAMES, reason="no XGBoost")
+def test_dropped_trees_of_xgboost_are_joined_with_their_weights():
+    y = labels(2)
+    dart = {"booster": "dart", "rate_drop": 0.5}
+    models = [classifier("xgboost", **dart, n_estimators=n).fit(X, y) for n in (4, 7)]
+    joined = joined_boosters(models, [0.4, 0.6], np.unique(y))
+    margins = [m.predict(X, output_margin=True) for m in models]
+    mixed = 0.4 * margins[0] + 0.6 * margins[1]
+    np.testing.assert_allclose(joined.predict(X, output_margin=True), mixed, atol=1e-5)
+
+
+# --- what cannot be done --------------------------------------------------------------------------
+
+
+@every_library
+def test_objectives_of_one_s_own_are_refused(name):
+    key = "loss_function" if name == "catboost" else "objective"
+    own = {"lightgbm": "regression", "xgboost": "reg:squarederror", "catboost": "RMSE"}[name]
+    estimator = classifier(name).set_params(**{key: own})
+    with pytest.raises(UnsupportedEstimatorError, match="objective of log loss"):
+        on_path(estimator, labels(2), soft(2), Distill(0.5))
+
+
+@every_library
+def test_methods_that_need_more_are_refused(name):
+    with pytest.raises(UnsupportedEstimatorError, match="which changes the batch"):
+        on_path(classifier(name), labels(2), soft(2), Mixup(0.5))
+    with pytest.raises(UnsupportedEstimatorError, match="got base_proba alone"):
+        on_path(classifier(name), labels(2), soft(2), Warm())
+
+
+@pytest.mark.skipif("xgboost" not in NAMES, reason="no XGBoost")
+def test_xgboost_wants_numbered_labels():
+    y = np.array(["no", "yes"])[labels(2)]
+    with pytest.raises(InvalidInputError, match=r"y must be 0 … 1 for XGBClassifier"):
+        LowChurnClassifier(classifier("xgboost"), max_churn=0.1).fit(X, y, base_proba=soft(2))
