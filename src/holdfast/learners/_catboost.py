@@ -21,6 +21,7 @@ from sklearn.utils import _safe_indexing
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners._boosting import SoftTarget, balanced_weights, is_hard
 from holdfast.learners._common import TrainingRows
+from holdfast.metrics import clip
 
 __all__ = ["CatBoost"]
 
@@ -118,7 +119,11 @@ class CatBoost:
     def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
         """Return raw values, (n, K)."""
         raw = np.asarray(model.predict(X, prediction_type="RawFormulaVal"))
-        return raw if raw.ndim == 2 else np.column_stack([np.zeros(len(raw)), raw])
+        if raw.ndim == 1:
+            return np.column_stack([np.zeros(len(raw)), raw])
+        if raw.shape[1] < len(model.classes_):  # some class had no rows
+            return np.log(clip(model.predict_proba(X)))
+        return raw
 
     def join(self, models: Sequence[Any], weights: Sequence[float]) -> Any:
         """Return one classifier with the trees of all, leaves scaled."""
@@ -132,7 +137,13 @@ class CatBoost:
             )
         classes = np.asarray(models[-1].classes_)
         alike = [_named(model, model, classes) for model in models]  # to the letter
-        total = cb.sum_models(alike, weights=[float(w) for w in weights])
+        try:
+            total = cb.sum_models(alike, weights=[float(w) for w in weights])
+        except cb.CatBoostError as error:
+            raise UnsupportedEstimatorError(
+                f"models must be of one kind for CatBoost to sum them, got: {error}; use a method "
+                "that does not start from the base model's trees"
+            ) from error
         return _named(models[-1], total, classes)
 
 
@@ -197,15 +208,11 @@ def _named(estimator: Any, model: Any, classes: NDArray[Any]) -> Any:
     kinds = {"i": "Integer", "u": "Integer", "f": "Float", "U": "String", "O": "String"}
     kind = kinds.get(classes.dtype.kind, "String")
     names = classes.tolist() if kind != "String" else [str(label) for label in classes]
-    described = {
-        "class_label_type": kind,
-        "class_names": names,
-        "class_to_label": list(range(len(names))),
-        "classes_count": 0,
-    }
     trees = cb.CatBoost()
     trees.load_model(blob=model._serialize_model())
-    trees.get_metadata()["class_params"] = json.dumps(described)
+    described = json.loads(trees.get_metadata()["class_params"])
+    described |= {"class_label_type": kind, "class_names": names, "classes_count": 0}
+    trees.get_metadata()["class_params"] = json.dumps(described, sort_keys=True)
     whole = copy(estimator)
     whole._object = cb.core._CatBoost()
     whole.load_model(blob=trees._serialize_model())
