@@ -682,9 +682,10 @@ def test_wrong_rows():
         model.fit(X, np.where(Y == 0, None, NAMES[Y]))
 
 
-def test_forests_and_first_lambda_grid():
+def test_forests_and_a_grid_of_lambda():
+    grid = np.linspace(0.1, 0.9, 9)
     model = LowChurnClassifier(
-        RandomForestClassifier(5, random_state=0), BASE, max_churn=0.1, random_state=0
+        RandomForestClassifier(5, random_state=0), BASE, max_churn=0.1, lambdas=grid, random_state=0
     ).fit(X, Y)
     assert len(model.path_.candidates) == 10
     assert model.comparison_.churn_rate <= 0.1

@@ -35,6 +35,7 @@ ORDER = [
     "_base_model",
     "serving",
     "path",
+    "_lambda_search",
     "_rows",
     "_moves",
     "estimator",

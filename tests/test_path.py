@@ -25,11 +25,15 @@ from holdfast.methods import (
     Warm,
     resolve_methods,
 )
-from holdfast.path import fit_path
+from holdfast.path import Path, PathFitter
 
 X, Y = make_classification(150, 5, n_informative=3, n_classes=3, random_state=0)
 BASE = np.random.default_rng(0).dirichlet(np.ones(3), 150)
 CLASSES = np.array([10, 20, 30])
+
+
+def fit_path(learner, methods, X, y, *, classes, **options):
+    return Path(tuple(PathFitter(learner, X, y, classes=classes, **options).fit(methods)), classes)
 
 
 def path(estimator, methods, **options):

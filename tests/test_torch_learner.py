@@ -35,7 +35,7 @@ from holdfast.nn import (  # noqa: E402
     fit_many,
     predict_many,
 )
-from holdfast.path import fit_path  # noqa: E402
+from holdfast.path import Path, PathFitter  # noqa: E402
 from holdfast.serving import AveragedClassifier, OverrideClassifier  # noqa: E402
 
 X, POSITIONS = make_classification(700, 6, n_informative=4, flip_y=0.1, random_state=0)
@@ -165,6 +165,10 @@ def test_a_crafted_architecture_is_refused(base):
 
 
 # --- a path of networks ---------------------------------------------------------------------------
+
+
+def fit_path(learner, methods, X, y, *, classes, **options):
+    return Path(tuple(PathFitter(learner, X, y, classes=classes, **options).fit(methods)), classes)
 
 
 def path_of(base, methods, estimator=None):

@@ -30,6 +30,7 @@ __all__ = [
     "choose",
     "choose_cautiously",
     "choose_with_or_without_base",
+    "mean_and_error",
 ]
 
 SWEEP_POINTS = 12
@@ -206,11 +207,12 @@ def choose_with_or_without_base(problem: Problem, widened: Problem, budget: Budg
         difference = own.changed.astype(np.float64) - other.changed
     else:
         difference = own.divergence - other.divergence
-    worse, error = _mean_and_error(difference, problem.risk_weight)
+    worse, error = mean_and_error(difference, problem.risk_weight)
     return without if worse <= error else with_base
 
 
-def _mean_and_error(values: Vector, weight: Vector) -> tuple[float, float]:
+def mean_and_error(values: Vector, weight: Vector) -> tuple[float, float]:
+    """Return the weighted mean, its weights summing to 1, and its standard error."""
     mean = float(values @ weight)
     return mean, float(np.sqrt(((values - mean) ** 2) @ weight**2))
 

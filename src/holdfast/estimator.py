@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from holdfast._base_model import (
     classes_of_columns,
     clone_but_base_model,
 )
-from holdfast._mixture import mix
+from holdfast._lambda_search import SearchRows, search_lambdas
 from holdfast._override_search import OverrideSelection, select_override
 from holdfast._proba import proba_of
 from holdfast._rows import BaseReport, UpdateRows
@@ -40,11 +39,11 @@ from holdfast._validation import (
 from holdfast.comparison import Comparison, compare
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners import Learner, learner_of
-from holdfast.methods import Method, resolve_methods
+from holdfast.methods import Cold, Distill, Method, resolve_methods, searched_methods
 from holdfast.override import override_classes
-from holdfast.path import Path, fit_path
+from holdfast.path import Candidate, Path, PathFitter
 from holdfast.selection import CHURN_KINDS, select
-from holdfast.serving import serve
+from holdfast.serving import serve, served_proba
 
 __all__ = ["LowChurnClassifier"]
 
@@ -69,7 +68,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         soft targets it needs `sample_weight`; see `soft_targets`. Or a network, as a
         `holdfast.nn.NetworkClassifier` or a skorch `NeuralNetClassifier`: all settings are then
         trained in one `holdfast.nn.fit_many`, and some methods start from the base model's
-        parameters, where that is such a network too.
+        parameters, where that is such a network too. LightGBM's, XGBoost's and CatBoost's
+        classifiers learn soft targets as they are, and can start from any base model: from its
+        trees where it is of the same library, which gives one booster, else from its log-odds.
     base_model : fitted estimator, object with predict_proba, or callable, optional
         The deployed model; a callable takes X and returns probabilities (n, K). It is only asked
         for predictions: never refitted, never cloned. Leave it out and give `base_proba` to ``fit``
@@ -77,8 +78,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         fit.
     method : str, Method or list of these
         What is trained: a name or an object of `holdfast.methods`, several that compete, or
-        ``"auto"``: ``"distill"``, and ``"warm_distill"`` for a network that can start from the base
-        model's parameters.
+        ``"auto"``: ``"distill"``, for boosters ``"warm_distill"`` too, and ``"warm_distill"`` alone
+        for a network that can start from the base model's parameters.
     max_churn : float, optional
         The budget: a share of rows whose answer may change (hard), nats (kl), or squared distance
         (brier). It is a target on the selection rows, at which a hard budget is approached to half
@@ -90,7 +91,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     churn : {"hard", "kl", "brier"}
         Unit of the budget.
     lambdas : "auto" or sequence of float
-        Grid of λ; "auto" is .1, .2 … .9. Plain retraining (λ = 0) is always there.
+        Grid of λ. "auto" looks for those that matter for the budget, of ``"distill"`` and
+        ``"warm_distill"``, until another fit would gain nothing that can be measured on the
+        selection rows: mostly one or two, four at most. For other methods, and for networks, which
+        train all settings together, it is .1, .2 … .9. Plain retraining (λ = 0) is always there.
     mixture : {"average", "single", "override"}
         Serve an average of candidates, one candidate, or the base model's class except where a
         candidate is clearly surer (`override_threshold`; needs the base model at serving).
@@ -114,7 +118,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         are.
     average_in : {"probability", "log_odds"}
         Where candidates are averaged. In log-odds, linear models of one path are served as one
-        model with interpolated coefficients.
+        model with interpolated coefficients, and boosters of one library, the base model among
+        them, as one booster that holds the trees of all.
 
     Attributes
     ----------
@@ -269,7 +274,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             _refuse_without_base(base_classes=base_classes, seen_by_base=seen_by_base)
             return self._fit_first_release(X, index, weight)
         self._check_update(seen_by_base, validation)
-        learner, settings = self._learner_and_settings()
+        learner, settings, searched = self._learner_and_settings()
         base_model, predictions = self._base_of(X, base_proba, base_classes)
         rows = UpdateRows(X, index, self.classes_, weight, predictions)
         if validation is None:
@@ -277,11 +282,15 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         else:
             train, held_out = rows, self._validation_rows(base_model, base_classes, validation)
         self.base_report_ = rows.base_report
-        self.path_ = self._fit_path(learner, train, base_model, held_out, settings)
+        fitter = self._fitter(learner, train, base_model, held_out)
+        candidates = fitter.fit(settings)
         # The selection rows stay, without their features, so that other budgets need no training.
         self._selection_rows, self._base = replace(held_out, X=None), base_model
-        again = partial(self._fit_path, learner, rows, base_model, None)
-        return self._select(again if self.refit else None)
+        for family in searched:
+            candidates += self._search(family, candidates, fitter)
+        self.path_ = Path(tuple(candidates), self.classes_)
+        again = self._fitter(learner, rows, base_model, None) if self.refit else None
+        return self._select(None if again is None else again.fit)
 
     def with_budget(
         self,
@@ -343,18 +352,14 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         other._check_base_use()
         return other._select(None)
 
-    def _select(self, refit: Callable[[list[Method]], Path] | None) -> LowChurnClassifier:
+    def _select(self, refit: Callable[..., list[Candidate]] | None) -> LowChurnClassifier:
         """Choose from the path, train the chosen again if asked to, and build what is served."""
         rows, base_model = self._selection_rows, self._base
-        self._forget_threshold()
-        if self.mixture == "override":
-            self._choose_override(rows)
-        else:
-            self._choose_mixture(rows, base_model)
+        self._choose(rows, base_model)
         self.comparison_ = self._compare(rows) if refit is None else None
         if refit is not None:
-            path = refit([self.path_.candidates[i].method for i in self._served_index])
-            self.estimators_ = [candidate.estimator for candidate in path.candidates]
+            again = refit([self.path_.candidates[i].method for i in self._served_index])
+            self.estimators_ = [candidate.estimator for candidate in again]
         self._serve(base_model)
         return self
 
@@ -445,7 +450,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "alone cannot be served; give base_model"
             )
 
-    def _learner_and_settings(self) -> tuple[Learner, list[Method]]:
+    def _learner_and_settings(self) -> tuple[Learner, list[Method], list[type[Distill]]]:
+        """Return the learner, the settings to fit in any case, and methods whose λ is searched."""
         learner = learner_of(
             self.estimator,
             soft_targets=self.soft_targets,
@@ -453,26 +459,59 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             base_model=self.base_model,
             classes=self.classes_,
         )
-        settings = resolve_methods(self.method, self.lambdas, auto=learner.auto)
+        searched: list[type[Distill]] = []
+        named = self.method
+        if not learner.at_once:
+            searched, named = searched_methods(self.method, self.lambdas, auto=learner.auto)
+        settings = resolve_methods(named, self.lambdas, auto=learner.auto)
         served = [s for s in settings if s.base_weight or s.threshold is not None]
         if served and self.base_model is None:
             raise InvalidInputError(
                 f"base_model must be given for the method {served[0]}, which serves it beside the "
                 "new model, got base_proba alone; give base_model or choose another method"
             )
-        return learner.for_methods(settings), settings
+        learner = learner.for_methods([*settings, *(family() for family in searched)])
+        return learner, settings, searched
 
-    def _fit_path(
+    def _search(
+        self, family: type[Distill], candidates: list[Candidate], fitter: PathFitter
+    ) -> list[Candidate]:
+        """Fit candidates of one method at the λ that matter for the budget."""
+        rows, base_model = self._selection_rows, self._base
+        divergence = "brier" if self.churn == "brier" else "kl"
+        may_serve = self.include_base is not False and not rows.base.missing.any()
+
+        def served(found: Sequence[Candidate], soft_budget: float | None) -> NDArray[np.float64]:
+            self.path_ = Path(tuple(found), self.classes_)
+            if self.mixture == "override":
+                self._choose(rows, base_model)
+            else:
+                # In the hull or not, without the second selection that would leave it out.
+                changed: dict[str, Any] = {"include_base": base_model is not None and may_serve}
+                if soft_budget is not None:
+                    changed |= {"max_churn": soft_budget * (1 + 1e-9), "min_accuracy": None}
+                    changed["churn"] = divergence
+                self._take(self._mixture_at(rows, **changed))
+            return self._served_proba(rows)
+
+        return search_lambdas(
+            family,
+            candidates,
+            SearchRows(rows.y, rows.base.matched.proba, rows.weight, divergence),
+            fit=fitter.fit,
+            serve=served,
+            along_chords=self.mixture == "average",
+        )
+
+    def _fitter(
         self,
         learner: Learner,
         rows: UpdateRows,
         base_model: BaseModel | None,
         held_out: UpdateRows | None,
-        settings: list[Method],
-    ) -> Path:
-        return fit_path(
+    ) -> PathFitter:
+        return PathFitter(
             learner,
-            settings,
             rows.X,
             rows.y,
             classes=self.classes_,
@@ -495,14 +534,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             base_model=None,
             classes=self.classes_,
         )
-        self.path_ = fit_path(
-            learner,
-            resolve_methods("cold", "auto"),
-            X,
-            y,
-            classes=self.classes_,
-            sample_weight=weight,
-        )
+        fitter = PathFitter(learner, X, y, classes=self.classes_, sample_weight=weight)
+        self.path_ = Path(tuple(fitter.fit([Cold()])), self.classes_)
         self.selection_, self.comparison_, self.base_report_ = None, None, None
         self._forget_threshold()
         self._keep([0], np.ones(1))
@@ -553,30 +586,47 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     # --- choosing and serving ---------------------------------------------------------------------
 
+    def _choose(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
+        """Choose what is served of the present path."""
+        self._forget_threshold()
+        if self.mixture == "override":
+            self._choose_override(rows)
+        else:
+            self._choose_mixture(rows, base_model)
+
     def _choose_mixture(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
-        proba, min_accuracy = self.path_.proba, self._min_accuracy(rows)
+        include_base = False if base_model is None else self.include_base
+        self.selection_ = chosen = self._mixture_at(rows, include_base=include_base)
+        self._take(chosen)
+
+    def _mixture_at(self, rows: UpdateRows, **changed: Any) -> Selection:
+        """Return the selection among the present path; `changed` are other settings of `select`."""
+        settings: dict[str, Any] = {
+            "max_churn": self.max_churn,
+            "min_accuracy": self._min_accuracy(rows),
+            "churn": self.churn,
+            "mixture": self.mixture,
+            "average_in": self.average_in,
+        } | changed
+        proba = self.path_.proba
 
         def choose_at(max_churn: float | None) -> Selection:
             return select(
                 proba,
                 rows.base.matched.proba,
                 rows.y,
-                max_churn=max_churn,
-                min_accuracy=min_accuracy,
-                churn=self.churn,
-                include_base=False if base_model is None else self.include_base,
-                mixture=self.mixture,
-                average_in=self.average_in,
                 base_pred=rows.base.pred,
                 answered=rows.base.answered,
                 sample_weight=rows.weight,
+                **settings | {"max_churn": max_churn},
             )
 
-        if self.max_churn is None or self.churn != "hard":
-            chosen = choose_at(self.max_churn)
-        else:
-            chosen = choose_cautiously(choose_at, self.max_churn, self._answered_weight(rows))
-        self.selection_ = chosen
+        limit = settings["max_churn"]
+        if limit is None or settings["churn"] != "hard":
+            return choose_at(limit)
+        return choose_cautiously(choose_at, limit, self._answered_weight(rows))
+
+    def _take(self, chosen: Selection) -> None:
         served = np.flatnonzero(chosen.weights)
         self._keep(served.tolist(), chosen.weights[served], chosen.base_weight)
 
@@ -648,14 +698,21 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _served_on(self, rows: UpdateRows) -> NDArray[np.intp]:
         """Return the served column of each selection row, from the path's own probabilities."""
-        proba = self.path_.proba[self._served_index]
         if self.mixture == "override":
-            return override_classes(proba[0], rows.base.pred, self.threshold_)
-        weights = self.weights_
-        if self.base_weight_:
-            proba = np.concatenate([proba, rows.base.matched.proba[None]])
-            weights = np.append(weights, self.base_weight_)
-        return mix(proba, weights, self.average_in).argmax(axis=1)
+            proba = self.path_.proba[self._served_index[0]]
+            return override_classes(proba, rows.base.pred, self.threshold_)
+        return self._served_proba(rows).argmax(axis=1)
+
+    def _served_proba(self, rows: UpdateRows) -> NDArray[np.float64]:
+        """Return the probabilities that are served for the selection rows."""
+        return served_proba(
+            self.path_.proba[self._served_index],
+            self.weights_,
+            average_in=self.average_in,
+            base=rows.base,
+            base_weight=self.base_weight_,
+            threshold=getattr(self, "threshold_", None),
+        )
 
     # --- serving ----------------------------------------------------------------------------------
 

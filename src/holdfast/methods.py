@@ -36,6 +36,7 @@ __all__ = [
     "Warm",
     "WarmDistill",
     "resolve_methods",
+    "searched_methods",
 ]
 
 GRID = tuple(round(0.1 * step, 1) for step in range(1, 10))
@@ -417,6 +418,38 @@ class Ensemble(_Made):
         """Raise InvalidInputError when a setting is out of range."""
         super().check()
         check_count("Ensemble.members", self.members, least=2, hint="give e.g. 4")
+
+
+SEARCHED: dict[str, type[Distill]] = {"distill": Distill, "warm_distill": WarmDistill}
+
+
+def searched_methods(
+    method: Any, lambdas: Any, *, auto: Sequence[str] = ("distill",)
+) -> tuple[list[type[Distill]], list[Any]]:
+    """Part what is asked for: methods whose λ is to be searched, and all others.
+
+    Parameters
+    ----------
+    method, lambdas, auto
+        As for `resolve_methods`; λ are searched where `lambdas` is "auto".
+
+    Returns
+    -------
+    tuple of (list of type, list)
+        The others as `resolve_methods` takes them, plain retraining among them.
+
+    Examples
+    --------
+    >>> searched_methods(["distill", "anchor"], "auto")
+    ([<class 'holdfast.methods.Distill'>], ['cold', 'anchor'])
+    """
+    named = [method] if isinstance(method, (str, Method)) else method
+    if not isinstance(lambdas, str) or not isinstance(named, (list, tuple)):
+        return [], named
+    spelled = [known for name in named for known in (auto if name == "auto" else (name,))]
+    of_lambda = [name for name in spelled if isinstance(name, str) and name in SEARCHED]
+    searched = [SEARCHED[name] for name in dict.fromkeys(of_lambda)]
+    return searched, ["cold", *(name for name in spelled if name not in of_lambda)]
 
 
 def resolve_methods(

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from holdfast._base_model import BaseModel, BasePredictions
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners._common import Fit, Job, Learner, TrainingRows, join
-from holdfast.methods import Method
+from holdfast.methods import Cold, Method
 from holdfast.serving import AveragedClassifier, serve, served_proba
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Candidate", "Path", "fit_path"]
+__all__ = ["Candidate", "Path", "PathFitter"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,27 +82,14 @@ class Path:
         )
 
 
-def fit_path(
-    learner: Learner,
-    methods: Sequence[Method],
-    X: Any,
-    y: NDArray[np.intp],
-    *,
-    classes: NDArray[Any],
-    base_proba: NDArray[np.float64] | None = None,
-    X_selection: Any = None,
-    base_model: BaseModel | None = None,
-    base_selection: BasePredictions | None = None,
-    sample_weight: NDArray[np.float64] | None = None,
-    n_jobs: int | None = None,
-    verbose: int = 0,
-) -> Path:
-    """Fit one candidate for each method.
+class PathFitter:
+    """Fits candidates of one update, as many at a time as asked for.
+
+    Transformers are fitted, and rows made ready, once for all of them.
 
     Parameters
     ----------
     learner : Learner
-    methods : sequence of Method
     X : array-like of shape (n, …)
         Training rows.
     y : ndarray of shape (n,)
@@ -120,27 +107,51 @@ def fit_path(
     n_jobs : int, optional
         Models fitted at once, as the learner does it.
     verbose : int
-
-    Returns
-    -------
-    Path
-        Without the candidates whose training failed.
     """
-    rows = learner.prepare(X, y, classes, sample_weight)
-    if base_proba is None:
-        base_proba = np.full((len(y), len(classes)), np.nan)
-    if X_selection is not None:
-        X_selection = rows.transform(X_selection)
-    jobs = [Job(method, member) for method in methods for member in range(method.members)]
-    fits = learner.fit_all(rows, jobs, base_proba, X_selection, n_jobs=n_jobs, verbose=verbose)
-    assemble = _Assembler(learner, rows, classes, base_model, base_selection)
-    # Joined here, so that all candidates share one set of transformers whatever the back end.
-    found = {
-        method: assemble(method, [f for j, f in zip(jobs, fits, strict=True) if j.method == method])
-        for method in methods
-    }
-    _report_failures([method for method, candidate in found.items() if candidate is None], methods)
-    return Path(tuple(c for c in found.values() if c is not None), classes)
+
+    def __init__(
+        self,
+        learner: Learner,
+        X: Any,
+        y: NDArray[np.intp],
+        *,
+        classes: NDArray[Any],
+        base_proba: NDArray[np.float64] | None = None,
+        X_selection: Any = None,
+        base_model: BaseModel | None = None,
+        base_selection: BasePredictions | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.learner, self.n_jobs, self.verbose = learner, n_jobs, verbose
+        self.rows = learner.prepare(X, y, classes, sample_weight)
+        nothing = np.full((len(y), len(classes)), np.nan)
+        self.base_proba = nothing if base_proba is None else base_proba
+        self.X_selection = None if X_selection is None else self.rows.transform(X_selection)
+        self.assemble = _Assembler(learner, self.rows, classes, base_model, base_selection)
+
+    def fit(self, methods: Sequence[Method]) -> list[Candidate]:
+        """Return one candidate for each method, but for those whose training failed."""
+        jobs = [Job(method, member) for method in methods for member in range(method.members)]
+        fits = self.learner.fit_all(
+            self.rows,
+            jobs,
+            self.base_proba,
+            self.X_selection,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+        # Joined here, so that all candidates share one set of transformers whatever the back end.
+        found = {
+            method: self.assemble(
+                method, [f for j, f in zip(jobs, fits, strict=True) if j.method == method]
+            )
+            for method in methods
+        }
+        failed = [method for method, candidate in found.items() if candidate is None]
+        _report_failures(failed, methods)
+        return [candidate for candidate in found.values() if candidate is not None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +218,7 @@ def _report_failures(failed: Sequence[Method], methods: Sequence[Method]) -> Non
     if not failed:
         return
     names = ", ".join(map(str, failed[:5]))
-    if methods[0] in failed:
+    if Cold() in failed:
         raise InvalidInputError(
             f"plain retraining must end with a finite loss, got one that is not for {names}; scale "
             "the features, look for infinite values, or lower the learning rate"

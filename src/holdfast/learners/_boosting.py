@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -121,6 +121,13 @@ class Library(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class _Rows(TrainingRows):
+    """Rows that remember what was made of them, for the models to come."""
+
+    made: dict[str, _Path] = field(default_factory=dict, repr=False, compare=False)
+
+
 @dataclass(frozen=True, eq=False)
 class BoostingLearner:
     """Fits boosters of one library to soft targets.
@@ -159,6 +166,11 @@ class BoostingLearner:
         if trees is not None and isinstance(deployed, Pipeline) and len(deployed.steps) > 1:
             head = deployed[:-1]
         return cls(estimator, library, base_model, classes, trees, head)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether many models take hardly longer than one."""
+        return False
 
     @property
     def auto(self) -> tuple[str, ...]:
@@ -200,12 +212,12 @@ class BoostingLearner:
         """Fit the transformers of a pipeline once, or take those of the base model."""
         if self._same_features() and self.base_head is not None:
             head = self.base_head
-            return TrainingRows(head, head.transform(X), y, classes, sample_weight)
+            return _Rows(head, head.transform(X), y, classes, sample_weight)
         whole = self.estimator
         if isinstance(whole, Pipeline) and len(whole.steps) > 1:
             whole = Pipeline([*clone(whole[:-1]).steps, whole.steps[-1]])
         head, transformed = fit_head(whole, X, classes[y], sample_weight)
-        return TrainingRows(head, transformed, y, classes, sample_weight)
+        return _Rows(head, transformed, y, classes, sample_weight)
 
     def _same_features(self) -> bool:
         """Whether the base model's trees can go on: both behind transformers, or neither."""
@@ -223,7 +235,10 @@ class BoostingLearner:
         verbose: int,
     ) -> list[Fit]:
         """Fit a booster for every distinct training, one after the other on all cores."""
-        path = _Path(self, rows, base_proba, X_selection)
+        assert isinstance(rows, _Rows)  # of `prepare`
+        path = rows.made.get("path")
+        if path is None or path.base_proba is not base_proba:
+            path = rows.made["path"] = _Path(self, rows, base_proba, X_selection)
         return [path.fit(job) for job in jobs]
 
 

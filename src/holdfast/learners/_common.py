@@ -117,6 +117,10 @@ class Learner(Protocol):
         """What the user gave: an estimator, or a pipeline that ends in one."""
 
     @property
+    def at_once(self) -> bool:
+        """Whether many models take hardly longer than one, so that a search would save nothing."""
+
+    @property
     def auto(self) -> tuple[str, ...]:
         """Names of the methods that suit it."""
 

@@ -102,6 +102,11 @@ class SklearnLearner:
     random_state: int | None = None
 
     @property
+    def at_once(self) -> bool:
+        """Whether many models take hardly longer than one."""
+        return False
+
+    @property
     def auto(self) -> tuple[str, ...]:
         """Names of the methods that suit every estimator."""
         return ("distill",)

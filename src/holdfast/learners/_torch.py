@@ -78,6 +78,11 @@ class TorchLearner:
         return cls(whole, seed, state, head)
 
     @property
+    def at_once(self) -> bool:
+        """Whether many models take hardly longer than one: they train together."""
+        return True
+
+    @property
     def auto(self) -> tuple[str, ...]:
         """Names of the methods that suit it: from the base model's parameters where it can."""
         return ("distill",) if self.base_state is None else ("warm_distill",)

@@ -1,0 +1,225 @@
+"""Which λ to fit next: a search in place of a grid.
+
+Risk R and soft churn C of the candidates trace a falling, convex curve. What is trained at λ
+minimises R + μC with μ = λ/(1−λ): the line of slope −μ through it lies below the whole curve, and
+the chord between two candidates, which their mixtures reach, lies above it. At the churn that the
+budget allows, chord and lines tell what can still be gained; the λ that belongs to the slope of the
+chord is the one to fit next, which doubles the precision. The base model, λ = 1, costs nothing.
+
+All of this is measured on the selection rows, where noise bends the curve: the search ends when the
+gain to be had, or the gain of the latest fit, is below half a standard error of the paired losses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast._method import Method
+from holdfast._search import mean_and_error
+from holdfast.exceptions import InfeasibleBudgetError
+from holdfast.metrics import divergence_per_row, loss_per_row
+from holdfast.path import Candidate
+
+__all__ = ["SearchRows", "search_lambdas"]
+
+Vector = NDArray[np.float64]
+Serve = Callable[[Sequence[Candidate], float | None], NDArray[np.float64]]
+
+MAX_FITS = 4  # of one method, besides plain retraining
+BOLDER = (0.5, 0.8, 0.95)  # where no mixture keeps the budget yet
+EVENLY = (0.3, 0.6)  # where one candidate is served, and no mixture tells a slope
+CLOSEST = 0.04  # two λ nearer to each other are one
+WORTHWHILE, UNLIKELY = 0.5, 2.0  # standard errors
+
+
+@dataclass(frozen=True, eq=False)
+class SearchRows:
+    """The selection rows.
+
+    Attributes
+    ----------
+    y : ndarray of shape (n,)
+        Columns of the labels.
+    base : ndarray of shape (n, K)
+        Base probabilities; rows of NaN have none.
+    weight : ndarray of shape (n,) or None
+    divergence : {"kl", "brier"}
+    """
+
+    y: NDArray[np.intp]
+    base: NDArray[np.float64]
+    weight: Vector | None
+    divergence: str
+
+    def point(self, lam: float, proba: NDArray[np.float64]) -> _Point:
+        """Measure what has some probabilities (n, K) there."""
+        weight = np.ones(len(self.y)) if self.weight is None else self.weight
+        known = ~np.isnan(self.base[:, 0])
+        share = np.where(known, weight, 0.0)
+        loss = loss_per_row(self.y, proba, "brier" if self.divergence == "brier" else "log_loss")
+        base = np.where(known[:, None], self.base, proba)
+        divergence = divergence_per_row(base, proba, self.divergence)
+        return _Point(lam, loss, divergence, weight / weight.sum(), share / share.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """Risk and soft churn of one model, row by row."""
+
+    lam: float
+    losses: Vector
+    divergences: Vector
+    risk_weight: Vector
+    churn_weight: Vector
+
+    @property
+    def risk(self) -> float:
+        return float(self.losses @ self.risk_weight)
+
+    @property
+    def churn(self) -> float:
+        return float(self.divergences @ self.churn_weight)
+
+    def least_risk(self, churn: float) -> float:
+        """Return what no model of this churn can be below, where this one is the best at its λ."""
+        if self.lam >= 1:
+            return -np.inf
+        return self.risk + self.lam / (1 - self.lam) * (self.churn - churn)
+
+    def loses(self, other: _Point) -> tuple[float, float]:
+        """Return the excess of risk over another model's, and its standard error."""
+        return mean_and_error(self.losses - other.losses, self.risk_weight)
+
+    def churns(self, other: _Point) -> tuple[float, float]:
+        """Return the excess of churn over another model's, and its standard error."""
+        return mean_and_error(self.divergences - other.divergences, self.churn_weight)
+
+
+def search_lambdas(
+    family: Callable[[float], Method],
+    candidates: Sequence[Candidate],
+    rows: SearchRows,
+    *,
+    fit: Callable[[Sequence[Method]], Sequence[Candidate]],
+    serve: Serve,
+    along_chords: bool = True,
+) -> list[Candidate]:
+    """Fit candidates of one method until more would gain nothing that can be measured.
+
+    Parameters
+    ----------
+    family : callable
+        λ -> method.
+    candidates : sequence of Candidate
+        What is there already, plain retraining first.
+    rows : SearchRows
+    fit : callable
+        Fits methods; those whose training failed are left out.
+    serve : callable
+        Takes candidates and a soft budget, or None for the user's own; returns the probabilities
+        (n, K) of what is selected. Raises InfeasibleBudgetError where nothing keeps the budget.
+    along_chords : bool
+        Whether mixtures are served. Without, λ = .3 and .6 are tried.
+
+    Returns
+    -------
+    list of Candidate
+        The new ones, by λ.
+    """
+    search = _Search(candidates, rows, serve)
+    for number in range(MAX_FITS):
+        lam = search.next_lambda() if along_chords else dict(enumerate(EVENLY)).get(number)
+        if lam is None:
+            break
+        found = fit([family(lam)])
+        if not found or not search.goes_on_with(found[0], lam):
+            break
+    return sorted(search.found, key=lambda candidate: candidate.method.lam)
+
+
+class _Search:
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        rows: SearchRows,
+        serve: Serve,
+    ) -> None:
+        self.candidates, self.rows, self.serve = list(candidates), rows, serve
+        self.found: list[Candidate] = []
+        cold = candidates[0].proba
+        assert cold is not None  # a search has selection rows
+        known = ~np.isnan(rows.base)
+        self.cold = rows.point(0.0, cold)
+        self.base = rows.point(1.0, np.where(known, rows.base, cold))
+        self.own: list[_Point] = []
+        self.soft_budget: float | None = None
+        self.served = self._served()
+
+    def _served(self) -> _Point | None:
+        """Return what is selected; once the budget is known as soft churn, at the same of that."""
+        try:
+            proba = self.serve(self.candidates, self.soft_budget)
+        except InfeasibleBudgetError:
+            return None
+        point = self.rows.point(np.nan, proba)
+        if self.soft_budget is None:
+            self.soft_budget = point.churn
+        return point
+
+    def next_lambda(self) -> float | None:
+        """Return the λ to fit next; None where it would gain nothing."""
+        tried = [point.lam for point in self.own]
+        if self.served is None:
+            return next((lam for lam in BOLDER if lam not in tried), None)
+        churn = self.served.churn
+        points = sorted([self.cold, *self.own, self.base], key=lambda point: -point.lam)
+        safer, bolder = self._neighbours(points, churn)
+        if safer is None or bolder is None:
+            return None
+        slope = (safer.risk - bolder.risk) / max(bolder.churn - safer.churn, 1e-12)
+        if slope <= 0:
+            return None
+        least = max(safer.least_risk(churn), bolder.least_risk(churn))
+        if self.served.risk - least <= WORTHWHILE * self.served.loses(bolder)[1]:
+            return None
+        lam = round(slope / (1 + slope), 3)
+        lam = min(max(lam, bolder.lam + CLOSEST), safer.lam - CLOSEST)
+        return lam if bolder.lam < lam < safer.lam else None
+
+    def _neighbours(
+        self, points: Sequence[_Point], churn: float
+    ) -> tuple[_Point | None, _Point | None]:
+        """Return the points of next lower and next higher churn, each the least risky there."""
+        below = [point for point in points if point.churn <= churn]
+        above = [point for point in points if point.churn > churn]
+        safer = max(below, key=lambda point: point.churn, default=None)
+        bolder = min(above, key=lambda point: point.churn, default=None)
+        return safer, bolder
+
+    def goes_on_with(self, candidate: Candidate, lam: float) -> bool:
+        """Take a new candidate in; return whether another may be worth its fit."""
+        assert candidate.proba is not None
+        point, before = self.rows.point(lam, candidate.proba), self.served
+        in_order = self._in_order(point)
+        self.own.append(point)
+        self.found.append(candidate)
+        self.candidates.append(candidate)
+        self.served = self._served()
+        if before is None or self.served is None:
+            return True
+        gain, error = before.loses(self.served)
+        # A bent curve is looked at more closely, where it is not noise that bends it.
+        return gain > WORTHWHILE * error or not in_order
+
+    def _in_order(self, point: _Point) -> bool:
+        """Whether churn falls along λ, as far as the rows can tell."""
+        for other in (self.cold, *self.own):
+            excess, error = point.churns(other)
+            excess = excess if point.lam > other.lam else -excess
+            if excess > UNLIKELY * error > 0:
+                return False
+        return True
