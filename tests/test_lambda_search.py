@@ -8,13 +8,16 @@ from sklearn.tree import DecisionTreeClassifier
 
 from holdfast import LowChurnClassifier
 from holdfast._lambda_search import BOLDER, EVENLY, MAX_FITS, SearchRows, search_lambdas
+from holdfast._override_search import OverrideSelection
 from holdfast.exceptions import InfeasibleBudgetError
 from holdfast.methods import Cold, Distill
 from holdfast.path import Candidate
+from holdfast.report.frontier import frontier
 
 X, Y = make_classification(6000, 12, n_informative=8, flip_y=0.1, random_state=1)
 BASE = LogisticRegression(C=0.05).fit(X[:300], Y[:300])
 SEEN = np.arange(6000) < 300
+KINDS = ("average", "override")
 
 
 def update(**options):
@@ -72,6 +75,34 @@ def test_trees_that_gain_nothing_stop_soon():
     estimator = DecisionTreeClassifier(max_depth=3, random_state=0)
     model = LowChurnClassifier(estimator, base, max_churn=0.02, random_state=0).fit(X, Y)
     assert len(model.path_.candidates) <= 3
+
+
+@pytest.mark.parametrize("budget", [{"max_churn": 0.02}, {"max_churn": 0.05}, {"max_churn": None}])
+def test_everything_that_suits_competes(budget):
+    auto = update(method="auto", **budget)
+    average, override = (
+        update(mixture=kind, lambdas=auto.path_.lambdas, **budget) for kind in KINDS
+    )
+    merit = "accuracy" if budget["max_churn"] else "churn_rate"
+    measures = [getattr(model.selection_, merit) for model in (average, override)]
+    served = getattr(auto.selection_, merit)
+    best = max(measures) if budget["max_churn"] else min(measures)
+    if average.base_weight_:
+        assert served == pytest.approx(best, abs=1e-9)
+    assert auto.rival_ is not None
+    series = {point["series"] for point in frontier(auto)["points"]}
+    assert {"cold", "override", "average"} <= series
+    assert sum(point["chosen"] for point in frontier(auto)["points"]) == 1
+    overrides = isinstance(auto.selection_, OverrideSelection)
+    assert hasattr(auto, "threshold_") == overrides
+    assert type(auto.served_) is type((override if overrides else average).served_)
+    np.testing.assert_array_equal(auto.predict(X), (override if overrides else average).predict(X))
+
+
+def test_no_override_without_a_base_model_to_serve():
+    for options in ({"include_base": False, "max_churn": 0.1}, {"churn": "kl"}):
+        assert update(method="auto", **options).rival_ is None
+    assert update(method="distill").rival_ is None
 
 
 # --- on a curve that is known ---------------------------------------------------------------------

@@ -27,7 +27,7 @@ from holdfast._lambda_search import SearchRows, search_lambdas
 from holdfast._override_search import OverrideSelection, select_override
 from holdfast._proba import proba_of
 from holdfast._rows import BaseReport, UpdateRows
-from holdfast._search import Selection, choose_cautiously
+from holdfast._search import Selection, choose_cautiously, mean_and_error
 from holdfast._validation import (
     check_choice,
     check_labels,
@@ -37,7 +37,7 @@ from holdfast._validation import (
     class_index,
 )
 from holdfast.comparison import Comparison, compare
-from holdfast.exceptions import InvalidInputError
+from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.learners import Learner, learner_of
 from holdfast.methods import Cold, Distill, Method, resolve_methods, searched_methods
 from holdfast.override import override_classes
@@ -97,7 +97,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         train all settings together, it is .1, .2 … .9. Plain retraining (λ = 0) is always there.
     mixture : {"average", "single", "override"}
         Serve an average of candidates, one candidate, or the base model's class except where a
-        candidate is clearly surer (`override_threshold`; needs the base model at serving).
+        candidate is clearly surer (`override_threshold`; needs the base model at serving). With
+        ``method="auto"``, ``"average"`` and a hard budget the override competes too: it is served
+        where it is more accurate (without `max_churn`: changes less) on the selection rows.
     include_base : bool or "auto"
         Whether the base model itself may carry weight in the average. "auto": where `base_model` is
         there to be served, and only if that gains more than noise.
@@ -129,7 +131,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     selection_ : Selection, OverrideSelection or None
         What was chosen, with every alternative that was looked at; None for a first release.
     threshold_ : float
-        τ of the override; only with ``mixture="override"``.
+        τ of the override; only where one is served.
+    rival_ : Selection, OverrideSelection or None
+        What lost under ``method="auto"``: the average or the override.
     weights_ : ndarray of shape (m,)
         Weights of `estimators_`.
     base_weight_ : float
@@ -223,6 +227,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return tags
 
     selection_: Selection | OverrideSelection | None
+    rival_: Selection | OverrideSelection | None
+    lambda_: float
     comparison_: Comparison | None
     base_report_: BaseReport | None
 
@@ -484,7 +490,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         def served(found: Sequence[Candidate], soft_budget: float | None) -> NDArray[np.float64]:
             self.path_ = Path(tuple(found), self.classes_)
             if self.mixture == "override":
-                self._choose(rows, base_model)
+                self._take_override(self._override_at(rows))
             else:
                 # In the hull or not, without the second selection that would leave it out.
                 changed: dict[str, Any] = {"include_base": base_model is not None and may_serve}
@@ -537,6 +543,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         fitter = PathFitter(learner, X, y, classes=self.classes_, sample_weight=weight)
         self.path_ = Path(tuple(fitter.fit([Cold()])), self.classes_)
         self.selection_, self.comparison_, self.base_report_ = None, None, None
+        self.rival_ = None
         self._forget_threshold()
         self._keep([0], np.ones(1))
         self._serve(None)
@@ -589,10 +596,47 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _choose(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
         """Choose what is served of the present path."""
         self._forget_threshold()
+        self.rival_ = None
         if self.mixture == "override":
-            self._choose_override(rows)
-        else:
-            self._choose_mixture(rows, base_model)
+            self._take_override(self._override_at(rows))
+            return
+        self._choose_mixture(rows, base_model)
+        if self._override_competes():
+            self._let_override_compete(rows)
+
+    def _override_competes(self) -> bool:
+        """Whether everything that suits is asked for, and an override could be served."""
+        names = [self.method] if isinstance(self.method, str) else self.method
+        asked = isinstance(names, (list, tuple)) and "auto" in names and self.mixture == "average"
+        allowed = self.include_base is not False and self.churn == "hard"
+        return asked and allowed and self.base_model is not None
+
+    def _let_override_compete(self, rows: UpdateRows) -> None:
+        """Serve an override of the base model instead, where it is better on the selection rows.
+
+        By more than a standard error where only it needs the base model at serving.
+        """
+        own, others = self._merits(rows), (self.selection_, self._served_index, self.weights_)
+        base_weight, lam = self.base_weight_, self.lambda_
+        try:
+            rival = self._override_at(rows)
+        except InfeasibleBudgetError:
+            return
+        self._take_override(rival)
+        weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
+        gain, error = mean_and_error(self._merits(rows) - own, weight / weight.sum())
+        if gain > (0.0 if base_weight else error):
+            self.rival_ = others[0]
+            return
+        self._forget_threshold()
+        self.rival_, (self.selection_, served, weights) = rival, others
+        self._keep(served, weights, base_weight)
+        self.lambda_ = lam
+
+    def _merits(self, rows: UpdateRows) -> NDArray[np.float64]:
+        """Return what is to be large of each row: right under a budget, unchanged without."""
+        served = self._served_on(rows)
+        return (served == (rows.y if self.max_churn is not None else rows.base.pred)).astype(float)
 
     def _choose_mixture(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
         include_base = False if base_model is None else self.include_base
@@ -630,7 +674,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         served = np.flatnonzero(chosen.weights)
         self._keep(served.tolist(), chosen.weights[served], chosen.base_weight)
 
-    def _choose_override(self, rows: UpdateRows) -> None:
+    def _override_at(self, rows: UpdateRows) -> OverrideSelection:
         proba, min_accuracy = self.path_.proba, self._min_accuracy(rows)
 
         def choose_at(max_churn: float | None) -> OverrideSelection:
@@ -645,9 +689,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
 
         if self.max_churn is None:
-            chosen = choose_at(None)
-        else:
-            chosen = choose_cautiously(choose_at, self.max_churn, self._answered_weight(rows))
+            return choose_at(None)
+        return choose_cautiously(choose_at, self.max_churn, self._answered_weight(rows))
+
+    def _take_override(self, chosen: OverrideSelection) -> None:
         self.selection_, self.threshold_ = chosen, chosen.threshold
         self._keep([chosen.candidate], np.ones(1))
 
@@ -698,7 +743,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _served_on(self, rows: UpdateRows) -> NDArray[np.intp]:
         """Return the served column of each selection row, from the path's own probabilities."""
-        if self.mixture == "override":
+        if hasattr(self, "threshold_"):
             proba = self.path_.proba[self._served_index[0]]
             return override_classes(proba, rows.base.pred, self.threshold_)
         return self._served_proba(rows).argmax(axis=1)

@@ -37,17 +37,21 @@ def frontier(model: Any) -> dict[str, Any] | None:
     selection = model.selection_
     if selection is None:
         return None
-    points = (
-        _override_points(model, selection)
-        if hasattr(selection, "threshold")
-        else _mixture_points(model, selection)
-    )
+    points = _points(model, selection)
+    rival = getattr(model, "rival_", None)
+    if rival is not None:
+        points += [point | {"chosen": False} for point in _points(model, rival)]
     hard = getattr(selection, "churn", "hard") == "hard"
     return {
         "points": [_with_intervals(point, selection.n) for point in points],
         "budget": selection.max_churn if hard else None,
         "measured_on": f"{selection.n:,} selection rows",
     }
+
+
+def _points(model: Any, selection: Any) -> list[dict[str, Any]]:
+    of_override = hasattr(selection, "threshold")
+    return (_override_points if of_override else _mixture_points)(model, selection)
 
 
 def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
