@@ -21,6 +21,7 @@ from holdfast.methods import (
     Average,
     Cold,
     Distill,
+    Ensemble,
     Interpolate,
     Mixup,
     Override,
@@ -409,6 +410,17 @@ def test_dropped_trees_of_xgboost_are_joined_with_their_weights():
     margins = [m.predict(X, output_margin=True) for m in models]
     mixed = 0.4 * margins[0] + 0.6 * margins[1]
     np.testing.assert_allclose(joined.predict(X, output_margin=True), mixed, atol=1e-5)
+
+
+@pytest.mark.skipif("lightgbm" not in NAMES, reason="no LightGBM")
+def test_members_that_are_all_alike_are_told():
+    y = labels(2)
+    base = classifier("lightgbm").fit(X[:300], y[:300])
+    options = {"method": [Ensemble(2)], "max_churn": 0.1, "random_state": 0}
+    with pytest.warns(UserWarning, match="the 2 members of ensemble.* are all alike"):
+        LowChurnClassifier(classifier("lightgbm"), base, **options).fit(X, y)
+    random = classifier("lightgbm", subsample=0.7, subsample_freq=1)
+    LowChurnClassifier(random, base, **options).fit(X, y)
 
 
 # --- what cannot be done --------------------------------------------------------------------------

@@ -178,6 +178,13 @@ class _Assembler:
             threshold=method.threshold,
         )
         member_proba = [self._proba(fit) for fit in fits if fit.proba is not None]
+        if len(member_proba) > 1 and all((p == member_proba[0]).all() for p in member_proba):
+            warnings.warn(
+                f"the {len(member_proba)} members of {method} are all alike: another seed changes "
+                "nothing here; give the estimator some randomness (e.g. subsample), or leave "
+                "the ensemble out",
+                stacklevel=5,
+            )
         proba = None
         if member_proba:
             proba = served_proba(
