@@ -302,6 +302,36 @@ def test_what_is_measured_is_what_is_served(name, n_classes, kind):
 
 @every_library
 @binary_and_more
+def test_a_library_s_own_booster_as_base_model(name, n_classes):
+    y = labels(n_classes)
+    classifier_ = classifier(name).fit(X[:300], y[:300])
+    native = native_of(name, classifier_)
+    assert not hasattr(native, "predict_proba")
+    options = {"method": ["warm_distill", "distill"], "lambdas": [0.5], "max_churn": 0.1}
+    models = [
+        LowChurnClassifier(classifier(name), base, random_state=0, **options).fit(X, y)
+        for base in (native, classifier_)
+    ]
+    for ours, theirs in zip(*(model.path_.candidates for model in models), strict=True):
+        np.testing.assert_allclose(ours.proba, theirs.proba, atol=1e-6)
+    np.testing.assert_allclose(*(model.predict_proba(X) for model in models), atol=1e-6)
+    wrong = np.where(np.arange(N) < 50, n_classes, y)
+    with pytest.raises(InvalidInputError, match=f"booster of log loss over these {n_classes + 1}"):
+        LowChurnClassifier(classifier(name), native, max_churn=0.1).fit(X, wrong)
+
+
+def native_of(name, model):
+    if name == "lightgbm":
+        return model.booster_
+    if name == "xgboost":
+        return model.get_booster()
+    from catboost import CatBoost
+
+    return CatBoost().load_model(blob=model._serialize_model())
+
+
+@every_library
+@binary_and_more
 def test_interpolation_is_the_average_in_log_odds(name, n_classes):
     y, estimator = labels(n_classes), classifier(name)
     base = fresh(estimator).fit(X[:300], y[:300])

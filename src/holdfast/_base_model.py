@@ -20,6 +20,7 @@ from holdfast._validation import (
     missing_rows,
 )
 from holdfast.exceptions import InvalidInputError
+from holdfast.learners import booster_as_classifier
 
 __all__ = [
     "BaseModel",
@@ -89,7 +90,7 @@ class BaseModel:
 
     Parameters
     ----------
-    model : fitted estimator, object with predict_proba, or callable
+    model : fitted estimator, object with predict_proba, booster, or callable
         A callable takes X and returns probabilities (n, K).
     classes : ndarray of shape (K_base,)
         Classes of its columns.
@@ -105,15 +106,19 @@ class BaseModel:
         A model that does not tell its classes is taken to have those of the labels, sorted, as in
         scikit-learn.
         """
+        known = classes if base_classes is None else check_labels("base_classes", base_classes)
         if not hasattr(model, "predict_proba") and not callable(model):
+            booster = booster_as_classifier(model, known)
+            if booster is not None:
+                return cls(booster, known)
             raise InvalidInputError(
                 "base_model must have predict_proba or be a callable X -> probabilities, got "
-                f"{type(model).__name__}; give a fitted classifier, or base_proba"
+                f"{type(model).__name__}; give a fitted classifier, a booster of log loss over "
+                f"these {len(known)} classes, or base_proba"
             )
-        known = base_classes
-        if known is None:
-            known = getattr(model, "classes_", None)
-        return cls(model, classes if known is None else check_labels("base_classes", known))
+        if base_classes is None and hasattr(model, "classes_"):
+            known = check_labels("base_classes", model.classes_)
+        return cls(model, known)
 
     def predict(self, X: Any, classes: NDArray[Any]) -> BasePredictions:
         """Return the model's predictions for X, matched to `classes`."""

@@ -15,7 +15,7 @@ from holdfast.learners._sklearn import SklearnLearner
 if TYPE_CHECKING:
     from holdfast.learners._boosting import Library
 
-__all__ = ["Job", "Learner", "final_of", "joined_boosters", "learner_of"]
+__all__ = ["Job", "Learner", "booster_as_classifier", "final_of", "joined_boosters", "learner_of"]
 
 
 def learner_of(
@@ -50,6 +50,20 @@ def learner_of(
     from holdfast.learners._boosting import BoostingLearner
 
     return BoostingLearner.of(estimator, library, base_model, classes)
+
+
+def booster_as_classifier(model: Any, classes: NDArray[Any]) -> Any | None:
+    """Return a library's own booster as a classifier, None for anything else.
+
+    Parameters
+    ----------
+    model : object
+        E.g. a `lightgbm.Booster` of log loss.
+    classes : ndarray of shape (K,)
+        Of its outputs.
+    """
+    library = _library_of(model)
+    return None if library is None else library.deployed(model, classes)
 
 
 def joined_boosters(

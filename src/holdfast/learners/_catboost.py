@@ -110,9 +110,13 @@ class CatBoost:
         return _named(estimator, trained, binned.rows.classes)
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
-        """Return a fitted classifier over the same classes."""
+        """Return a fitted model of log loss over the same classes, as a classifier."""
         if not isinstance(model, cb.CatBoost) or not model.is_fitted():
             return None
+        if not isinstance(model, cb.CatBoostClassifier):
+            if model.get_all_params().get("loss_function") not in LOG_LOSS:
+                return None
+            model = cb.CatBoostClassifier().load_model(blob=model._serialize_model())
         known = getattr(model, "classes_", None)
         return model if known is not None and np.array_equal(known, classes) else None
 

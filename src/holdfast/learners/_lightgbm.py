@@ -10,6 +10,7 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 
@@ -127,7 +128,9 @@ class LightGBM:
         return _classifier(estimator, binned.rows, model)
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
-        """Return a classifier or a booster of log loss over the same classes."""
+        """Return a classifier, or a booster of log loss as one, over the same classes."""
+        if isinstance(model, lgb.Booster):
+            return _classifier_of_booster(model, classes)
         if not isinstance(model, lgb.LGBMClassifier) or not hasattr(model, "fitted_"):
             return None
         return model if np.array_equal(model.classes_, classes) else None
@@ -238,6 +241,20 @@ def _classifier(estimator: Any, rows: TrainingRows, model: _ModelText) -> Any:
     estimator._Booster = model.booster()
     estimator._best_iteration = -1
     return estimator
+
+
+def _classifier_of_booster(booster: lgb.Booster, classes: NDArray[Any]) -> Any | None:
+    """Return a classifier with the trees of a booster; None for another loss or other classes."""
+    text = _ModelText(booster.model_to_string())
+    kind, *_ = (text.header.get("objective") or "").split(" ")
+    if kind not in LOG_LOSS or max(text.n_per_round, 2) != len(classes):
+        return None
+    text.set_objective(_objective_line(len(classes)))
+    X: Any = np.zeros((len(classes), len(text.features)))
+    if text.features != [f"Column_{i}" for i in range(len(text.features))]:
+        X = pd.DataFrame(X, columns=text.features)
+    rows = TrainingRows(None, X, np.arange(len(classes)), classes, None)
+    return _classifier(lgb.LGBMClassifier(verbosity=-1), rows, text)
 
 
 # --- the text format ------------------------------------------------------------------------------

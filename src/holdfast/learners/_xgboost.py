@@ -128,7 +128,11 @@ class XGBoost:
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
         """Return a classifier, or a booster of log loss as one, over the same classes."""
         if isinstance(model, xgb.Booster):
-            model = _classifier(xgb.XGBClassifier(), model, len(classes))
+            learner = json.loads(model.save_config())["learner"]
+            n_classes = max(int(learner["learner_model_param"]["num_class"]), 2)
+            if learner["objective"]["name"] not in LOG_LOSS or n_classes != len(classes):
+                return None
+            model = _classifier(xgb.XGBClassifier(), model, n_classes)
         if not isinstance(model, xgb.XGBClassifier) or not hasattr(model, "n_classes_"):
             return None
         trees = json.loads(model.get_booster().save_config())["learner"]["gradient_booster"]

@@ -1,0 +1,111 @@
+"""Boosters fitted to soft targets as they are, against the same fit on repeated rows.
+
+Targets are half the label and half the probabilities of a base model trained on a third of the
+rows: two classes (adult) and 26 (letter). Repeating gives every row once for each class, weighted
+by its part of the target. Each fit runs in a process of its own, one thread; memory is what its
+peak adds to that of a process that only has the rows.
+
+Run: python benchmarks/boosting_speed.py
+Reads the sets from HOLDFAST_DATA, else from OpenML. Writes docs/results/boosting_speed.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from holdfast._files import write_text
+from holdfast.bench.data import Source, read
+from holdfast.learners import Job, learner_of
+from holdfast.learners._sklearn import SklearnLearner
+from holdfast.methods import Distill
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "boosting_speed.json"
+TREES = {"adult": 200, "letter": 30}
+LIBRARIES = ("lightgbm", "xgboost", "catboost")
+WAYS = ("nothing", "as they are", "repeated")
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        print(json.dumps(measure(*sys.argv[1:])))
+        return
+    rows = [compare(dataset, library) for dataset in TREES for library in LIBRARIES]
+    write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
+    for row in rows:
+        print(row)
+
+
+def compare(dataset: str, library: str) -> dict[str, Any]:
+    found = {way: in_own_process(dataset, library, way) for way in WAYS}
+    nothing, ours, repeated = (found[way] for way in WAYS)
+    return {
+        "dataset": dataset,
+        "library": library,
+        "seconds": ours["seconds"],
+        "seconds_repeated": repeated["seconds"],
+        "times_as_fast": repeated["seconds"] / ours["seconds"],
+        "mebibytes": ours["peak"] - nothing["peak"],
+        "mebibytes_repeated": repeated["peak"] - nothing["peak"],
+        "loss": ours["loss"],
+        "loss_repeated": repeated["loss"],
+    }
+
+
+def in_own_process(*key: str) -> dict[str, float]:
+    command = [sys.executable, __file__, *key]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measure(dataset: str, library: str, way: str) -> dict[str, float]:
+    data = read(Source(dataset))
+    X, y = data.ready("trees", data.train, data.train), data.y[data.train]
+    n, classes = len(y) // 3, np.arange(len(data.classes))
+    base_proba = booster(library, 20).fit(X[:n], y[:n]).predict_proba(X)
+    estimator = booster(library, TREES[dataset])
+    options = {"random_state": 0, "base_model": None, "classes": classes}
+    learner: Any = SklearnLearner(estimator)
+    if way == "as they are":
+        learner = learner_of(estimator, soft_targets="weights", **options)
+    start, loss = time.perf_counter(), 0.0
+    if way != "nothing":
+        rows = learner.prepare(X, y, classes, None)
+        jobs = [Job(Distill(0.5))]
+        (fit,) = learner.fit_all(rows, jobs, base_proba, None, n_jobs=1, verbose=0)
+    seconds = time.perf_counter() - start
+    if way != "nothing":
+        target = 0.5 * np.eye(len(classes))[y] + 0.5 * base_proba
+        proba = fit.final.predict_proba(X)
+        loss = float(-(target * np.log(proba.clip(1e-15))).sum(axis=1).mean())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "peak": peak, "loss": loss}
+
+
+def booster(library: str, trees: int) -> Any:
+    if library == "lightgbm":
+        from lightgbm import LGBMClassifier
+
+        return LGBMClassifier(n_estimators=trees, n_jobs=1, verbosity=-1)
+    if library == "xgboost":
+        from xgboost import XGBClassifier
+
+        return XGBClassifier(n_estimators=trees, n_jobs=1)
+    from catboost import CatBoostClassifier
+
+    quiet = {"thread_count": 1, "verbose": 0, "allow_writing_files": False}
+    return CatBoostClassifier(iterations=trees, learning_rate=0.1, **quiet)
+
+
+if __name__ == "__main__":
+    main()
