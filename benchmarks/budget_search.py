@@ -1,0 +1,86 @@
+"""A budget at the price of few fits: the search of λ against one plain fit and against the grid.
+
+LightGBM with 200 trees on adult, electricity and bank; two thirds of the rows to train on, the base
+model on the first third of these. `LowChurnClassifier(…, max_churn=0.02).fit` with its defaults and
+with the nine-point grid, same seeds; risk is the log loss on the test rows.
+
+Run: python benchmarks/budget_search.py [--runs N]
+Reads the sets from HOLDFAST_DATA, else from OpenML. Writes docs/results/budget_search.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightgbm import LGBMClassifier
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+
+from holdfast import LowChurnClassifier
+from holdfast._files import write_text
+from holdfast.bench.data import Source, read
+from holdfast.methods import GRID
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "budget_search.json"
+DATASETS = ("adult", "electricity", "bank")
+MAX_CHURN, TREES = 0.02, 200
+GOAL = 3.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    runs = range(parser.parse_args().runs)
+    rows = [one_run(dataset, run) for dataset in DATASETS for run in runs]
+    medians = [median_of(dataset, rows) for dataset in DATASETS]
+    result = {"cores": os.cpu_count(), "to_reach": GOAL, "medians": medians, "runs": rows}
+    write_text(RESULTS, json.dumps(result, indent=1) + "\n")
+    for row in medians:
+        print(row)
+
+
+def booster(seed: int) -> LGBMClassifier:
+    return LGBMClassifier(n_estimators=TREES, random_state=seed, verbosity=-1)
+
+
+def one_run(dataset: str, run: int) -> dict[str, Any]:
+    data = read(Source(dataset))
+    everything = np.arange(len(data.y))
+    X = data.ready("trees", data.train, everything)
+    train, test = train_test_split(everything, test_size=1 / 3, random_state=run, stratify=data.y)
+    n_base = len(train) // 3
+    base = booster(run).fit(X[train[:n_base]], data.y[train[:n_base]])
+    booster(run).fit(X[train], data.y[train])  # warm
+    start = time.perf_counter()
+    cold = booster(100 + run).fit(X[train], data.y[train])
+    plain = time.perf_counter() - start
+    row = {"dataset": dataset, "run": run, "plain_seconds": plain}
+    row["plain_risk"] = float(log_loss(data.y[test], cold.predict_proba(X[test])))
+    for name, lambdas in (("search", "auto"), ("grid", GRID)):
+        start = time.perf_counter()
+        model = LowChurnClassifier(
+            booster(100 + run), base, max_churn=MAX_CHURN, lambdas=lambdas, random_state=run
+        ).fit(X[train], data.y[train], seen_by_base=np.arange(len(train)) < n_base)
+        row[f"{name}_times_plain"] = (time.perf_counter() - start) / plain
+        proba = model.predict_proba(X[test])
+        row[f"{name}_risk"] = float(log_loss(data.y[test], proba))
+        changed = proba.argmax(axis=1) != base.predict(X[test])
+        row[f"{name}_churn"] = float(changed.mean())
+        row[f"{name}_fits"] = len(model.path_.candidates)
+    return row
+
+
+def median_of(dataset: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    own = [row for row in rows if row["dataset"] == dataset]
+    names = [name for name in own[0] if name not in ("dataset", "run")]
+    return {"dataset": dataset} | {n: float(np.median([row[n] for row in own])) for n in names}
+
+
+if __name__ == "__main__":
+    main()
