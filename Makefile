@@ -47,6 +47,8 @@ benchmark: .venv/ready
 	.venv/bin/python benchmarks/import_time.py
 	.venv/bin/python benchmarks/fit_many_speed.py
 	.venv/bin/python benchmarks/trial_speed.py
+	.venv/bin/python benchmarks/boosting_speed.py
+	.venv/bin/python benchmarks/budget_search.py
 
 .venv/ready: $(SOURCES)
 	$(PYTHON) -m venv .venv

@@ -23,7 +23,10 @@ from holdfast.datasets import load
 from holdfast.tables import write_table
 
 ROOT = Path(__file__).parents[1]
-PAGES = tuple(ROOT / page for page in ("README.md", "docs/networks.md", "docs/benchmark.md"))
+PAGES = tuple(
+    ROOT / page
+    for page in ("README.md", "docs/networks.md", "docs/boosting.md", "docs/benchmark.md")
+)
 BLOCK = re.compile(
     r"<!-- run -->\n```(?P<language>python|sh)\n(?P<code>.*?)```\n\n"
     r"```text\n(?P<output>.*?)```\n<!-- /run -->",

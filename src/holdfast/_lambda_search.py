@@ -29,7 +29,7 @@ __all__ = ["SearchRows", "search_lambdas"]
 Vector = NDArray[np.float64]
 Serve = Callable[[Sequence[Candidate], float | None], NDArray[np.float64]]
 
-MAX_FITS = 4  # of one method, besides plain retraining
+MAX_FITS = 3  # of one method, besides plain retraining
 BOLDER = (0.5, 0.8, 0.95)  # where no mixture keeps the budget yet
 EVENLY = (0.3, 0.6)  # where one candidate is served, and no mixture tells a slope
 CLOSEST = 0.04  # two λ nearer to each other are one

@@ -38,6 +38,7 @@ SWEEP_START = 1e-4  # of the way from the safest to the boldest mixture
 SWEEP_BISECTIONS = 8
 TOLERANCE = 1e-9
 CAUTION = 0.5  # standard errors
+NEAR = 1.2  # times the budget
 
 Chosen = TypeVar("Chosen")
 
@@ -193,7 +194,7 @@ def choose_cautiously(
 def choose_with_or_without_base(problem: Problem, widened: Problem, budget: Budget) -> Selection:
     """Let the base model in (`widened`); leave it out again where nothing measurable is lost."""
     with_base = choose(widened, budget, has_base=True)
-    if not with_base.base_weight:
+    if not with_base.base_weight or not _is_near(problem, budget):
         return with_base
     try:
         without = choose(problem, budget, has_base=False)
@@ -209,6 +210,16 @@ def choose_with_or_without_base(problem: Problem, widened: Problem, budget: Budg
         difference = own.divergence - other.divergence
     worse, error = mean_and_error(difference, problem.risk_weight)
     return without if worse <= error else with_base
+
+
+def _is_near(problem: Problem, budget: Budget) -> bool:
+    """Whether the least soft churn comes near a churn budget; a whole search costs much more."""
+    if budget.max_churn is None:
+        return True
+    vertices = [_point(problem, vertex) for vertex in np.eye(problem.size)]
+    safest = min(vertices, key=lambda point: point.soft_churn).weights
+    vertices.append(_point(problem, solve(problem.churn, problem.size, start=safest)))
+    return min(point.churn(budget.churn) for point in vertices) <= NEAR * budget.max_churn
 
 
 def mean_and_error(values: Vector, weight: Vector) -> tuple[float, float]:
@@ -280,6 +291,12 @@ def _mixture_points(
         return [*ends, _within(at, budget.max_churn, low, safest)] if inside else ends
     if high - low <= TOLERANCE:
         return ends
+    if size == 2:  # their mixtures are the frontier itself, soft churn going by squares
+
+        def between(share: float, start: Vector, precision: float) -> FrontierPoint:
+            return _point(problem, safest + np.sqrt(share) * (boldest - safest))
+
+        return _sweep(between, 0.0, 1.0, ends, budget)
     points = _sweep(at, low, high, ends, budget)
     if budget.max_churn is not None and not budget.allows(ends[1]):
         points += [
@@ -322,7 +339,7 @@ def _sweep(
     ends: list[FrontierPoint],
     budget: Budget,
 ) -> list[FrontierPoint]:
-    """Solve along soft budgets from low to high, then bisect where the budget is crossed."""
+    """Look along soft budgets from low to high, then bisect where the budget is crossed."""
     # Churn answers to the square root of a divergence, hence even steps there.
     limits = low + (high - low) * np.linspace(0, 1, SWEEP_POINTS + 2) ** 2
     points = ends[:1]

@@ -93,7 +93,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     lambdas : "auto" or sequence of float
         Grid of λ. "auto" looks for those that matter for the budget, of ``"distill"`` and
         ``"warm_distill"``, until another fit would gain nothing that can be measured on the
-        selection rows: mostly one or two, four at most. For other methods, and for networks, which
+        selection rows: mostly one or two, three at most. For other methods, and for networks, which
         train all settings together, it is .1, .2 … .9. Plain retraining (λ = 0) is always there.
     mixture : {"average", "single", "override"}
         Serve an average of candidates, one candidate, or the base model's class except where a
