@@ -144,8 +144,8 @@ Of {len(rows)} runs, {len(over)} have more churn than the budget on the test row
 {len(outside)} the test interval lies wholly above the budget; in {len(beyond)} the test churn is
 above the interval that the report stated on the selection rows. A budget is a target on the
 selection rows, approached to half a standard error; churn on other rows varies around it. The
-whole path of ten candidates costs {cost:.1f} times one plain fit (median, candidates one after the
-other).
+fit, which searches its λ for the accuracy of plain retraining, costs {cost:.1f} times one plain fit
+(median); every row above selects from what it trained.
 """
 
 

@@ -13,8 +13,8 @@ from holdfast._base_model import (
     base_predictions,
     classes_of_columns,
     clone_but_base_model,
-    own_columns,
 )
+from holdfast._proba import own_columns
 from holdfast.exceptions import InvalidInputError
 
 X = np.random.default_rng(0).normal(size=(30, 2))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from holdfast._proba import own_columns
 from holdfast._validation import (
     MatchedProba,
     check_labels,
@@ -29,7 +30,6 @@ __all__ = [
     "check_two_objects",
     "classes_of_columns",
     "clone_but_base_model",
-    "own_columns",
 ]
 
 
@@ -158,20 +158,6 @@ def check_two_objects(base_model: Any, estimator: Any) -> None:
             "base_model and estimator must be two objects, got the same object twice; give the "
             "fitted base model and an estimator to train, e.g. clone(base_model)"
         )
-
-
-def own_columns(model: Any, X: Any) -> Any:
-    """Return the columns of a data frame that the model was trained on, in its order."""
-    names = getattr(model, "feature_names_in_", None)
-    if names is None or not hasattr(X, "columns"):
-        return X
-    missing = [name for name in names if name not in X.columns]
-    if missing:
-        raise InvalidInputError(
-            "X must have the columns that the base model was trained on, got a table without "
-            f"{', '.join(map(repr, missing[:10]))}; keep them, or give base_proba"
-        )
-    return X if list(X.columns) == list(names) else X[list(names)]
 
 
 def clone_but_base_model(estimator: Any) -> Any:

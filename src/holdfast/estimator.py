@@ -307,6 +307,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ) -> LowChurnClassifier:
         """Return a copy with another budget, selected from the same path: nothing is trained again.
 
+        Where λ were searched for (``lambdas="auto"``), that was for the budget of the fit; give a
+        grid to fit once for budgets that lie far apart.
+
         Parameters
         ----------
         max_churn : float, optional

@@ -17,8 +17,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from holdfast._base_model import check_two_objects, clone_but_base_model, own_columns
+from holdfast._base_model import check_two_objects, clone_but_base_model
 from holdfast._moves import Moves
+from holdfast._proba import own_columns
 from holdfast._rows import held_out_rows
 from holdfast._search import (
     Budget,

@@ -27,8 +27,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_class_weight
 
 from holdfast._method import Method
-from holdfast._proba import proba_of
-from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
+from holdfast._proba import own_columns, proba_of
+from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners._common import (
     Fit,
     Job,
@@ -325,26 +325,11 @@ class _Path:
         """Return the base model's log-odds for the training rows; 0 where it has none."""
         if self._start is None:
             if self.base_trees is not None:
-                own = _own_columns(self.base_trees, self.rows.X)
+                own = own_columns(self.base_trees, self.rows.X)
                 self._start = self.library.log_odds(self.base_trees, own)
             else:
                 self._start = np.nan_to_num(np.log(clip(self.base_proba)))
         return self._start
-
-
-def _own_columns(model: Any, X: Any) -> Any:
-    """Return the columns of a data frame that a model was trained on, in its order."""
-    names = getattr(model, "feature_names_in_", getattr(model, "feature_names_", None))
-    if names is None or not hasattr(X, "columns"):
-        return X
-    missing = [name for name in names if name not in X.columns]
-    if missing:
-        raise InvalidInputError(
-            "X must have the columns that the base model was trained on to start from it, got a "
-            f"table without {', '.join(repr(str(name)) for name in missing[:10])}; keep them, or "
-            "use a method that starts afresh"
-        )
-    return X[list(names)]
 
 
 def _shares(method: Method) -> tuple[float, float]:
