@@ -466,6 +466,22 @@ def test_objectives_of_one_s_own_are_refused(name):
 
 
 @every_library
+def test_a_first_release_is_a_plain_fit_whatever_the_objective(name):
+    y = labels(2)
+    own = {
+        "lightgbm": {"objective": "regression"},
+        "xgboost": {"objective": "binary:hinge"},
+        "catboost": {"loss_function": "Focal:focal_alpha=0.5;focal_gamma=1"},
+    }
+    estimator = classifier(name, **own[name])
+    first = LowChurnClassifier(estimator).fit(X, y)
+    plain = fresh(estimator).fit(X, y)
+    np.testing.assert_array_equal(first.predict_proba(X), plain.predict_proba(X))
+    with pytest.raises(UnsupportedEstimatorError, match="objective of log loss"):
+        LowChurnClassifier(estimator, LogisticRegression().fit(X, y), max_churn=0.1).fit(X, y)
+
+
+@every_library
 def test_methods_that_need_more_are_refused(name):
     with pytest.raises(UnsupportedEstimatorError, match="which changes the batch"):
         on_path(classifier(name), labels(2), soft(2), Mixup(0.5))

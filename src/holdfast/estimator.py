@@ -110,7 +110,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Train the chosen settings again on all rows. The served model then differs from the one that
         was measured: `comparison_` is None.
     n_jobs : int, optional
-        Candidates fitted at once, through joblib; networks as `holdfast.nn.fit_many` has it.
+        Candidates fitted at once, through joblib; networks as `holdfast.nn.fit_many` has it;
+        boosters one after the other, each with the threads that its own `n_jobs` gives it.
     random_state : int, optional
         Of the split and of drawn labels. The estimator's own seed is its own.
     verbose : int

@@ -255,6 +255,8 @@ class _Path:
         self.learner, self.library, self.rows = learner, learner.library, rows
         self.base_proba, self.X_selection = base_proba, X_selection
         self.final = final_of(learner.estimator)
+        self._trained: dict[tuple[Method, int], tuple[Any, float]] = {}
+        self._start: NDArray[np.float64] | None = None
         start = time.perf_counter()
         self.kept, self.held_out = self._split()
         held_out = None if self.held_out is None else rows.take(self.held_out)
@@ -262,9 +264,16 @@ class _Path:
         self.binned = self.library.binned(fresh(self.final), kept, held_out)
         self.class_weight = self.library.class_weight(self.final, rows)
         self.base_trees = learner.base_trees if learner._same_features() else None
-        self._start: NDArray[np.float64] | None = None
-        self._trained: dict[tuple[Method, int], tuple[Any, float]] = {}
         self._unclaimed = time.perf_counter() - start  # counted with the first model
+
+    @property
+    def _plain_only(self) -> bool:
+        """Whether this is a first release with an objective of the user's own: a plain fit."""
+        try:
+            self.library.check(self.final)
+        except UnsupportedEstimatorError:
+            return True
+        return False
 
     def _split(self) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
         """Hold rows out for early stopping, in proportion to the classes where they allow it."""
@@ -304,7 +313,10 @@ class _Path:
         target, held_out = self._target(method), None
         if self.held_out is not None:
             target, held_out = target.take(self.kept), target.take(self.held_out)
-        model = self.library.fit(final, self.binned, target, held_out)
+        if self._plain_only:
+            model = final.fit(self.rows.X, self.rows.labels, sample_weight=self.rows.sample_weight)
+        else:
+            model = self.library.fit(final, self.binned, target, held_out)
         seconds, self._unclaimed = time.perf_counter() - start + self._unclaimed, 0.0
         return model, seconds
 
