@@ -2,10 +2,15 @@
 
 from importlib.util import find_spec
 
-collect_ignore_glob = []
-if find_spec("torch") is None:
-    collect_ignore_glob += [
-        "src/holdfast/nn/*",
-        "src/holdfast/learners/_torch.py",
-        "src/holdfast/learners/_skorch.py",
-    ]
+MODULES_OF = {
+    "torch": ["nn/*", "learners/_torch.py", "learners/_skorch.py"],
+    "lightgbm": ["learners/_lightgbm.py"],
+    "xgboost": ["learners/_xgboost.py"],
+    "catboost": ["learners/_catboost.py"],
+}
+collect_ignore_glob = [
+    f"src/holdfast/{module}"
+    for library, modules in MODULES_OF.items()
+    if find_spec(library) is None
+    for module in modules
+]
