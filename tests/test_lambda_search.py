@@ -55,6 +55,11 @@ def test_a_budget_that_binds_nothing_costs_nothing():
     assert model.path_.labels == ("cold",)
 
 
+def test_a_budget_that_costs_risk_is_worth_a_fit():
+    for max_churn in (0.005, 0.01):
+        assert len(update(max_churn=max_churn).path_.candidates) >= 2
+
+
 def test_bolder_settings_where_no_mixture_keeps_the_budget():
     lambdas = update(include_base=False, max_churn=0.03).path_.lambdas
     assert lambdas[-1] >= BOLDER[0]

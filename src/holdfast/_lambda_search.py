@@ -8,6 +8,8 @@ chord is the one to fit next, which doubles the precision. The base model, λ = 
 
 All of this is measured on the selection rows, where noise bends the curve: the search ends when the
 gain to be had, or the gain of the latest fit, is below half a standard error of the paired losses.
+Where the budget costs risk, one λ is fitted in any case: models that are not convex gain from being
+averaged, beyond what the lines tell.
 """
 
 from __future__ import annotations
@@ -184,7 +186,9 @@ class _Search:
         if slope <= 0:
             return None
         least = max(safer.least_risk(churn), bolder.least_risk(churn))
-        if self.served.risk - least <= WORTHWHILE * self.served.loses(bolder)[1]:
+        to_gain, error = self.served.risk - least, self.served.loses(bolder)[1]
+        binds = self.served.risk > self.cold.risk
+        if (self.own or not binds) and to_gain <= WORTHWHILE * error:
             return None
         lam = round(slope / (1 + slope), 3)
         lam = min(max(lam, bolder.lam + CLOSEST), safer.lam - CLOSEST)
