@@ -1,5 +1,6 @@
 """Boosters: soft targets against repeated rows, starts against the libraries' own continuation."""
 
+import copy
 import importlib.util
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from holdfast import LowChurnClassifier
+from holdfast._base_model import BaseModel
 from holdfast._proba import proba_of
 from holdfast._rows import held_out_rows
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
@@ -29,6 +31,7 @@ from holdfast.methods import (
     Warm,
     WarmDistill,
 )
+from holdfast.serving import serve
 
 RNG = np.random.default_rng(0)
 N = 1200
@@ -252,6 +255,13 @@ def test_a_class_without_rows_keeps_its_column(name):
         assert proba[:, 2].max() < proba[:, 3].mean()
 
 
+@every_library
+def test_many_classes_are_no_regression(name):
+    y = np.arange(N) % 30  # the libraries warn where the labels look like numbers
+    made = on_path(classifier(name, n_estimators=2), y, np.full((N, 30), 1 / 30), Distill(0.5))
+    assert made.predict_proba(X).shape == (N, 30)
+
+
 # --- starting from the base model -----------------------------------------------------------------
 
 
@@ -356,6 +366,59 @@ def test_features_are_matched_by_name(name):
     np.testing.assert_allclose(made.predict_proba(table), proba, atol=1e-6)
     with pytest.raises(InvalidInputError, match="a table without 'd'"):
         on_path(estimator, y, proba, Warm(), base_model=base, features=table[["a", "b"]])
+
+
+@pytest.mark.skipif(not {"lightgbm", "xgboost"} & set(NAMES), reason="neither of the two")
+@pytest.mark.parametrize("name", sorted({"lightgbm", "xgboost"} & set(NAMES)))
+def test_categories_are_matched_by_name(name):
+    y, rng = labels(2), np.random.default_rng(5)
+    categorical = {"enable_categorical": True} if name == "xgboost" else {}
+    estimator = classifier(name, **categorical)
+    table = pd.DataFrame({"a": X[:, 0], "b": pd.Categorical(rng.choice(list("xyz"), N))})
+    table["c"] = pd.Categorical(rng.choice(list("uv"), N))
+    base = fresh(estimator).fit(table[["b", "a"]], y)
+    proba = base.predict_proba(table[["b", "a"]])
+    if name == "xgboost":  # LightGBM's files do not tell which column has which categories
+        whole = on_path(estimator, y, proba, Interpolate(1.0, of=Cold()), base, table)
+        np.testing.assert_allclose(whole.predict_proba(table), proba, atol=1e-6)
+    other = table.assign(b=pd.Categorical(table["b"].astype(str), categories=list("zyxw")))
+    with pytest.raises(UnsupportedEstimatorError, match="the same categories of every categorical"):
+        on_path(estimator, y, proba, Warm(), base, other)
+
+
+@pytest.mark.skipif("lightgbm" not in NAMES, reason="no LightGBM")
+def test_boosters_of_older_lightgbm_go_on():
+    import lightgbm
+
+    y = labels(2)
+    base = classifier("lightgbm").fit(X[:300], y[:300])
+    text = base.booster_.model_to_string().replace("version=v4", "version=v3", 1)
+    old = lightgbm.Booster(model_str=text)
+    ours, theirs = (
+        on_path(classifier("lightgbm"), y, base.predict_proba(X), Warm(), base_model=model)
+        for model in (old, base)
+    )
+    np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(X))
+
+
+@pytest.mark.skipif("xgboost" not in NAMES, reason="no XGBoost")
+def test_boosters_of_older_xgboost_go_on():
+    import json
+
+    import xgboost
+
+    y = labels(2)
+    base = classifier("xgboost").fit(X[:300], y[:300])
+    content = json.loads(bytes(base.get_booster().save_raw("json"))) | {"version": [2, 0, 0]}
+    # Before 3.1 the constant was one number, not one a class.
+    params = content["learner"]["learner_model_param"]
+    params["base_score"] = params["base_score"].strip("[]")
+    old = xgboost.Booster(model_file=bytearray(json.dumps(content).encode()))
+    ours, theirs = (
+        on_path(classifier("xgboost"), y, base.predict_proba(X), Warm(), base_model=model)
+        for model in (old, base)
+    )
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-7)
 
 
 # --- one booster to serve -------------------------------------------------------------------------
@@ -479,6 +542,55 @@ def test_a_first_release_is_a_plain_fit_whatever_the_objective(name):
     np.testing.assert_array_equal(first.predict_proba(X), plain.predict_proba(X))
     with pytest.raises(UnsupportedEstimatorError, match="objective of log loss"):
         LowChurnClassifier(estimator, LogisticRegression().fit(X, y), max_churn=0.1).fit(X, y)
+
+
+@every_library
+def test_a_base_model_that_fails_is_told_apart(name):
+    y = labels(2)
+    base = classifier(name).fit(X[:300], y[:300])
+    with pytest.raises(InvalidInputError, match="base_model must give probabilities for X, got"):
+        LowChurnClassifier(classifier(name), base, max_churn=0.1).fit(X[:, :3], y)
+    # As where a file of another version lacks what this one reads.
+    broken = copy.copy(base)
+    for attribute in ("_Booster", "_object"):
+        broken.__dict__.pop(attribute, None)
+    with pytest.raises(InvalidInputError, match="with that version, or give base_proba"):
+        LowChurnClassifier(classifier(name), broken, max_churn=0.1).fit(X, y)
+
+
+@every_library
+def test_labels_of_another_encoding_are_refused(name):
+    y = labels(2)
+    named = np.array(["no", "yes"])[y]
+    numbers = classifier(name).fit(X[:300], y[:300])
+    with pytest.raises(InvalidInputError, match="must have labels of one type, got"):
+        LowChurnClassifier(LogisticRegression(), numbers, max_churn=0.1).fit(X, named)
+    names = LogisticRegression().fit(X[:300], named[:300])
+    with pytest.raises(InvalidInputError, match="must have labels of one type, got"):
+        LowChurnClassifier(classifier(name), names, max_churn=0.1).fit(X, y)
+
+
+@pytest.mark.skipif("lightgbm" not in NAMES, reason="no LightGBM")
+def test_forests_of_lightgbm_learn_what_the_library_lets_them():
+    forest = {"boosting_type": "rf", "subsample": 0.7, "subsample_freq": 1}
+    on_path(classifier("lightgbm", **forest), labels(2), soft(2), Distill(0.5))
+    on_path(classifier("lightgbm", **forest), labels(4), soft(4), Cold())
+    base = classifier("lightgbm").fit(X, labels(2))
+    with pytest.raises(UnsupportedEstimatorError, match="boosting must be 'gbdt' or 'dart'"):
+        on_path(classifier("lightgbm", **forest), labels(2), soft(2), Warm(), base_model=base)
+    with pytest.raises(UnsupportedEstimatorError, match="soft targets of 4 classes, got 'rf'"):
+        on_path(classifier("lightgbm", **forest), labels(4), soft(4), Distill(0.5))
+
+
+@every_library
+def test_the_base_model_alone_is_not_joined(name):
+    y = labels(2)
+    base = BaseModel.of(classifier(name).fit(X, y), None, np.arange(2))
+    served = serve(
+        [], np.ones(0), np.arange(2), average_in="log_odds", base_model=base, base_weight=1.0
+    )
+    assert served.needs == "the base model, unchanged"
+    np.testing.assert_array_equal(served.model.predict(X), base.model.predict(X))
 
 
 @every_library

@@ -123,7 +123,16 @@ class BaseModel:
     def predict(self, X: Any, classes: NDArray[Any]) -> BasePredictions:
         """Return the model's predictions for X, matched to `classes`."""
         call = getattr(self.model, "predict_proba", self.model)
-        proba = call(own_columns(self.model, X))
+        own = own_columns(self.model, X)
+        try:
+            proba = call(own)
+        except Exception as error:
+            raise InvalidInputError(
+                "base_model must give probabilities for X, got "
+                f"{type(error).__name__}: {error}; give X as the base model was trained on, load a "
+                "model that another version of its library saved with that version, or give "
+                "base_proba"
+            ) from error
         check_same_length(X=_Sized(X), base_model=proba)
         return base_predictions(proba, self.classes, classes, name="base_model's probabilities")
 

@@ -81,7 +81,7 @@ def serve(
         return Served(model, f"the base model and {what} it where surer")
     if n == 1 and not base_weight:
         return Served(estimators[0], "one model")
-    if average_in == "log_odds":
+    if average_in == "log_odds" and n:
         base = base_model if base_weight else None
         joined = _joined(estimators, weights, classes, base, base_weight)
         if joined is not None:

@@ -103,6 +103,11 @@ class LightGBM:
         """Train on the binned rows, and put the trees into a fitted classifier."""
         n_classes = target.proba.shape[1]
         params, hard = _parameters(estimator), is_hard(target)
+        if _is_forest(estimator) and (target.start is not None or (n_classes > 2 and not hard)):
+            raise UnsupportedEstimatorError(
+                "boosting must be 'gbdt' or 'dart' to start from the base model, or to learn soft "
+                f"targets of {n_classes} classes, got 'rf'; change it, or give method='cold'"
+            )
         bias, measure = None, None
         if n_classes > 2:
             params["num_class"] = n_classes
@@ -137,7 +142,7 @@ class LightGBM:
 
     def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
         """Return raw scores, (n, K)."""
-        if "rf" in [model.get_params().get(name) for name in BOOSTING]:  # raw scores are sums there
+        if _is_forest(model):  # raw scores are sums there
             return np.log(clip(model.predict_proba(X)))
         raw = np.asarray(model.predict_proba(X, raw_score=True))
         return raw if raw.ndim == 2 else np.column_stack([np.zeros(len(raw)), raw])
@@ -156,6 +161,10 @@ class LightGBM:
         joined._Booster = whole.booster()
         joined._best_iteration = -1
         return joined
+
+
+def _is_forest(estimator: Any) -> bool:
+    return "rf" in [estimator.get_params().get(name) for name in BOOSTING]
 
 
 def _parameters(estimator: Any) -> dict[str, Any]:
@@ -231,8 +240,8 @@ def _objective_line(n_classes: int) -> str:
 def _classifier(estimator: Any, rows: TrainingRows, model: _ModelText) -> Any:
     """Return the estimator as `fit` leaves it, with these trees in it."""
     # A fit of one tree to a few rows, whatever their labels, sets what the classifier keeps beside
-    # its trees.
-    few = np.resize(np.arange(min(len(rows.y), 50)), max(50, len(rows.classes)))
+    # its trees. Few rows a class look like a regression to the library, which then warns.
+    few = np.resize(np.arange(min(len(rows.y), 50)), max(50, 3 * len(rows.classes)))
     labels = np.resize(rows.classes, len(few))
     changed = {name: 0 for name in STOPPING if estimator.get_params().get(name)}
     changed |= {"n_estimators": 1} | {n: 1 for n in ROUNDS if n in estimator.get_params()}

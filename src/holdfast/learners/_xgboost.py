@@ -133,7 +133,7 @@ class XGBoost:
             if learner["objective"]["name"] not in LOG_LOSS or n_classes != len(classes):
                 return None
             model = _classifier(xgb.XGBClassifier(), model, n_classes)
-        if not isinstance(model, xgb.XGBClassifier) or not hasattr(model, "n_classes_"):
+        if not isinstance(model, xgb.XGBClassifier) or not model.__sklearn_is_fitted__():
             return None
         trees = json.loads(model.get_booster().save_config())["learner"]["gradient_booster"]
         known = np.array_equal(model.classes_, classes) and trees["name"] != "gblinear"
@@ -239,6 +239,13 @@ class _Model:
         return names or [str(i) for i in range(int(self._params["num_feature"]))]
 
     @property
+    def categories(self) -> dict[str, Any]:
+        """Categories of each feature, in the order of their codes; none of a number."""
+        known = (self.trees.get("cats") or {}).get("enc") or [{}] * len(self.features)
+        encoded = (enc if enc.get("values") else None for enc in known)
+        return dict(zip(self.features, encoded, strict=True))
+
+    @property
     def _params(self) -> dict[str, str]:
         return self.learner["learner_model_param"]
 
@@ -278,7 +285,8 @@ class _Model:
                 "models must have one objective to be joined, got "
                 f"{self.learner['objective']['name']} and {other.learner['objective']['name']}"
             )
-        if self.trees.get("cats") != other.trees.get("cats"):
+        theirs = other.categories
+        if any(theirs[name] != own for name, own in self.categories.items()):
             raise UnsupportedEstimatorError(
                 "base_model must have been trained on the same categories of every categorical "
                 "column to be joined, got others; give both tables the same categories"
