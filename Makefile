@@ -39,6 +39,8 @@ results: .venv/ready
 	.venv/bin/python benchmarks/electricity_methods.py
 	.venv/bin/python benchmarks/network_updates.py
 	.venv/bin/python benchmarks/bench_pages.py
+	.venv/bin/python benchmarks/boosting_methods.py
+	.venv/bin/python benchmarks/boosting_ideas.py
 	.venv/bin/python benchmarks/figures.py
 	.venv/bin/python benchmarks/readme.py
 

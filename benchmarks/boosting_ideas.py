@@ -16,14 +16,15 @@ The gain kept is that of the best setting whose mean churn is at most half of pl
 mean over runs.
 
 Run: python benchmarks/boosting_ideas.py [--runs N] [--dataset NAME …]
-Reads the sets from HOLDFAST_DATA, else from OpenML. Writes docs/results/boosting_ideas.json and
-docs/results/boosting_ideas.md.
+Reads the sets from HOLDFAST_DATA, else from OpenML. Writes docs/results/boosting_ideas.json and the
+table between the markers of docs/boosting.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ from holdfast.path import PathFitter
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "boosting_ideas.json"
-PAGE = RESULTS.with_suffix(".md")
+PAGE = ROOT / "docs" / "boosting.md"
+MARKERS = re.compile(r"(<!-- ideas -->\n).*?(<!-- /ideas -->)", re.DOTALL)
 DATASETS = ("adult", "bank", "electricity", "magic04", "phoneme")
 LAMBDAS = (0.1, 0.3, 0.5, 0.7, 0.9)
 SHARES = np.linspace(0.05, 0.95, 19).round(2)
@@ -70,11 +72,12 @@ def main() -> None:
     options = parser.parse_args()
     keys = [(dataset, run) for dataset in options.dataset for run in range(options.runs)]
     found = Parallel(n_jobs=-1, verbose=5)(delayed(measure)(*key) for key in keys)
-    table = pd.DataFrame([row for rows in found for row in rows])
-    kept = {name: gains_kept(own) for name, own in table.groupby("dataset", sort=False)}
+    rows = pd.DataFrame([row for rows in found for row in rows])
+    kept = {name: gains_kept(own) for name, own in rows.groupby("dataset", sort=False)}
     result = {"runs": options.runs, "gain_kept": kept}
     write_text(RESULTS, json.dumps(result, indent=1) + "\n")
-    write_text(PAGE, page(result))
+    text = PAGE.read_text(encoding="utf-8")
+    write_text(PAGE, MARKERS.sub(lambda found: found[1] + table(result) + found[2], text))
 
 
 # --- one run --------------------------------------------------------------------------------------
@@ -134,10 +137,10 @@ class Update:
                 yield "cold", "", proba.argmax(axis=1)
             for share in SHARES:
                 mixture = share * base_test + (1 - share) * proba
-                yield f"average, {n}", str(share), mixture.argmax(axis=1)
+                yield f"average, {seeds(n)}", str(share), mixture.argmax(axis=1)
             for threshold in THRESHOLDS:
                 answer = override_classes(proba, base_test.argmax(axis=1), threshold)
-                yield f"override, {n}", str(threshold), answer
+                yield f"override, {seeds(n)}", str(threshold), answer
         yield from self.distilled()
         plain = self.base_proba
         yield from self.settings(
@@ -224,24 +227,18 @@ def gains_kept(rows: pd.DataFrame) -> dict[str, float | None]:
     return kept
 
 
-def page(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> str:
+    """Return the table of the page: a dash where no setting has so little churn."""
     kept = result["gain_kept"]
-    ways = list(next(iter(kept.values())))
-    lines = [
-        "# Boosters: what keeps the gain",
-        "",
-        "Made by `python benchmarks/boosting_ideas.py`, whose first lines say how; the numbers are "
-        f"those of [boosting_ideas.json](boosting_ideas.json), {result['runs']} runs. Share of "
-        "plain retraining's gain in accuracy that is kept at half of its churn (a dash: no setting "
-        "has so little churn):",
-        "",
-        f"| | {' | '.join(kept)} |",
-        "|---|" + "---|" * len(kept),
-    ]
-    for way in ways:
+    lines = [f"| {result['runs']} runs | {' | '.join(kept)} |", "|---|" + "---|" * len(kept)]
+    for way in next(iter(kept.values())):
         cells = [cell(kept[dataset][way]) for dataset in kept]
         lines.append(f"| {way} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def seeds(n: int) -> str:
+    return "one seed" if n == 1 else f"{n} seeds"
 
 
 def cell(value: float | None) -> str:

@@ -138,6 +138,19 @@ def test_pages_equal_their_figures(name: str) -> None:
     assert made.PAGE.read_text(encoding="utf-8") == made.page(result)
 
 
+@pytest.mark.parametrize(("name", "table"), [("methods", "medians"), ("ideas", "table")])
+def test_tables_about_boosting_equal_their_figures(name: str, table: str) -> None:
+    pytest.importorskip("lightgbm")
+    made = script(f"boosting_{name}")
+    figures = json.loads(made.RESULTS.read_text(encoding="utf-8"))
+    text = (ROOT / "docs" / "boosting.md").read_text(encoding="utf-8")
+    found = made.MARKERS.search(text)
+    assert found is not None
+    assert found[0] == found[1] + getattr(made, table)(figures) + found[2]
+    if name == "methods":
+        assert made.PAGE.read_text(encoding="utf-8") == made.page(figures)
+
+
 def test_tables_of_network_updates_equal_their_figures() -> None:
     pytest.importorskip("torch")
     updates = script("network_updates")
