@@ -25,7 +25,13 @@ from holdfast.tables import write_table
 ROOT = Path(__file__).parents[1]
 PAGES = tuple(
     ROOT / page
-    for page in ("README.md", "docs/networks.md", "docs/boosting.md", "docs/benchmark.md")
+    for page in (
+        "README.md",
+        "docs/networks.md",
+        "docs/boosting.md",
+        "docs/certificates.md",
+        "docs/benchmark.md",
+    )
 )
 BLOCK = re.compile(
     r"<!-- run -->\n```(?P<language>python|sh)\n(?P<code>.*?)```\n\n"

@@ -256,7 +256,8 @@ class TestTrainAndPredict:
         assert cli(*self.first).code == 0
         result = cli(*self.update, "--report", "report.html", "--json")
         assert result.code == 0
-        assert result.json["card"]["rows"] == {"train": 960, "selection": 192, "test": 240}
+        expected = {"train": 960, "selection": 192, "certificate": 0, "test": 240}
+        assert result.json["card"]["rows"] == expected
         assert "frontier" in (tmp_path / "report.html").read_text(encoding="utf-8").lower()
         for model, out in (("v1.skops", "base.parquet"), ("v2.skops", "new.csv")):
             assert (
@@ -290,6 +291,40 @@ class TestTrainAndPredict:
         result = cli(*update)
         assert result.code == 0
         assert result.json["card"]["rows"]["test"] == 0
+
+    def test_certificate(self, cli: Cli, data: pd.DataFrame, tmp_path: Path) -> None:
+        cli(*self.first)
+        update = (*self.update[:-2], "--max-churn", 0.1, "--confidence", 0.9)
+        result = cli(*update, "--report", "report.html", "--json")
+        assert result.code == 0, result.err
+        certificate = result.json["card"]["certificate"]
+        assert certificate["confidence"] == 0.9
+        assert certificate["limits"][0]["upper"] <= 0.1
+        assert result.json["card"]["rows"]["certificate"] == certificate["n"] == 96
+        assert load_model(tmp_path / "v2.skops").card["certificate"] == certificate
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert "certified at 90% by 96 rows used for nothing else" in page
+        assert "churn floor" in page
+        told = cli(*update)
+        assert "churn at most 10.00%" in told.out
+
+    def test_certificate_on_traffic(self, cli: Cli, data: pd.DataFrame, tmp_path: Path) -> None:
+        cli(*self.first)
+        write_table(data.drop(columns=["outcome", "key", "old"]), tmp_path / "traffic.parquet")
+        update = (*self.update, "--confidence", 0.95, "--unlabeled", "traffic.parquet", "--json")
+        certificate = cli(*update).json["card"]["certificate"]
+        assert (certificate["n"], certificate["unlabeled"]) == (1200, True)
+        write_table(data[["x0"]], tmp_path / "traffic.parquet")
+        refused = cli(*update)
+        assert refused.code == 2
+        assert "must have the column" in refused.err
+
+    def test_too_few_rows_to_certify(self, cli: Cli, data: pd.DataFrame, tmp_path: Path) -> None:
+        cli(*self.first)
+        refused = cli(*self.update[:-1], 0.01, "--confidence", 0.95)
+        assert refused.code == 2
+        assert "that takes about 299 rows" in refused.err
+        assert not (tmp_path / "v2.skops").exists()
 
     def test_trees_must_be_trusted(self, cli: Cli, data: pd.DataFrame) -> None:
         assert cli(*self.first, "--learner", "trees").code == 0
@@ -449,3 +484,25 @@ def test_module_starts_as_a_process(tmp_path: Path) -> None:
     )
     assert broken.returncode == 2
     assert "Traceback" not in broken.stderr
+
+
+class TestPlanAndFloor:
+    def test_plan(self, cli: Cli, tmp_path: Path) -> None:
+        result = cli("plan", "--max-churn", 0.02, "--max-churn", 0.1, "--plot", "plan.html")
+        assert result.code == 0
+        assert "149" in result.out
+        page = (tmp_path / "plan.html").read_text(encoding="utf-8")
+        assert "budget 2.00%" in page
+        assert 'src="http' not in page
+        rows = cli("plan", "--max-churn", 0.02, "--json").json["rows"]
+        assert [row["n"] for row in rows] == sorted(row["n"] for row in rows)
+        assert cli("plan", "--max-churn", 2).code == 2
+
+    def test_floor(self, cli: Cli, data: pd.DataFrame) -> None:
+        arguments = ("floor", "all.csv", "--target", "outcome", "--drop", "key", "--models", 3)
+        result = cli(*arguments, "--json")
+        assert result.code == 0
+        assert 0 < result.json["lowest"] <= result.json["churn_floor"] <= result.json["highest"]
+        assert "churn floor" in cli(*arguments).out
+        assert cli(*arguments[:-1], 1).code == 2
+        assert cli(*arguments, "--vary", "weather").code == 2

@@ -120,14 +120,16 @@ def test_blocks_about_networks_run(number: int, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_block_about_boosting_prints_what_the_page_shows(tmp_path: Path) -> None:
-    pytest.importorskip("lightgbm")
-    text = (ROOT / "docs" / "boosting.md").read_text(encoding="utf-8")
-    code, shown = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL)[0]
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == shown
+@pytest.mark.parametrize("page", ["boosting", "certificates"])
+def test_blocks_print_what_the_page_shows(page: str, tmp_path: Path) -> None:
+    if page == "boosting":
+        pytest.importorskip("lightgbm")
+    readme = script("readme")
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    blocks = list(readme.BLOCK.finditer(text))
+    assert blocks
+    for block in blocks:
+        assert readme.run(block["language"], block["code"], tmp_path) == block["output"]
 
 
 @pytest.mark.parametrize("name", ["electricity_methods", "fit_many_speed"])

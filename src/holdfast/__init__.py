@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
+    "Certificate",
+    "ChurnFloor",
     "Comparison",
     "HoldfastError",
     "InfeasibleBudgetError",
@@ -25,6 +27,7 @@ __all__ = [
     "UntrustedModelError",
     "Verdict",
     "__version__",
+    "churn_floor",
     "compare",
     "datasets",
     "load_model",
@@ -32,6 +35,7 @@ __all__ = [
     "metrics",
     "nn",
     "override_threshold",
+    "rows_to_certify",
     "save_model",
     "select",
     "targets",
@@ -41,6 +45,10 @@ __all__ = [
 _HOME = {
     "Comparison": "comparison",
     "compare": "comparison",
+    "Certificate": "certificate",
+    "rows_to_certify": "certificate",
+    "ChurnFloor": "floor",
+    "churn_floor": "floor",
     "Policy": "policy",
     "Verdict": "policy",
     "HoldfastError": "exceptions",
@@ -74,6 +82,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from holdfast import datasets, methods, metrics, nn, targets
+    from holdfast.certificate import Certificate, rows_to_certify
     from holdfast.comparison import Comparison, compare
     from holdfast.estimator import LowChurnClassifier
     from holdfast.exceptions import (
@@ -84,6 +93,7 @@ if TYPE_CHECKING:
         UnsupportedEstimatorError,
         UntrustedModelError,
     )
+    from holdfast.floor import ChurnFloor, churn_floor
     from holdfast.override import override_threshold
     from holdfast.persistence import load_model, save_model
     from holdfast.policy import Policy, Verdict

@@ -23,6 +23,7 @@ from holdfast._base_model import (
     classes_of_columns,
     clone_but_base_model,
 )
+from holdfast._certification import CertificationRows, certify, halves
 from holdfast._lambda_search import SearchRows, search_lambdas
 from holdfast._override_search import OverrideSelection, select_override
 from holdfast._proba import proba_of
@@ -36,6 +37,7 @@ from holdfast._validation import (
     check_weights,
     class_index,
 )
+from holdfast.certificate import Certificate
 from holdfast.comparison import Comparison, compare
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.learners import Learner, learner_of
@@ -102,7 +104,13 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         where it is more accurate (without `max_churn`: changes less) on the selection rows.
     include_base : bool or "auto"
         Whether the base model itself may carry weight in the average. "auto": where `base_model` is
-        there to be served, and only if that gains more than noise.
+        there to be served, and only if that gains more than noise; with `confidence` in any case,
+        as the safe end from which one goes as far as can be certified.
+    confidence : float, optional
+        Turns `max_churn` from a target into a promise: with this confidence, over the draw of the
+        certification rows, churn on rows of the same kind is at most the budget. Half of the
+        held-out rows certify and are used for nothing else; with `X_unlabeled` these do, and all
+        held-out rows select. See `certificate_`.
     validation_fraction : float
         Share of rows held out for the selection, in (0, 1). Where `seen_by_base` is given, at most
         half of the rows that are new to the base model.
@@ -150,6 +158,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     comparison_ : Comparison or None
         Base against served model on the selection rows; None for a first release and after a refit.
         The selection was made on these rows, so expect slightly more churn on others.
+    certificate_ : Certificate or None
+        What the certification rows promise; None without `confidence`.
     base_report_ : BaseReport or None
         Counts of missing, unknown and removed.
     n_features_in_, feature_names_in_
@@ -162,11 +172,13 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     UnsupportedEstimatorError
         From ``fit``: when the estimator cannot learn soft targets as asked.
     InfeasibleBudgetError
-        From ``fit``: when no combination keeps the budget; names the lowest churn reachable.
+        From ``fit``: when no combination keeps the budget; names the lowest churn reachable. When
+        nothing can be certified: names the rows that takes, and the tightest budget these certify.
 
     References
     ----------
-    Jiang et al., "Churn Reduction via Distillation", ICLR 2022 (arXiv 2106.02654).
+    Jiang et al., "Churn Reduction via Distillation", ICLR 2022 (arXiv 2106.02654). Certificates:
+    Angelopoulos et al., "Learn then Test", 2021 (arXiv 2110.01052).
 
     Examples
     --------
@@ -191,6 +203,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         lambdas: Any = "auto",
         mixture: str = "average",
         include_base: bool | str = "auto",
+        confidence: float | None = None,
         validation_fraction: float = 0.2,
         refit: bool = False,
         n_jobs: int | None = None,
@@ -208,6 +221,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.lambdas = lambdas
         self.mixture = mixture
         self.include_base = include_base
+        self.confidence = confidence
         self.validation_fraction = validation_fraction
         self.refit = refit
         self.n_jobs = n_jobs
@@ -229,6 +243,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     selection_: Selection | OverrideSelection | None
     rival_: Selection | OverrideSelection | None
+    certificate_: Certificate | None
     lambda_: float
     comparison_: Comparison | None
     base_report_: BaseReport | None
@@ -244,6 +259,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         base_classes: Any = None,
         sample_weight: Any = None,
         seen_by_base: Any = None,
+        X_unlabeled: Any = None,
         validation: tuple[Any, ...] | None = None,
     ) -> LowChurnClassifier:
         """Fit the path and select.
@@ -265,9 +281,12 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Rows that the base model was trained on. The selection rows are then drawn from the
             others: on its own training rows a base model looks better, and nearer to its successor,
             than it is.
+        X_unlabeled : array-like of shape (m, d), or tuple (X, base_proba), optional
+            Rows to certify on (`confidence`), such as yesterday's traffic: churn needs no labels.
+            With their base probabilities where `base_model` is not given.
         validation : tuple (X, y) or (X, y, base_proba), optional
-            Rows for the selection, in place of a split; with `base_proba` where `base_model` is not
-            given.
+            Rows for the selection and the certificate, in place of a split; with `base_proba` where
+            `base_model` is not given.
 
         Returns
         -------
@@ -278,9 +297,11 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(labels)
         index = np.searchsorted(self.classes_, labels)
         if base_proba is None and self.base_model is None:
-            _refuse_without_base(base_classes=base_classes, seen_by_base=seen_by_base)
+            _refuse_without_base(
+                base_classes=base_classes, seen_by_base=seen_by_base, X_unlabeled=X_unlabeled
+            )
             return self._fit_first_release(X, index, weight)
-        self._check_update(seen_by_base, validation)
+        self._check_update(seen_by_base, validation, X_unlabeled)
         learner, settings, searched = self._learner_and_settings()
         base_model, predictions = self._base_of(X, base_proba, base_classes)
         rows = UpdateRows(X, index, self.classes_, weight, predictions)
@@ -289,6 +310,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         else:
             train, held_out = rows, self._validation_rows(base_model, base_classes, validation)
         self.base_report_ = rows.base_report
+        certifying = self._unlabeled_rows(X_unlabeled, base_model, base_classes)
+        if self.confidence is not None and certifying is None:
+            held_out, certifying = halves(held_out, self.random_state)
         fitter = self._fitter(learner, train, base_model, held_out)
         candidates = fitter.fit(settings)
         # The selection rows stay, without their features, so that other budgets need no training.
@@ -296,6 +320,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         for family in searched:
             candidates += self._search(family, candidates, fitter)
         self.path_ = Path(tuple(candidates), self.classes_)
+        self._certification = None
+        if certifying is not None:
+            self._certification = CertificationRows.of(candidates, certifying, len(train.y))
         again = self._fitter(learner, rows, base_model, None) if self.refit else None
         return self._select(None if again is None else again.fit)
 
@@ -317,7 +344,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         min_accuracy : float or "cold", optional
             Either takes the place of the present budget, which stays when both are left out.
         **params
-            Others of the selection: `churn`, `mixture`, `include_base`, `average_in`.
+            Others of the selection: `churn`, `mixture`, `include_base`, `average_in`,
+            `confidence`. Each certificate holds by itself, not all of several together.
 
         Returns
         -------
@@ -343,10 +371,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         0.0
         """
         check_is_fitted(self, "served_")
-        unknown = set(params) - {"churn", "mixture", "include_base", "average_in"}
+        unknown = set(params) - {"churn", "mixture", "include_base", "average_in", "confidence"}
         if unknown:
             raise InvalidInputError(
-                f"with_budget takes churn, mixture, include_base and average_in, got "
+                f"with_budget takes churn, mixture, include_base, average_in and confidence, got "
                 f"{', '.join(sorted(unknown))}; fit a new model to change what is trained"
             )
         if self.refit or self.selection_ is None:
@@ -359,6 +387,11 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             params |= {"max_churn": max_churn, "min_accuracy": min_accuracy}
         other.set_params(**params)
         other._check_parameters()
+        if other.confidence is not None and self._certification is None:
+            raise InvalidInputError(
+                "confidence must have been given to the fit, which then keeps rows for it, got "
+                "None there; fit again with it"
+            )
         other._check_base_use()
         return other._select(None)
 
@@ -366,6 +399,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Choose from the path, train the chosen again if asked to, and build what is served."""
         rows, base_model = self._selection_rows, self._base
         self._choose(rows, base_model)
+        self.certificate_ = None
+        if self.confidence is not None:
+            self._certify(rows)
         self.comparison_ = self._compare(rows) if refit is None else None
         if refit is not None:
             again = refit([self.path_.candidates[i].method for i in self._served_index])
@@ -414,6 +450,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             check_share("max_churn", self.max_churn, high=high)
         if self.min_accuracy is not None and self.min_accuracy != "cold":
             check_share("min_accuracy", self.min_accuracy)
+        if self.confidence is not None:
+            self._check_confidence()
         if not isinstance(self.include_base, bool):
             check_choice("include_base", self.include_base, ["auto"])
         if self.churn == "brier" and self.average_in == "log_odds":
@@ -432,8 +470,26 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "use a probabilistic classifier (or wrap this one for calibration)"
             )
 
-    def _check_update(self, seen_by_base: Any, validation: Any) -> None:
+    def _check_confidence(self) -> None:
+        check_share("confidence", self.confidence, open_ends=True)
+        if self.max_churn is None:
+            raise InvalidInputError(
+                "max_churn must be given with confidence, got None: a certificate is about a "
+                "budget; give one, or leave confidence out"
+            )
+        if self.refit:
+            raise InvalidInputError(
+                "refit must be False with confidence, got True: a certificate is about the model "
+                "that was measured, not about one trained again; choose one of the two"
+            )
+
+    def _check_update(self, seen_by_base: Any, validation: Any, X_unlabeled: Any) -> None:
         """Refuse before anything is trained."""
+        if X_unlabeled is not None and self.confidence is None:
+            raise InvalidInputError(
+                "confidence must be given with X_unlabeled, which serves to certify, got None; "
+                "give e.g. confidence=0.95, or leave X_unlabeled out"
+            )
         if len(self.classes_) < 2:
             raise InvalidInputError(
                 f"y must have at least two classes, got one class, {self.classes_.tolist()[0]!r}; "
@@ -488,7 +544,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ) -> list[Candidate]:
         """Fit candidates of one method at the λ that matter for the budget."""
         rows, base_model = self._selection_rows, self._base
-        divergence = "brier" if self.churn == "brier" else "kl"
+        search_rows = self._search_rows(rows)
         may_serve = self.include_base is not False and not rows.base.missing.any()
 
         def served(found: Sequence[Candidate], soft_budget: float | None) -> NDArray[np.float64]:
@@ -500,18 +556,22 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 changed: dict[str, Any] = {"include_base": base_model is not None and may_serve}
                 if soft_budget is not None:
                     changed |= {"max_churn": soft_budget * (1 + 1e-9), "min_accuracy": None}
-                    changed["churn"] = divergence
+                    changed["churn"] = search_rows.divergence
                 self._take(self._mixture_at(rows, **changed))
             return self._served_proba(rows)
 
         return search_lambdas(
             family,
             candidates,
-            SearchRows(rows.y, rows.base.matched.proba, rows.weight, divergence),
+            search_rows,
             fit=fitter.fit,
             serve=served,
             along_chords=self.mixture == "average",
         )
+
+    def _search_rows(self, rows: UpdateRows) -> SearchRows:
+        divergence = "brier" if self.churn == "brier" else "kl"
+        return SearchRows(rows.y, rows.base.matched.proba, rows.weight, divergence)
 
     def _fitter(
         self,
@@ -547,7 +607,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         fitter = PathFitter(learner, X, y, classes=self.classes_, sample_weight=weight)
         self.path_ = Path(tuple(fitter.fit([Cold()])), self.classes_)
         self.selection_, self.comparison_, self.base_report_ = None, None, None
-        self.rival_ = None
+        self.rival_, self.certificate_ = None, None
         self._forget_threshold()
         self._keep([0], np.ones(1))
         self._serve(None)
@@ -594,6 +654,67 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
         _, base = self._base_of(X, proba, base_classes)
         return UpdateRows(X, index, self.classes_, None, base)
+
+    # --- certificates -----------------------------------------------------------------------------
+
+    def _unlabeled_rows(
+        self, X_unlabeled: Any, base_model: BaseModel | None, base_classes: Any
+    ) -> UpdateRows | None:
+        if X_unlabeled is None:
+            return None
+        X, proba = X_unlabeled if isinstance(X_unlabeled, tuple) else (X_unlabeled, None)
+        if proba is None and base_model is None:
+            raise InvalidInputError(
+                "X_unlabeled must be a tuple (X, base_proba) when base_model is not given, got "
+                f"{type(X_unlabeled).__name__}; give the base model's probabilities for these rows"
+            )
+        try:
+            validate_data(self, X, skip_check_array=True, reset=False)
+        except ValueError as error:
+            raise InvalidInputError(
+                f"X_unlabeled must have the columns of X, got other ones: {error} Give rows as the "
+                "models see them"
+            ) from error
+        _, base = self._base_of(X, proba, base_classes)
+        return UpdateRows(X, np.full(_num_samples(X), -1), self.classes_, None, base)
+
+    def _certify(self, rows: UpdateRows) -> None:
+        """Serve what can be certified, along what was selected."""
+        assert self._certification is not None  # kept by every fit with confidence
+        assert self.confidence is not None
+        assert self.selection_ is not None
+        assert self.max_churn is not None
+        found = certify(
+            self.selection_,
+            self._certification,
+            max_churn=self.max_churn,
+            confidence=self.confidence,
+            n_selection=len(rows.y),
+        )
+        self.certificate_ = found.certificate
+        if found.threshold is not None:
+            self.threshold_ = found.threshold
+        else:
+            served = np.flatnonzero(found.weights)
+            self._keep(served.tolist(), found.weights[served], found.base_weight)
+        self.selection_ = self._measured_again(rows)
+
+    def _measured_again(self, rows: UpdateRows) -> Selection | OverrideSelection:
+        """Return the selection with the measures of what is served now, on the selection rows."""
+        served = self._served_on(rows)
+        answered = self._answered_weight(rows)
+        measures: dict[str, Any] = {
+            "accuracy": float(np.average(served == rows.y, weights=rows.weight)),
+            "churn_rate": float(np.average(served != rows.base.pred, weights=answered)),
+        }
+        if isinstance(self.selection_, OverrideSelection):
+            return replace(self.selection_, threshold=self.threshold_, **measures)
+        assert self.selection_ is not None
+        weights = np.zeros(len(self.path_.candidates))
+        weights[self._served_index] = self.weights_
+        point = self._search_rows(rows).point(np.nan, self._served_proba(rows))
+        measures |= {"risk": point.risk, "soft_churn": point.churn}
+        return replace(self.selection_, weights=weights, base_weight=self.base_weight_, **measures)
 
     # --- choosing and serving ---------------------------------------------------------------------
 
@@ -644,6 +765,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _choose_mixture(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
         include_base = False if base_model is None else self.include_base
+        if include_base == "auto" and self.confidence is not None:
+            include_base = not rows.base.missing.any()  # the safe end, which can be certified
         self.selection_ = chosen = self._mixture_at(rows, include_base=include_base)
         self._take(chosen)
 
@@ -670,7 +793,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
 
         limit = settings["max_churn"]
-        if limit is None or settings["churn"] != "hard":
+        if limit is None or settings["churn"] != "hard" or self.confidence is not None:
             return choose_at(limit)
         return choose_cautiously(choose_at, limit, self._answered_weight(rows))
 
@@ -692,8 +815,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 sample_weight=rows.weight,
             )
 
-        if self.max_churn is None:
-            return choose_at(None)
+        if self.max_churn is None or self.confidence is not None:
+            return choose_at(self.max_churn)
         return choose_cautiously(choose_at, self.max_churn, self._answered_weight(rows))
 
     def _take_override(self, chosen: OverrideSelection) -> None:

@@ -45,6 +45,8 @@ __all__ = [
 LOSSES = ("log_loss", "brier")
 DIVERGENCES = ("kl", "brier")
 
+SMALLEST = float(np.finfo(np.float64).eps)  # probability that a logarithm is taken of
+
 
 def churn_rate(
     base_pred: ArrayLike, new_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
@@ -541,7 +543,7 @@ def divergence_per_row(
 
 def clip(proba: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return `proba` in float64 with zeros raised to 2.2e-16, so that logarithms are finite."""
-    return np.maximum(proba, np.finfo(np.float64).eps, dtype=np.float64)
+    return np.maximum(proba, SMALLEST, dtype=np.float64)
 
 
 def check_same_shape(base: NDArray[Any], new: NDArray[Any]) -> None:

@@ -20,7 +20,7 @@ from holdfast._validation import (
 )
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 
-__all__ = ["override_classes", "override_proba", "override_threshold"]
+__all__ = ["margins", "override_classes", "override_proba", "override_threshold"]
 
 # Smallest lead of the served class over any other in `override_proba`.
 LEAD = 1e-9
@@ -79,7 +79,7 @@ def override_threshold(
     weight = np.ones(len(proba))
     if sample_weight is not None:
         weight = check_weights("sample_weight", sample_weight, len(proba))
-    margin = _margins(proba, base)
+    margin = margins(proba, base)
     value, position = np.unique(-margin, return_inverse=True)  # distinct margins, largest first
     spent = np.bincount(position, weights=weight).cumsum() / weight.sum()
     value = -value
@@ -132,7 +132,7 @@ def override_classes(
     """
     check_share("threshold", threshold, high=MAX_THRESHOLD, hint="see override_threshold")
     proba, base = _check(new_proba, base_pred)
-    return np.where(_margins(proba, base) > threshold, proba.argmax(axis=1), base)
+    return np.where(margins(proba, base) > threshold, proba.argmax(axis=1), base)
 
 
 def override_proba(
@@ -196,7 +196,7 @@ def _raise_to_top(proba: NDArray[np.float64], top: NDArray[np.intp]) -> NDArray[
     return result
 
 
-def _margins(proba: NDArray[np.floating], base: NDArray[np.intp]) -> NDArray[np.float64]:
+def margins(proba: NDArray[np.floating], base: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return max_c p(c) − p(b) of each row, infinite where the base class is gone."""
     own = np.take_along_axis(proba, base.clip(min=0)[:, None], axis=1)[:, 0]
     margin = np.subtract(proba.max(axis=1), own, dtype=np.float64)

@@ -9,6 +9,8 @@ import typer
 from holdfast.cli.bench import bench
 from holdfast.cli.compare import compare
 from holdfast.cli.demo import demo
+from holdfast.cli.floor import floor
+from holdfast.cli.plan import plan
 from holdfast.cli.predict import predict
 from holdfast.cli.train import train
 from holdfast.exceptions import HoldfastError
@@ -26,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # square brackets in help texts are meant
     pretty_exceptions_enable=False,
 )
-for command in (demo, compare, train, predict):
+for command in (demo, compare, train, predict, plan, floor):
     app.command()(command)
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from holdfast.estimator import LowChurnClassifier
 
 OLD_SHARE = 1 / 3
+FLOOR_MODELS = 3
 
 
 def demo(
@@ -173,6 +174,19 @@ class _Update:
         )
         return model.fit(*self._rows(self.train), seen_by_base=self.seen)
 
+    def _floor(self) -> float:
+        from holdfast.floor import churn_floor
+
+        return churn_floor(
+            self.learner,
+            *self._rows(self.train),
+            test=(self.X_test, self.y_test),
+            vary="bootstrap",
+            n_models=FLOOR_MODELS,
+            n_jobs=self.jobs,
+            random_state=self.seed,
+        ).churn_rate
+
     def _measured(self, name: str, budget: float | None, model: Any) -> _Line:
         from holdfast.comparison import compare
 
@@ -207,7 +221,7 @@ class _Update:
         return summary | {
             "subtitle": f"In detail: {detailed.name} under a budget of {percent(detailed.budget)}",
             "serving": model.serving_,
-            "frontier": frontier(model),
+            "frontier": frontier(model, floor=self._floor()),
             "budgets": [line.to_dict() for line in lines],
         }
 

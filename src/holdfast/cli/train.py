@@ -51,6 +51,14 @@ def train(
         str | None,
         typer.Option(help="Instead: lowest churn at this accuracy, a share or 'cold' [default]."),
     ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(help="Certify the budget at this confidence, e.g. 0.95, on rows kept for it."),
+    ] = None,
+    unlabeled: Annotated[
+        Path | None,
+        typer.Option(help="Table to certify on, e.g. yesterday's traffic; needs no labels."),
+    ] = None,
     mixture: Annotated[str, typer.Option(help="average, single or override.")] = "average",
     method: Annotated[
         list[str] | None, typer.Option(help="distill, anchor, …; repeatable [default: distill].")
@@ -77,6 +85,10 @@ def train(
     jobs: Annotated[int, typer.Option(help="Candidates fitted at once.")] = 1,
     trusted: Annotated[list[str] | None, TRUSTED_OPTION] = None,
     report: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
+    floor: Annotated[
+        int,
+        typer.Option(help="Retrainings that measure the churn floor for the report; 0: none."),
+    ] = 3,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Train a model, inside a churn budget where a base model is given."""
@@ -85,11 +97,14 @@ def train(
 
     check_report(report)
     check_seed_and_jobs(seed, jobs)
-    check_outputs(out, report, inputs=[Path(data), base])
-    if base is None and (max_churn is not None or min_accuracy is not None or seen):
+    check_outputs(out, report, inputs=[Path(data), base, unlabeled])
+    if floor == 1 or floor < 0:
+        raise InvalidInputError(f"--floor must be 0, or at least 2, got {floor}; churn takes two")
+    of_an_update = (max_churn, min_accuracy, confidence, unlabeled, seen)
+    if base is None and any(option is not None for option in of_an_update):
         raise InvalidInputError(
-            "--base must be given with --max-churn, --min-accuracy or --seen, got none; name the "
-            "deployed model, or leave them out for a first release"
+            "--base must be given with --max-churn, --min-accuracy, --confidence, --unlabeled or "
+            "--seen, got none; name the deployed model, or leave them out for a first release"
         )
     loaded = None if base is None else load_model(base, trusted=tuple(trusted or ()))
     rows = _rows(data, target, drop or [], seen)
@@ -102,21 +117,25 @@ def train(
         max_churn=max_churn,
         min_accuracy=_min_accuracy(min_accuracy),
         mixture=mixture,
+        confidence=confidence,
         validation_fraction=validation_fraction,
         n_jobs=jobs,
         random_state=seed,
     )
+    traffic = _traffic(unlabeled, rows)
     with progress(f"training on {len(parts.train):,} rows"), explained("training"):
         model.fit(
             rows.X.iloc[parts.train],
             rows.y[parts.train],
             seen_by_base=None if rows.seen is None else rows.seen[parts.train],
+            X_unlabeled=traffic,
         )
     result = _Result(model, rows, parts, loaded, name, seed)
     card = result.card()
     save_model(model.served_, out, card=card)
     if report is not None:
-        write_report(report, result.summary())
+        with progress("measuring the churn floor"):
+            write_report(report, result.summary(floor, jobs))
     _print(result, card, out, as_json=as_json)
 
 
@@ -169,6 +188,18 @@ def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _
             )
     features = loaded.X.drop(columns=named)
     return _Rows(loaded, features, loaded.y, marks)
+
+
+def _traffic(path: Path | None, rows: _Rows) -> pd.DataFrame | None:
+    """Return the features of unlabeled rows."""
+    from holdfast.tables import read_table
+
+    if path is None:
+        return None
+    table = read_table(path)
+    features = list(rows.X.columns)
+    check_columns(features, table)
+    return table[features]
 
 
 def _split(rows: _Rows, test_fraction: float, seed: int) -> _Parts:
@@ -249,18 +280,20 @@ class _Result:
             method=model.method,
             mixture=model.mixture,
             max_churn=model.max_churn,
+            certificate=None if model.certificate_ is None else model.certificate_.to_dict(),
             lam=model.lambda_,
             serving=model.serving_,
             seed=self.seed,
             rows={
                 "train": len(self.parts.train),
                 "selection": 0 if model.selection_ is None else model.selection_.n,
+                "certificate": 0 if model.certificate_ is None else model.certificate_.n,
                 "test": len(self.parts.test),
             },
         )
 
-    def summary(self) -> dict[str, Any]:
-        """Return what the report shows."""
+    def summary(self, n_floor: int, jobs: int) -> dict[str, Any]:
+        """Return what the report shows; the churn floor is of so many retrainings."""
         from holdfast.report.frontier import frontier
         from holdfast.report.summarise import summarise_comparison
 
@@ -279,7 +312,29 @@ class _Result:
             title="Update inside a churn budget",
             facts=card,
         )
-        return summary | {"serving": self.model.serving_, "frontier": frontier(self.model)}
+        promised = self.model.certificate_
+        return summary | {
+            "serving": self.model.serving_,
+            "certificate": None if promised is None else str(promised).splitlines(),
+            "frontier": frontier(self.model, floor=self._floor(n_floor, jobs)),
+        }
+
+    def _floor(self, n_models: int, jobs: int) -> float | None:
+        from holdfast.floor import churn_floor
+
+        if n_models == 0 or self.model.selection_ is None:
+            return None
+        train, test = self.parts.train, self.parts.test
+        return churn_floor(
+            self.model.estimator,
+            self.rows.X.iloc[train],
+            self.rows.y[train],
+            test=(self.rows.X.iloc[test], self.rows.y[test]),
+            vary="bootstrap",
+            n_models=n_models,
+            n_jobs=jobs,
+            random_state=self.seed,
+        ).churn_rate
 
 
 def _print(result: _Result, card: dict[str, Any], out: Path, *, as_json: bool) -> None:
@@ -298,6 +353,8 @@ def _print(result: _Result, card: dict[str, Any], out: Path, *, as_json: bool) -
             "some of these rows may be the base model's own training rows, on which it looks "
             "better than it is; mark them with --seen"
         )
+    if result.model.certificate_ is not None:
+        typer.echo(result.model.certificate_)
     if comparison is not None:
         typer.echo(f"on test rows: {comparison}")
     elif result.accuracy is not None:

@@ -58,13 +58,14 @@ def chart_view(frontier: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "points": [{**point, "weights_shown": _weights(point)} for point in points],
         "budget": frontier.get("budget"),
+        "floor": frontier.get("floor"),
         "bars": any(
             known_interval(point.get(f"{measure}_interval"))
             for point in points
             for measure in ("churn_rate", "accuracy")
         ),
         "measured_on": frontier.get("measured_on"),
-        "figure": {"data": data, "layout": _layout(len(data), frontier.get("budget"))},
+        "figure": {"data": data, "layout": _layout(len(data), frontier)},
     }
 
 
@@ -123,7 +124,7 @@ def _chosen_trace(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _layout(n_traces: int, budget: Any) -> dict[str, Any]:
+def _layout(n_traces: int, frontier: Mapping[str, Any]) -> dict[str, Any]:
     axis = {"tickformat": ".3~%", "zeroline": False, "automargin": True, "showline": True}
     layout: dict[str, Any] = {
         "height": 400 + 14 * n_traces,  # room for a legend that wraps on a phone
@@ -140,14 +141,26 @@ def _layout(n_traces: int, budget: Any) -> dict[str, Any]:
     }
     layout["xaxis"]["rangemode"] = "tozero"
     layout["yaxis"] |= {"minallowed": -0.02, "maxallowed": 1.02}  # room for a marker at the end
-    if is_number(budget):
-        line = {"width": 1.5, "dash": "dash", "color": "rgb(122,130,142)"}
-        at = {"x0": budget, "x1": budget, "y0": 0, "y1": 1, "yref": "paper"}
-        layout["shapes"] = [{"type": "line", **at, "line": line}]
-        text = {"text": f"budget {limit_text(budget)}", "showarrow": False}
-        place = {"x": budget, "y": 1, "yref": "paper", "yanchor": "bottom"}
-        layout["annotations"] = [{**text, **place}]
+    marks = [("budget", "dash", "bottom", 1.0), ("floor", "dot", "top", 0.06)]
+    lines = [
+        _upright(name, frontier[name], dash, anchor, height)
+        for name, dash, anchor, height in marks
+        if is_number(frontier.get(name))
+    ]
+    layout["shapes"] = [shape for shape, _ in lines]
+    layout["annotations"] = [text for _, text in lines]
     return layout
+
+
+def _upright(
+    name: str, churn: float, dash: str, anchor: str, height: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a line at some churn, and its name."""
+    at = {"x0": churn, "x1": churn, "y0": 0, "y1": 1, "yref": "paper"}
+    line = {"width": 1.5, "dash": dash, "color": "rgb(122,130,142)"}
+    text = {"text": f"{name} {limit_text(churn)}", "showarrow": False}
+    place = {"x": churn, "y": height, "yref": "paper", "yanchor": anchor}
+    return {"type": "line", **at, "line": line}, {**text, **place}
 
 
 def _hover(point: Mapping[str, Any]) -> str:

@@ -13,13 +13,15 @@ __all__ = ["frontier"]
 CONFIDENCE = 0.95
 
 
-def frontier(model: Any) -> dict[str, Any] | None:
+def frontier(model: Any, *, floor: float | None = None) -> dict[str, Any] | None:
     """Return the points that a `LowChurnClassifier` looked at, with the chosen one marked.
 
     Parameters
     ----------
     model : LowChurnClassifier
         Fitted.
+    floor : float, optional
+        `ChurnFloor.churn_rate`, drawn as a line.
 
     Returns
     -------
@@ -45,6 +47,7 @@ def frontier(model: Any) -> dict[str, Any] | None:
     return {
         "points": [_with_intervals(point, selection.n) for point in points],
         "budget": selection.max_churn if hard else None,
+        "floor": floor,
         "measured_on": f"{selection.n:,} selection rows",
     }
 
@@ -59,8 +62,13 @@ def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     lambdas = np.append(model.path_.lambdas, 1.0)
     chosen = np.append(selection.weights, selection.base_weight)
     points = []
-    for point in selection.frontier:
+    looked_at = list(selection.frontier)
+    if selection is model.selection_ and model.certificate_ is not None:
+        looked_at.append(selection)  # what is certified may lie between two that were looked at
+    for point in looked_at:
         weights = np.append(point.weights, np.zeros(len(names) - len(point.weights)))
+        if point is selection:
+            weights = chosen
         used = np.flatnonzero(weights)
         single = len(used) == 1
         points.append(
@@ -79,6 +87,9 @@ def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
 
 def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     names, lambdas = model.path_.labels, model.path_.lambdas
+    looked_at = list(selection.frontier)
+    if selection is model.selection_ and model.certificate_ is not None:
+        looked_at.append(selection)
     return _distinct(
         [
             {
@@ -93,7 +104,7 @@ def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
                 "chosen": point.candidate == selection.candidate
                 and point.threshold == selection.threshold,
             }
-            for point in selection.frontier
+            for point in looked_at
         ]
     )
 

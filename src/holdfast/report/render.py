@@ -84,13 +84,15 @@ def render_page(summary: Mapping[str, Any]) -> str:
         section is left out when its key is missing or None.
 
         - ``title``, ``subtitle``, ``serving`` : str
+        - ``certificate`` : list of str, its lines
         - ``decision`` : `Decision.to_dict()`
         - ``comparison`` : `Comparison.to_dict()`
         - ``matrix`` : what `flip_matrix` returns
         - ``budgets`` : list of dicts with ``name``, ``budget``, ``accuracy``, ``churn_rate``,
           ``negative_flip_rate``, ``accuracy_gain``, ``status`` and ``*_interval``
         - ``frontier`` : ``points`` (dicts with ``series``, ``label``, ``churn_rate``, ``accuracy``,
-          their ``*_interval``, ``lam``, ``weights``, ``chosen``), ``budget``, ``measured_on``
+          their ``*_interval``, ``lam``, ``weights``, ``chosen``), ``budget``, ``floor``,
+          ``measured_on``
         - ``moves`` : what `largest_moves` returns
         - ``provenance`` : what `provenance` returns
 

@@ -1,0 +1,61 @@
+"""`holdfast floor DATA`: churn between retrainings that differ only by chance."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from holdfast.cli._shared import (
+    JSON_OPTION,
+    check_columns,
+    check_seed_and_jobs,
+    explained,
+    make_learner,
+    print_json,
+    progress,
+)
+
+
+def floor(
+    data: Annotated[str, typer.Argument(help="Rows: a Parquet, CSV or Arrow file, or a name.")],
+    target: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
+    learner: Annotated[str, typer.Option(help="linear, trees or forest.")] = "linear",
+    vary: Annotated[
+        str, typer.Option(help="What chance changes: seed, or bootstrap (rows and seed).")
+    ] = "bootstrap",
+    models: Annotated[int, typer.Option(help="Retrainings.")] = 5,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Column that is no feature, e.g. an id; repeatable.")
+    ] = None,
+    test_fraction: Annotated[
+        float, typer.Option(help="Share of rows held out to compare the retrainings on.")
+    ] = 0.2,
+    seed: Annotated[int, typer.Option(help="Of seeds, draws and the split.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Fits at once.")] = 1,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Measure the churn that is noise: between plain retrainings on the same data."""
+    from holdfast.datasets import load
+    from holdfast.floor import churn_floor
+
+    check_seed_and_jobs(seed, jobs)
+    loaded = load(data, target=target)
+    check_columns(drop or [], loaded.X)
+    X = loaded.X.drop(columns=drop or [])
+    with progress(f"training {models} times"), explained("training"):
+        found = churn_floor(
+            make_learner(learner, X, seed),
+            X,
+            loaded.y,
+            vary=vary,
+            n_models=models,
+            test_fraction=test_fraction,
+            n_jobs=jobs,
+            random_state=seed,
+        )
+    if as_json:
+        facts = found.to_dict()
+        print_json({"data": loaded.name, "churn_floor": facts.pop("churn_rate")} | facts)
+    else:
+        typer.echo(found)
