@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from holdfast import InfeasibleBudgetError, InvalidInputError, LowChurnClassifier
 from holdfast._bounds import Evidence
 from holdfast._certification import CertificationRows, certify
+from holdfast._limits import Limits
 from holdfast._override_search import select_override
 from holdfast.certificate import Certificate, count_certified, rows_to_certify
 from holdfast.override import override_classes
@@ -90,6 +91,8 @@ def chosen(kind, draw, weight):
         pred[second],
         np.ones(700, dtype=bool),
         None if weight is None else weight[draw][second],
+        {},
+        pred[second] == y[second],
     )
     if kind == "override":
         selection = select_override(
@@ -102,7 +105,7 @@ def chosen(kind, draw, weight):
             max_churn=0.03 if kind != "kl" else 0.005, churn=kind, include_base=True,
         )  # fmt: skip
     limit = 0.005 if kind == "kl" else 0.03
-    found = certify(selection, rows, max_churn=limit, confidence=0.8, n_selection=300)
+    found = certify(selection, rows, Limits(limit), confidence=0.8, n_selection=300)
     w = np.ones(N) if weight is None else weight
     if kind == "override":
         proba, base_pred = columns(POOL_NEW[int(found.weights.argmax())]), POOL_BASE > 0.5

@@ -308,6 +308,19 @@ class TestTrainAndPredict:
         told = cli(*update)
         assert "churn at most 10.00%" in told.out
 
+    def test_groups_and_negative_flips(self, cli: Cli, data: pd.DataFrame) -> None:
+        cli(*self.first)
+        update = (*self.update[:-2], "--max-churn", 0.2, "--group-churn", "kind=warm=0.1")
+        result = cli(*update, "--max-negative-flips", 0.05, "--confidence", 0.9, "--json")
+        assert result.code == 0, result.err
+        card = result.json["card"]
+        assert card["max_churn"] == {"overall": 0.2, "kind=warm": 0.1}
+        names = [limit["name"] for limit in card["certificate"]["limits"]]
+        assert names == ["churn", "kind=warm", "negative flips"]
+        wrong = cli(*self.update, "--group-churn", "kind=warm")
+        assert wrong.code == 2
+        assert "COLUMN=VALUE=SHARE" in wrong.err
+
     def test_certificate_on_traffic(self, cli: Cli, data: pd.DataFrame, tmp_path: Path) -> None:
         cli(*self.first)
         write_table(data.drop(columns=["outcome", "key", "old"]), tmp_path / "traffic.parquet")

@@ -30,6 +30,7 @@ ORDER = [
     "nn",
     "learners",
     "override",
+    "_limits",
     "_mixture",
     "_search",
     "selection",

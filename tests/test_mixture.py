@@ -133,8 +133,7 @@ def test_solve_is_feasible_and_as_good_as_linear_programming():
             lambda w, c=cost: (float(c @ w), c),
             6,
             start=start,
-            constraint=lambda w, p=price: (float(p @ w), p),
-            limit=limit,
+            constraints=[(lambda w, p=price: (float(p @ w), p), limit)],
         )
         exact = linprog(cost, A_ub=[price], b_ub=[limit], A_eq=[np.ones(6)], b_eq=[1])
         assert price @ found <= limit + 1e-9

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast._bounds import Evidence, most_changes
+from holdfast._limits import GroupColumns, Limits
 from holdfast._mixture import Vector, mix
 from holdfast._override_search import OverrideSelection
 from holdfast._proba import proba_of
@@ -54,6 +55,9 @@ class CertificationRows:
     answered : ndarray of bool of shape (n,)
         Rows that the base model answered, which count as hard churn.
     weight : ndarray of shape (n,) or None
+    groups : dict of str to ndarray of shape (n,)
+        Columns by which a budget tells groups.
+    base_right : ndarray of bool of shape (n,)
     unlabeled : bool
     n_train : int
         Rows that the candidates were trained on.
@@ -64,6 +68,8 @@ class CertificationRows:
     base_pred: NDArray[np.intp]
     answered: NDArray[np.bool_]
     weight: Vector | None
+    groups: GroupColumns
+    base_right: NDArray[np.bool_]
     unlabeled: bool = False
     n_train: int = 0
 
@@ -78,25 +84,32 @@ class CertificationRows:
             rows.base.pred,
             rows.base.answered,
             rows.weight,
+            rows.groups,
+            rows.base_right,
             unlabeled=bool((rows.y < 0).all()),
             n_train=n_train,
         )
 
-    def changed(self, changed: NDArray[np.bool_]) -> Evidence:
-        """Return what the rows (n,) that change say about hard churn."""
-        return self._evidence(changed, 1.0, self.answered)
+    def counted(self, limits: Limits) -> list[NDArray[np.bool_]]:
+        """Return the rows that may be lost under each limit, that on all rows first."""
+        return [self.answered, *limits.rows(self.groups, self.answered, self.base_right)]
 
-    def diverged(self, divergence: Vector, largest: float) -> Evidence:
-        """Return what divergences (n,) say about soft churn."""
-        return self._evidence(divergence.clip(0.0, largest), largest, ~np.isnan(self.base[:, 0]))
-
-    def _evidence(
-        self, losses: NDArray[Any], largest: float, counted: NDArray[np.bool_]
-    ) -> Evidence:
-        weight = None if self.weight is None else self.weight[counted]
+    def evidence(self, losses: NDArray[Any], largest: float, rows: NDArray[np.bool_]) -> Evidence:
+        """Return what losses (n,) say of some rows."""
+        weight = None if self.weight is None else self.weight[rows]
         if weight is not None and (weight == weight[:1]).all():
             weight = None
-        return Evidence(losses[counted].astype(np.float64), largest, weight)
+        return Evidence(losses[rows].astype(np.float64), largest, weight)
+
+    def changed(
+        self, changed: NDArray[np.bool_], limits: Limits, counted: Sequence[NDArray[np.bool_]]
+    ) -> list[Evidence]:
+        """Return what the answers (n,) that change say of each limit."""
+        found = [self.evidence(changed, 1.0, self.answered)]
+        for one, rows in zip(limits.others, counted[1:], strict=True):
+            whole = self.answered if one.column is None else rows  # flips are a share of all
+            found.append(self.evidence(changed & rows, 1.0, whole))
+        return found
 
 
 def halves(held_out: UpdateRows, random_state: int | None) -> tuple[UpdateRows, UpdateRows]:
@@ -132,45 +145,55 @@ class Certified:
 def certify(
     selection: Selection | OverrideSelection,
     rows: CertificationRows,
+    limits: Limits,
     *,
-    max_churn: float,
     confidence: float,
     n_selection: int,
 ) -> Certified:
-    """Go along what was selected as far as the rows allow.
+    """Go along what was selected as far as the rows allow, for all limits together.
 
     Raises
     ------
     InfeasibleBudgetError
         When not even the safest mixture or threshold can be certified.
     """
+    assert limits.overall is not None
+    _check_labels(limits, rows)
+    counted = rows.counted(limits)
     sequence: list[tuple[Vector, float | None]]
     if isinstance(selection, OverrideSelection):
         weights = np.eye(len(rows.proba))[selection.candidate]
         margin = margins(rows.proba[selection.candidate], rows.base_pred)
-        thresholds = _thresholds(margin, rows, max_churn, confidence)
-        thresholds = [max(threshold, selection.threshold) for threshold in thresholds]
+        found = _thresholds(margin, rows, limits, counted, confidence)
+        thresholds = [max(threshold, selection.threshold) for threshold in found]
         sequence = [(weights, threshold) for threshold in thresholds]
-        found = (rows.changed(margin > threshold) for threshold in thresholds)
+        evidence = (rows.changed(margin > threshold, limits, counted) for threshold in thresholds)
     else:
-        sequence = [(weights, None) for weights in _sequence(selection, max_churn)]
-        found = (_evidence_of(selection, rows, weights) for weights, _ in sequence)
-    seen: list[Evidence] = []
+        sequence = [(weights, None) for weights in _sequence(selection, limits.overall)]
+        evidence = (
+            _evidence_of(selection, rows, weights, limits, counted) for weights, _ in sequence
+        )
+    seen: list[list[Evidence]] = []
 
-    def evidence() -> Iterator[tuple[Evidence]]:
-        for one in found:
+    def tested() -> Iterator[list[Evidence]]:
+        for one in evidence:
             seen.append(one)
-            yield (one,)
+            yield one
 
-    passed = count_certified(evidence(), [max_churn], confidence)
+    names = ["churn", *(one.name for one in limits.others)]
+    values = [limits.overall, *(one.limit for one in limits.others)]
+    passed = count_certified(tested(), values, confidence)
     if not passed:
-        raise_uncertified(seen[:1], ["churn"], [max_churn], confidence)
+        raise_uncertified(seen[0], names, values, confidence)
     (weights, threshold), shown = sequence[passed - 1], seen[passed - 1]
     n = len(rows.proba)
     certificate = Certificate(
         confidence=confidence,
         churn="hard" if isinstance(selection, OverrideSelection) else selection.churn,
-        limits=(CertifiedLimit("churn", max_churn, shown.mean, shown.upper(confidence), shown.n),),
+        limits=tuple(
+            CertifiedLimit(name, limit, one.mean, one.upper(confidence), one.n)
+            for name, limit, one in zip(names, values, shown, strict=True)
+        ),
         n=len(rows.base),
         n_selection=n_selection,
         n_train=rows.n_train,
@@ -180,6 +203,14 @@ def certify(
     )
     base_weight = float(weights[n]) if len(weights) > n else 0.0
     return Certified(weights[:n], base_weight, threshold, certificate)
+
+
+def _check_labels(limits: Limits, rows: CertificationRows) -> None:
+    if rows.unlabeled and any(one.column is None for one in limits.others):
+        raise InvalidInputError(
+            "max_negative_flips must be left out with X_unlabeled, whose rows have no labels to "
+            "tell a negative flip by; leave one of the two out"
+        )
 
 
 def _sequence(selection: Selection, max_churn: float) -> list[Vector]:
@@ -206,7 +237,11 @@ def _sequence(selection: Selection, max_churn: float) -> list[Vector]:
 
 
 def _thresholds(
-    margin: Vector, rows: CertificationRows, max_churn: float, confidence: float
+    margin: Vector,
+    rows: CertificationRows,
+    limits: Limits,
+    counted: Sequence[NDArray[np.bool_]],
+    confidence: float,
 ) -> list[float]:
     """Return thresholds to test, the safest first.
 
@@ -220,33 +255,52 @@ def _thresholds(
     .. [1] Bates, Angelopoulos, Lei, Malik and Jordan, "Distribution-free, risk-controlling
        prediction sets", JACM 2021, theorem 1.
     """
-    if rows.changed(margin > 0).weight is None:
-        return [_exact_threshold(margin[rows.answered], max_churn, confidence)]
-    return np.linspace(1.0, 0.0, THRESHOLDS).tolist()
+    shown = rows.changed(margin > 0, limits, counted)
+    if any(one.weight is not None for one in shown):
+        return np.linspace(1.0, 0.0, THRESHOLDS).tolist()
+    assert limits.overall is not None
+    values = [limits.overall, *(one.limit for one in limits.others)]
+    return [
+        max(
+            _exact_threshold(margin[mine], most_changes(one.n, limit, confidence))
+            for mine, one, limit in zip(counted, shown, values, strict=True)
+        )
+    ]
 
 
-def _evidence_of(selection: Selection, rows: CertificationRows, weights: Vector) -> Evidence:
-    """Return what the rows say about the churn of one mixture."""
+def _evidence_of(
+    selection: Selection,
+    rows: CertificationRows,
+    weights: Vector,
+    limits: Limits,
+    counted: Sequence[NDArray[np.bool_]],
+) -> list[Evidence]:
+    """Return what the rows say about one mixture, of each limit."""
     members, known = rows.proba, ~np.isnan(rows.base[:, 0])
     has_base = len(weights) > len(members)
     base = np.where(known[:, None], rows.base, members[0])
     if has_base:
         members = np.concatenate([members, base[None]])
     mixture = mix(members, weights, selection.average_in)
+    found = rows.changed(mixture.argmax(axis=1) != rows.base_pred, limits, counted)
     if selection.churn == "hard":
-        return rows.changed(mixture.argmax(axis=1) != rows.base_pred)
+        return found
     largest = 2.0
     if selection.churn == "kl":
         largest = -float(np.log(SMALLEST))
         if has_base and weights[-1] > 0 and selection.average_in == "probability":
             largest = min(largest, -float(np.log(weights[-1])))  # of KL(g ‖ w·g + …)
-    divergence = divergence_per_row(base, mixture, selection.churn)
-    return rows.diverged(divergence, max(largest, SMALLEST))
+    largest = max(largest, SMALLEST)
+    divergence = divergence_per_row(base, mixture, selection.churn).clip(0.0, largest)
+    found[0] = rows.evidence(divergence, largest, known)
+    for i, one in enumerate(limits.others):
+        if not one.hard:
+            found[i + 1] = rows.evidence(divergence, largest, known & counted[i + 1])
+    return found
 
 
-def _exact_threshold(margin: Vector, max_churn: float, confidence: float) -> float:
+def _exact_threshold(margin: Vector, allowed: int) -> float:
     """Return a threshold above which as many margins lie as may change."""
-    allowed = most_changes(len(margin), max_churn, confidence)
     falling = -np.sort(-margin)
     allowed = max(allowed, 0)
     if allowed >= len(margin):

@@ -7,7 +7,7 @@ loss with KL in both spaces, Brier with squared distance in probability space (b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from holdfast.metrics import clip, divergence_per_row, loss_per_row
 
-__all__ = ["Measures", "Mixtures", "RowMeasures", "mix", "solve"]
+__all__ = ["Counted", "Measures", "Mixtures", "RowMeasures", "mix", "solve"]
 
 Vector = NDArray[np.float64]
 Function = Callable[[Vector], tuple[float, Vector]]
@@ -35,12 +35,31 @@ class Measures:
     ----------
     risk, accuracy, churn_rate, soft_churn : float
         Accuracy is R² for a regressor.
+    others : tuple of float
+        What the other limits count: churn of groups, negative flips.
     """
 
     risk: float
     accuracy: float
     churn_rate: float
     soft_churn: float
+    others: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Rows that one of the other limits counts.
+
+    Attributes
+    ----------
+    weight : ndarray of shape (n,)
+        What a changed answer, or a unit of divergence, adds.
+    hard : bool
+        Whether changed answers are counted, else divergence.
+    """
+
+    weight: Vector
+    hard: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +101,7 @@ class Mixtures:
         Row weights that sum to 1: of the risk, of soft churn, of hard churn.
     divergence : {"kl", "brier"}
     average_in : {"probability", "log_odds"}
+    others : tuple of Counted
     """
 
     proba: NDArray[np.float64]
@@ -93,6 +113,7 @@ class Mixtures:
     answer_weight: Vector
     divergence: str
     average_in: str
+    others: tuple[Counted, ...] = ()
 
     @property
     def size(self) -> int:
@@ -126,6 +147,10 @@ class Mixtures:
             accuracy=float((mixture.argmax(axis=1) == self.y) @ self.risk_weight),
             churn_rate=float(rows.changed @ self.answer_weight),
             soft_churn=float(rows.divergence @ self.churn_weight),
+            others=tuple(
+                float((rows.changed if one.hard else rows.divergence) @ one.weight)
+                for one in self.others
+            ),
         )
 
     def _per_row(self, mixture: NDArray[np.float64]) -> RowMeasures:
@@ -145,8 +170,16 @@ class Mixtures:
     @cached_property
     def churn(self) -> Function:
         """Soft churn and its gradient as a function of the weights."""
-        cross = self._expected_loss(self.base, self.churn_weight)
-        entropy_loss = self._own_loss()
+        return self._soft_churn(self.churn_weight)
+
+    @cached_property
+    def other_churn(self) -> tuple[Function | None, ...]:
+        """Soft churn within each group that is limited so, None for what counts answers."""
+        return tuple(None if one.hard else self._soft_churn(one.weight) for one in self.others)
+
+    def _soft_churn(self, weight: Vector) -> Function:
+        cross = self._expected_loss(self.base, weight)
+        entropy_loss = self._own_loss(weight)
 
         def churn(weights: Vector) -> tuple[float, Vector]:
             value, gradient = cross(weights)
@@ -154,13 +187,13 @@ class Mixtures:
 
         return churn
 
-    def _own_loss(self) -> float:
+    def _own_loss(self, weight: Vector) -> float:
         """Mean loss of the base model against itself, the constant between loss and divergence."""
         if self.divergence == "kl":
             rows = -(self.base * np.log(clip(self.base))).sum(axis=1)
         else:
             rows = 1 - (self.base**2).sum(axis=1)
-        return float(rows @ self.churn_weight)
+        return float(rows @ weight)
 
     def _expected_loss(self, target: NDArray[np.float64], weight: Vector) -> Function:
         """Mean over rows of E_{k~target} φ(k, mixture), with its gradient."""
@@ -220,11 +253,10 @@ def solve(
     n: int,
     *,
     start: Vector,
-    constraint: Function | None = None,
-    limit: float = 0.0,
+    constraints: Sequence[tuple[Function, float]] = (),
     precision: float = EXACT,
 ) -> Vector:
-    """Minimise a convex objective over the simplex, subject to ``constraint(w) <= limit``.
+    """Minimise a convex objective over the simplex, subject to ``function(w) <= limit`` for each.
 
     `start` must be feasible. The result is feasible to 1e-10: what the solver leaves outside is
     moved back towards `start`, which convexity allows.
@@ -236,7 +268,7 @@ def solve(
     if n == 1:
         return start
     best, best_value = start, objective(start)[0]
-    point = np.full(n, 1 / n) if constraint is None else start
+    point = start if constraints else np.full(n, 1 / n)
     for _ in range(3 if precision == EXACT else 1):  # a restart frees a stuck line search
         found = minimize(
             objective,
@@ -244,12 +276,12 @@ def solve(
             jac=True,
             method="SLSQP",
             bounds=[(0, 1)] * n,
-            constraints=_constraints(n, constraint, limit),
+            constraints=_constraints(n, constraints),
             options={"ftol": precision, "maxiter": 500},
         )
         point = _onto_simplex(found.x)
-        if constraint is not None:
-            point = _pull_back(point, start, constraint, limit)
+        for function, limit in constraints:
+            point = _pull_back(point, start, function, limit)
         value = objective(point)[0]
         improved = best_value - value
         if improved > 0:
@@ -259,22 +291,23 @@ def solve(
     return best
 
 
-def _constraints(n: int, constraint: Function | None, limit: float) -> list[dict[str, object]]:
+def _constraints(n: int, constraints: Sequence[tuple[Function, float]]) -> list[dict[str, object]]:
     ones = np.ones(n)
     simplex: dict[str, object] = {
         "type": "eq",
         "fun": lambda w: w.sum() - 1,
         "jac": lambda w: ones,
     }
-    if constraint is None:
-        return [simplex]
-    latest = _Latest(constraint)  # the solver asks for value and gradient separately
-    budget: dict[str, object] = {
+    return [simplex, *(_at_most(function, limit) for function, limit in constraints)]
+
+
+def _at_most(function: Function, limit: float) -> dict[str, object]:
+    latest = _Latest(function)  # the solver asks for value and gradient separately
+    return {
         "type": "ineq",
         "fun": lambda w: limit - latest(w)[0],
         "jac": lambda w: -latest(w)[1],
     }
-    return [simplex, budget]
 
 
 class _Latest:

@@ -83,6 +83,11 @@ class Moves:
         """Mean squared move and its gradient as a function of the weights."""
         return _squared_distance(self.values, self.base, self.churn_weight)
 
+    @property
+    def other_churn(self) -> tuple[Function | None, ...]:
+        """A regressor's budget has no other limits."""
+        return ()
+
 
 def _share_of(chosen: NDArray[np.bool_], weight: Vector) -> float:
     # Equal weights become ones, whose sums are exact; both sums round alike, so never above 1.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.override import override_classes, override_threshold
 
-__all__ = ["OverridePoint", "OverrideSelection", "select_override"]
+__all__ = ["OverridePoint", "OverrideSelection", "Part", "select_override"]
 
 CURVE_BUDGETS = 51
 
@@ -42,6 +43,8 @@ class OverrideSelection:
         Selection rows.
     frontier : tuple of OverridePoint
         The chosen candidate along its thresholds, and the other candidates at theirs.
+    others : dict of str to (float, float)
+        Limit and measure of each group and of negative flips, where these are limited too.
     """
 
     candidate: int
@@ -52,6 +55,25 @@ class OverrideSelection:
     min_accuracy: float | None
     n: int
     frontier: tuple[OverridePoint, ...]
+    others: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows of which a share of the weight may change: a group, or those that the base has right.
+
+    Attributes
+    ----------
+    rows : ndarray of bool of shape (n,)
+    limit : float
+        Share of `whole`.
+    whole : float
+        Weight that the limit is a share of.
+    """
+
+    rows: NDArray[np.bool_]
+    limit: float
+    whole: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +82,15 @@ class _Rows:
     y: NDArray[np.intp]
     weight: NDArray[np.float64]
     known: NDArray[np.bool_]
+    parts: tuple[Part, ...] = ()
 
     def point(self, candidate: int, proba: NDArray[np.float64], budget: float) -> OverridePoint:
         """Return the candidate at the threshold that spends `budget`."""
-        threshold = override_threshold(
-            proba[self.known],
-            self.base_pred[self.known],
-            max_churn=budget,
-            sample_weight=self.weight[self.known],
-        )
+        threshold = self._threshold(proba, self.known, budget)
+        for part in self.parts:  # churn falls along the threshold everywhere
+            own = self.weight[part.rows].sum()
+            share = min(part.limit * part.whole / own, 1.0) if own else 1.0
+            threshold = max(threshold, self._threshold(proba, part.rows, share))
         served = override_classes(proba, self.base_pred, threshold)
         changed = (served != self.base_pred)[self.known]
         return OverridePoint(
@@ -77,6 +99,23 @@ class _Rows:
             accuracy=float(np.average(served == self.y, weights=self.weight)),
             churn_rate=float(np.average(changed, weights=self.weight[self.known])),
         )
+
+    def _threshold(
+        self, proba: NDArray[np.float64], rows: NDArray[np.bool_], budget: float
+    ) -> float:
+        if not rows.any():
+            return 0.0
+        return override_threshold(
+            proba[rows],
+            self.base_pred[rows],
+            max_churn=budget,
+            sample_weight=self.weight[rows],
+        )
+
+    def shares(self, served: NDArray[np.intp]) -> list[float]:
+        """Return what each part loses where these answers are served."""
+        changed = np.where(served != self.base_pred, self.weight, 0.0)
+        return [float(changed[part.rows].sum() / part.whole) for part in self.parts]
 
     def steps(self, proba: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return churn and accuracy as rows change, largest margins first, nothing yet changed too.
@@ -113,6 +152,7 @@ def select_override(
     max_churn: float | None,
     min_accuracy: float | None,
     sample_weight: NDArray[np.float64] | None = None,
+    parts: Mapping[str, Part] | None = None,
 ) -> OverrideSelection:
     """Choose the candidate and the threshold.
 
@@ -129,6 +169,8 @@ def select_override(
     max_churn, min_accuracy : float or None
         Exactly one is given.
     sample_weight : ndarray of shape (n,), optional
+    parts : dict of str to Part, optional
+        Other limits, beside `max_churn`.
 
     Raises
     ------
@@ -143,7 +185,8 @@ def select_override(
             "base_proba must have a prediction for at least one selection row, got none; "
             "give rows that the base model has predicted"
         )
-    rows = _Rows(base_pred, y, weight, answered)
+    parts = parts or {}
+    rows = _Rows(base_pred, y, weight, answered, tuple(parts.values()))
     if max_churn is not None:
         points = [rows.point(i, proba, max_churn) for i, proba in enumerate(candidate_proba)]
         best = min(points, key=lambda point: (-point.accuracy, point.churn_rate))
@@ -151,6 +194,7 @@ def select_override(
         assert min_accuracy is not None
         points = _least_changes(rows, candidate_proba, min_accuracy)
         best = min(points, key=lambda point: (point.churn_rate, -point.accuracy))
+    lost = rows.shares(override_classes(candidate_proba[best.candidate], base_pred, best.threshold))
     return OverrideSelection(
         candidate=best.candidate,
         threshold=best.threshold,
@@ -160,6 +204,10 @@ def select_override(
         min_accuracy=min_accuracy,
         n=len(y),
         frontier=(*rows.curve(best.candidate, candidate_proba[best.candidate]), *points),
+        others={
+            name: (part.limit, share)
+            for (name, part), share in zip(parts.items(), lost, strict=True)
+        },
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 
 from holdfast._base_model import BasePredictions
+from holdfast._limits import GroupColumns
 from holdfast._validation import check_same_length, class_index
 from holdfast.exceptions import InvalidInputError
 
@@ -55,6 +56,8 @@ class UpdateRows:
     classes : ndarray of shape (K,)
     weight : ndarray of shape (n,) or None
     base : BasePredictions
+    groups : dict of str to ndarray of shape (n,)
+        Columns by which a budget tells groups.
     """
 
     X: Any
@@ -62,6 +65,19 @@ class UpdateRows:
     classes: NDArray[Any]
     weight: NDArray[np.float64] | None
     base: BasePredictions
+    groups: GroupColumns = field(default_factory=dict)
+
+    @property
+    def base_right(self) -> NDArray[np.bool_]:
+        """Rows on which the base model is right, shape (n,)."""
+        return self.base.pred == self.y
+
+    @property
+    def answered_weight(self) -> NDArray[np.float64]:
+        """Weights of the rows that the base model answered, all where it answered none."""
+        weight = np.ones(len(self.y)) if self.weight is None else self.weight
+        answered = np.where(self.base.answered, weight, 0.0)
+        return answered if answered.any() else weight  # the selection itself refuses no answers
 
     @property
     def unknown_label(self) -> NDArray[np.bool_]:
@@ -96,7 +112,9 @@ class UpdateRows:
             self.base.answered[index],
         )
         weight = None if self.weight is None else self.weight[index]
-        return UpdateRows(_safe_indexing(self.X, index), self.y[index], self.classes, weight, base)
+        groups = {name: column[index] for name, column in self.groups.items()}
+        X = _safe_indexing(self.X, index)
+        return UpdateRows(X, self.y[index], self.classes, weight, base, groups)
 
     def split(
         self, fraction: float, random_state: int | None, seen_by_base: Any

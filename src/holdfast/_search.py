@@ -7,7 +7,7 @@ hard churn and accuracy: classifiers (`_mixture`) and regressors (`_moves`) alik
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import NoReturn, Protocol, TypeVar
 
 import numpy as np
@@ -27,6 +27,7 @@ __all__ = [
     "Budget",
     "FrontierPoint",
     "Selection",
+    "cautious",
     "choose",
     "choose_cautiously",
     "choose_with_or_without_base",
@@ -70,6 +71,10 @@ class Problem(Protocol):
     def churn(self) -> Function:
         """Soft churn of a mixture, with its gradient."""
 
+    @property
+    def other_churn(self) -> tuple[Function | None, ...]:
+        """Soft churn that each of the other limits counts; None where it counts answers."""
+
     def per_row(self, weights: Vector) -> RowMeasures:
         """Loss, change and divergence of each row."""
 
@@ -87,6 +92,8 @@ class FrontierPoint:
         Of the candidates, the base model last where it was in the hull.
     risk, accuracy, churn_rate, soft_churn : float
         Accuracy is R² for a regressor.
+    others : tuple of float
+        What the other limits of the budget count.
     """
 
     weights: Vector
@@ -94,6 +101,7 @@ class FrontierPoint:
     accuracy: float
     churn_rate: float
     soft_churn: float
+    others: tuple[float, ...] = ()
 
     def churn(self, kind: str) -> float:
         """Return the churn in the unit of the budget."""
@@ -117,6 +125,8 @@ class Selection:
         Unit of the budget.
     max_churn, min_accuracy : float or None
         The budget.
+    others : dict of str to (float, float)
+        Limit and measure of each group and of negative flips, where these are limited too.
     average_in : {"probability", "log_odds", "value"}
         Where the candidates are averaged.
     n : int
@@ -137,13 +147,15 @@ class Selection:
     average_in: str
     n: int
     frontier: tuple[FrontierPoint, ...]
+    others: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Budget:
     """What a selection must keep; exactly one of the two limits is given.
 
-    `accuracy_name` is what the user calls `min_accuracy`.
+    `accuracy_name` is what the user calls `min_accuracy`; `others` are name and limit of what
+    `FrontierPoint.others` holds.
     """
 
     churn: str
@@ -151,13 +163,20 @@ class Budget:
     min_accuracy: float | None
     mixture: str
     accuracy_name: str = "min_accuracy"
+    others: tuple[tuple[str, float], ...] = ()
 
     def allows(self, point: FrontierPoint) -> bool:
-        """Whether the point keeps the limit."""
+        """Whether the point keeps the limits."""
         if self.max_churn is not None:
-            return point.churn(self.churn) <= self.max_churn + TOLERANCE
+            within = point.churn(self.churn) <= self.max_churn + TOLERANCE
+            return within and not self.broken(point)
         assert self.min_accuracy is not None
         return point.accuracy >= self.min_accuracy - TOLERANCE
+
+    def broken(self, point: FrontierPoint) -> list[str]:
+        """Return the names of the other limits that a point breaks."""
+        pairs = zip(self.others, point.others, strict=True)
+        return [name for (name, limit), value in pairs if value > limit + TOLERANCE]
 
     def cost(self, point: FrontierPoint) -> tuple[float, float]:
         """What is minimised among the allowed; ties go to the other measure."""
@@ -182,13 +201,17 @@ def choose_cautiously(
     weight : ndarray of shape (n,)
         Weights of the selection rows that count as churn.
     """
-    n_effective = weight.sum() ** 2 / (weight**2).sum()
-    error = np.sqrt(max_churn * (1 - max_churn) / n_effective)
     try:
-        chosen = choose_at(float(max(max_churn - CAUTION * error, 0.0)))
+        chosen = choose_at(cautious(max_churn, weight))
     except InfeasibleBudgetError:
         chosen = choose_at(max_churn)
     return replace(chosen, max_churn=max_churn)  # type: ignore[type-var]
+
+
+def cautious(limit: float, weight: Vector) -> float:
+    """Return a limit on a share of rows, half a standard error inside it."""
+    n_effective = weight.sum() ** 2 / (weight**2).sum()
+    return float(max(limit - CAUTION * np.sqrt(limit * (1 - limit) / n_effective), 0.0))
 
 
 def choose_with_or_without_base(problem: Problem, widened: Problem, budget: Budget) -> Selection:
@@ -256,6 +279,10 @@ def choose(problem: Problem, budget: Budget, *, has_base: bool) -> Selection:
         average_in=problem.average_in,
         n=problem.n,
         frontier=tuple(points),
+        others={
+            name: (limit, value)
+            for (name, limit), value in zip(budget.others, best.others, strict=True)
+        },
     )
 
 
@@ -280,13 +307,14 @@ def _mixture_points(
             problem.risk,
             size,
             start=start,
-            constraint=problem.churn,
-            limit=limit,
+            constraints=[(problem.churn, limit)],
             precision=precision,
         )
         return _point(problem, weights)
 
     if budget.churn != "hard" and budget.max_churn is not None:
+        if any(function is not None for function in problem.other_churn):
+            return [*ends, *_within_all(problem, budget, [*vertices, ends[0]])]
         inside = low < budget.max_churn < high
         return [*ends, _within(at, budget.max_churn, low, safest)] if inside else ends
     if high - low <= TOLERANCE:
@@ -332,6 +360,27 @@ def _within(
     return at(max(limit - excess, low), safest, EXACT) if excess > TOLERANCE else point
 
 
+def _within_all(
+    problem: Problem, budget: Budget, known: list[FrontierPoint]
+) -> list[FrontierPoint]:
+    """Solve at the limits on soft churn, over all rows and within groups."""
+    assert budget.max_churn is not None
+    limits = [(problem.churn, budget.max_churn)]
+    pairs = zip(problem.other_churn, budget.others, strict=True)
+    limits += [(function, limit) for function, (_, limit) in pairs if function is not None]
+
+    def excess(weights: Vector) -> float:
+        return max(function(weights)[0] - limit for function, limit in limits)
+
+    starts = sorted((point.weights for point in known), key=excess)
+    if excess(starts[0]) > 0:  # none is inside: the solver may find one that is
+        starts[:1] = [solve(problem.risk, problem.size, start=starts[0], constraints=limits)]
+    if excess(starts[0]) > TOLERANCE:
+        return [_point(problem, starts[0])]
+    weights = solve(problem.risk, problem.size, start=starts[0], constraints=limits)
+    return [_point(problem, weights)]
+
+
 def _sweep(
     at: Callable[[float, Vector, float], FrontierPoint],
     low: float,
@@ -366,6 +415,15 @@ def _sweep(
 def _raise_infeasible(points: list[FrontierPoint], budget: Budget) -> NoReturn:
     if budget.max_churn is not None:
         lowest = min(point.churn(budget.churn) for point in points)
+        if lowest <= budget.max_churn + TOLERANCE:
+            safest = min(points, key=lambda point: (len(budget.broken(point)), point.soft_churn))
+            raise InfeasibleBudgetError(
+                "max_churn must leave a combination that keeps all limits, got "
+                f"{', '.join(budget.broken(safest)) or 'limits'} broken where churn is "
+                f"{safest.churn(budget.churn):.4g}; raise these limits, add candidates of larger "
+                "λ, or give base_model and let it in (include_base=True)",
+                lowest_churn=lowest,
+            )
         raise InfeasibleBudgetError(
             f"max_churn must be at least {lowest:.4g} with these candidates, got "
             f"{budget.max_churn:.4g} ({budget.churn} churn); raise it, add candidates of larger λ, "

@@ -25,10 +25,11 @@ from holdfast._base_model import (
 )
 from holdfast._certification import CertificationRows, certify, halves
 from holdfast._lambda_search import SearchRows, search_lambdas
-from holdfast._override_search import OverrideSelection, select_override
+from holdfast._limits import GroupColumns, Limit, Limits, group_columns
+from holdfast._override_search import OverrideSelection, Part, select_override
 from holdfast._proba import proba_of
 from holdfast._rows import BaseReport, UpdateRows
-from holdfast._search import Selection, choose_cautiously, mean_and_error
+from holdfast._search import Selection, cautious, mean_and_error
 from holdfast._validation import (
     check_choice,
     check_labels,
@@ -82,10 +83,14 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         What is trained: a name or an object of `holdfast.methods`, several that compete, or
         ``"auto"``: ``"distill"``, for boosters ``"warm_distill"`` too, and ``"warm_distill"`` alone
         for a network that can start from the base model's parameters.
-    max_churn : float, optional
+    max_churn : float or dict, optional
         The budget: a share of rows whose answer may change (hard), nats (kl), or squared distance
-        (brier). It is a target on the selection rows, at which a hard budget is approached to half
-        a standard error where possible; churn on other rows varies around it.
+        (brier). A dict limits groups too, by a column of X or of `groups`, e.g.
+        ``{"overall": 0.02, "country=DE": 0.01}``. It is a target on the selection rows, at which a
+        hard budget is approached to half a standard error where possible; churn on other rows
+        varies around it.
+    max_negative_flips : float, optional
+        Largest share of rows that may go from right to wrong, beside `max_churn`.
     min_accuracy : float or "cold", optional
         Ask for the lowest churn at this accuracy instead; ``"cold"`` is that of plain retraining,
         both on the selection rows. The default when no budget is given: the operating point of the
@@ -197,7 +202,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         base_model: Any = None,
         *,
         method: Any = "distill",
-        max_churn: float | None = None,
+        max_churn: float | dict[str, float] | None = None,
+        max_negative_flips: float | None = None,
         min_accuracy: float | str | None = None,
         churn: str = "hard",
         lambdas: Any = "auto",
@@ -216,6 +222,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.base_model = base_model
         self.method = method
         self.max_churn = max_churn
+        self.max_negative_flips = max_negative_flips
         self.min_accuracy = min_accuracy
         self.churn = churn
         self.lambdas = lambdas
@@ -259,6 +266,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         base_classes: Any = None,
         sample_weight: Any = None,
         seen_by_base: Any = None,
+        groups: Any = None,
         X_unlabeled: Any = None,
         validation: tuple[Any, ...] | None = None,
     ) -> LowChurnClassifier:
@@ -281,6 +289,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Rows that the base model was trained on. The selection rows are then drawn from the
             others: on its own training rows a base model looks better, and nearer to its successor,
             than it is.
+        groups : dict or data frame of n rows, optional
+            Columns that `max_churn` names and X does not have.
         X_unlabeled : array-like of shape (m, d), or tuple (X, base_proba), optional
             Rows to certify on (`confidence`), such as yesterday's traffic: churn needs no labels.
             With their base probabilities where `base_model` is not given.
@@ -298,13 +308,17 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         index = np.searchsorted(self.classes_, labels)
         if base_proba is None and self.base_model is None:
             _refuse_without_base(
-                base_classes=base_classes, seen_by_base=seen_by_base, X_unlabeled=X_unlabeled
+                base_classes=base_classes,
+                seen_by_base=seen_by_base,
+                groups=groups,
+                X_unlabeled=X_unlabeled,
             )
             return self._fit_first_release(X, index, weight)
         self._check_update(seen_by_base, validation, X_unlabeled)
         learner, settings, searched = self._learner_and_settings()
         base_model, predictions = self._base_of(X, base_proba, base_classes)
-        rows = UpdateRows(X, index, self.classes_, weight, predictions)
+        columns = self._group_columns(groups, X, "X")
+        rows = UpdateRows(X, index, self.classes_, weight, predictions, columns)
         if validation is None:
             train, held_out = rows.split(self.validation_fraction, self.random_state, seen_by_base)
         else:
@@ -445,9 +459,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "only one of max_churn and min_accuracy may be given, got both; a churn budget and "
                 "an accuracy to keep are two different problems"
             )
-        if self.max_churn is not None:
-            high = {"hard": 1.0, "kl": np.inf, "brier": 2.0}[self.churn]
-            check_share("max_churn", self.max_churn, high=high)
+        assert self._limits is not None  # reading them checks them
         if self.min_accuracy is not None and self.min_accuracy != "cold":
             check_share("min_accuracy", self.min_accuracy)
         if self.confidence is not None:
@@ -613,6 +625,14 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._serve(None)
         return self
 
+    @property
+    def _limits(self) -> Limits:
+        return Limits.of(self.max_churn, self.max_negative_flips, self.churn)
+
+    def _group_columns(self, groups: Any, X: Any, source: str) -> GroupColumns:
+        """Return the columns by which the budget tells groups."""
+        return group_columns(groups, X, self._limits.columns, _num_samples(X), source=source)
+
     # --- the base model and the rows --------------------------------------------------------------
 
     def _base_of(
@@ -653,7 +673,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "drop those rows or train on that class"
             )
         _, base = self._base_of(X, proba, base_classes)
-        return UpdateRows(X, index, self.classes_, None, base)
+        columns = self._group_columns(None, X, "validation X")
+        return UpdateRows(X, index, self.classes_, None, base, columns)
 
     # --- certificates -----------------------------------------------------------------------------
 
@@ -676,18 +697,18 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "models see them"
             ) from error
         _, base = self._base_of(X, proba, base_classes)
-        return UpdateRows(X, np.full(_num_samples(X), -1), self.classes_, None, base)
+        columns = self._group_columns(None, X, "X_unlabeled")
+        return UpdateRows(X, np.full(_num_samples(X), -1), self.classes_, None, base, columns)
 
     def _certify(self, rows: UpdateRows) -> None:
         """Serve what can be certified, along what was selected."""
         assert self._certification is not None  # kept by every fit with confidence
         assert self.confidence is not None
         assert self.selection_ is not None
-        assert self.max_churn is not None
         found = certify(
             self.selection_,
             self._certification,
-            max_churn=self.max_churn,
+            self._limits,
             confidence=self.confidence,
             n_selection=len(rows.y),
         )
@@ -702,11 +723,12 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _measured_again(self, rows: UpdateRows) -> Selection | OverrideSelection:
         """Return the selection with the measures of what is served now, on the selection rows."""
         served = self._served_on(rows)
-        answered = self._answered_weight(rows)
+        answered = rows.answered_weight
         measures: dict[str, Any] = {
             "accuracy": float(np.average(served == rows.y, weights=rows.weight)),
             "churn_rate": float(np.average(served != rows.base.pred, weights=answered)),
         }
+        measures["others"] = self._others_of(rows, served)
         if isinstance(self.selection_, OverrideSelection):
             return replace(self.selection_, threshold=self.threshold_, **measures)
         assert self.selection_ is not None
@@ -715,6 +737,21 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         point = self._search_rows(rows).point(np.nan, self._served_proba(rows))
         measures |= {"risk": point.risk, "soft_churn": point.churn}
         return replace(self.selection_, weights=weights, base_weight=self.base_weight_, **measures)
+
+    def _others_of(
+        self, rows: UpdateRows, served: NDArray[np.intp]
+    ) -> dict[str, tuple[float, float]]:
+        """Return limit and measure of groups and negative flips, of answers on these rows."""
+        limits, whole = self._limits, rows.answered_weight
+        lost = np.where(served != rows.base.pred, whole, 0.0)
+        if self.churn != "hard":
+            weighted = self._search_rows(rows).point(np.nan, self._served_proba(rows)).divergences
+        found = {}
+        for one, mask in zip(limits.others, self._counted(limits, rows), strict=True):
+            mass = whole[mask] if one.column else whole
+            own = lost if one.hard else weighted * whole
+            found[one.name] = (one.limit, float(own[mask].sum() / mass.sum()))
+        return found
 
     # --- choosing and serving ---------------------------------------------------------------------
 
@@ -772,8 +809,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _mixture_at(self, rows: UpdateRows, **changed: Any) -> Selection:
         """Return the selection among the present path; `changed` are other settings of `select`."""
+        limits = self._limits
+        if "max_churn" in changed:  # a search for λ asks for soft budgets over all rows
+            limits = Limits(changed.pop("max_churn"))
         settings: dict[str, Any] = {
-            "max_churn": self.max_churn,
             "min_accuracy": self._min_accuracy(rows),
             "churn": self.churn,
             "mixture": self.mixture,
@@ -781,7 +820,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         } | changed
         proba = self.path_.proba
 
-        def choose_at(max_churn: float | None) -> Selection:
+        def choose_at(limits: Limits) -> Selection:
             return select(
                 proba,
                 rows.base.matched.proba,
@@ -789,13 +828,38 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 base_pred=rows.base.pred,
                 answered=rows.base.answered,
                 sample_weight=rows.weight,
-                **settings | {"max_churn": max_churn},
+                groups=rows.groups,
+                **limits.arguments,
+                **settings,
             )
 
-        limit = settings["max_churn"]
-        if limit is None or settings["churn"] != "hard" or self.confidence is not None:
-            return choose_at(limit)
-        return choose_cautiously(choose_at, limit, self._answered_weight(rows))
+        return self._cautiously(choose_at, limits, rows, hard=settings["churn"] == "hard")
+
+    def _cautiously(
+        self, choose_at: Callable[[Limits], Any], limits: Limits, rows: UpdateRows, *, hard: bool
+    ) -> Any:
+        """Choose inside hard limits by half a standard error, where that is possible.
+
+        For the reason see `holdfast._search.choose_cautiously`; a certificate needs none of it.
+        """
+        if limits.overall is None or not hard or self.confidence is not None:
+            return choose_at(limits)
+        weight, masks = rows.answered_weight, self._counted(limits, rows)
+
+        def inside(limit: float, one: Limit | None) -> float:
+            if one is None or one.column is None:
+                return cautious(limit, weight)
+            return cautious(limit, weight[masks[limits.others.index(one)]])
+
+        try:
+            chosen = choose_at(limits.changed(inside))
+        except InfeasibleBudgetError:
+            chosen = choose_at(limits)
+        others = {one.name: (one.limit, chosen.others[one.name][1]) for one in limits.others}
+        return replace(chosen, max_churn=limits.overall, others=others)
+
+    def _counted(self, limits: Limits, rows: UpdateRows) -> NDArray[np.bool_]:
+        return limits.rows(rows.groups, rows.base.answered, rows.base_right)
 
     def _take(self, chosen: Selection) -> None:
         served = np.flatnonzero(chosen.weights)
@@ -803,30 +867,30 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _override_at(self, rows: UpdateRows) -> OverrideSelection:
         proba, min_accuracy = self.path_.proba, self._min_accuracy(rows)
+        own, whole = self._limits, rows.answered_weight
+        masks = self._counted(own, rows)
 
-        def choose_at(max_churn: float | None) -> OverrideSelection:
+        def choose_at(limits: Limits) -> OverrideSelection:
+            parts = {
+                one.name: Part(mask, one.limit, (whole[mask] if one.column else whole).sum())
+                for one, mask in zip(limits.others, masks, strict=True)
+            }
             return select_override(
                 proba,
                 rows.base.pred,
                 rows.base.answered,
                 rows.y,
-                max_churn=max_churn,
+                max_churn=limits.overall,
                 min_accuracy=min_accuracy,
                 sample_weight=rows.weight,
+                parts=parts,
             )
 
-        if self.max_churn is None or self.confidence is not None:
-            return choose_at(self.max_churn)
-        return choose_cautiously(choose_at, self.max_churn, self._answered_weight(rows))
+        return self._cautiously(choose_at, own, rows, hard=True)
 
     def _take_override(self, chosen: OverrideSelection) -> None:
         self.selection_, self.threshold_ = chosen, chosen.threshold
         self._keep([chosen.candidate], np.ones(1))
-
-    def _answered_weight(self, rows: UpdateRows) -> NDArray[np.float64]:
-        weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
-        answered = np.where(rows.base.answered, weight, 0.0)
-        return answered if answered.any() else weight  # the selection itself refuses no answers
 
     def _min_accuracy(self, rows: UpdateRows) -> float | None:
         if self.max_churn is not None:

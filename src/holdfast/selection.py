@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast._mixture import Mixtures
+from holdfast._limits import GroupColumns, Limits, group_columns
+from holdfast._mixture import Counted, Mixtures
 from holdfast._search import (
     Budget,
     FrontierPoint,
@@ -40,9 +42,11 @@ def select(
     base_proba: ArrayLike,
     y: ArrayLike,
     *,
-    max_churn: float | None = None,
+    max_churn: float | Mapping[str, float] | None = None,
+    max_negative_flips: float | None = None,
     min_accuracy: float | None = None,
     churn: str = "hard",
+    groups: Any = None,
     include_base: bool | str = False,
     mixture: str = "average",
     average_in: str = "probability",
@@ -66,11 +70,16 @@ def select(
     base_proba : array-like of shape (n, K)
         Probabilities of the base model; a row of NaN has none and does not count as churn.
     y : array-like of shape (n,)
-    max_churn : float, optional
-        The budget: a share of rows (hard), nats (kl), or squared distance (brier).
+    max_churn : float or mapping, optional
+        The budget: a share of rows (hard), nats (kl), or squared distance (brier). A mapping limits
+        groups too: ``{"overall": 0.02, "country=DE": 0.01}``.
+    max_negative_flips : float, optional
+        Largest share of rows that may go from right to wrong, beside `max_churn`.
     min_accuracy : float, optional
-        The other budget; give exactly one.
+        The other budget; give exactly one of `max_churn` and this.
     churn : {"hard", "kl", "brier"}
+    groups : mapping or data frame, optional
+        Columns of shape (n,) that `max_churn` names.
     include_base : bool or "auto"
         Whether the base model may carry weight. "auto" lets it, and prefers a selection without it
         where that is as good within one standard error of the paired difference.
@@ -116,7 +125,7 @@ def select(
     check_choice("churn", churn, CHURN_KINDS)
     check_choice("mixture", mixture, ("average", "single"))
     check_choice("average_in", average_in, ("probability", "log_odds"))
-    _check_budget(max_churn, min_accuracy, churn, average_in)
+    limits = _check_budget(max_churn, max_negative_flips, min_accuracy, churn, average_in)
     problem = _problem(
         candidate_proba,
         base_proba,
@@ -128,7 +137,17 @@ def select(
         answered=answered,
         sample_weight=sample_weight,
     )
-    budget = Budget(churn, max_churn, min_accuracy, mixture)
+    if limits.others:
+        n = problem.n
+        columns = group_columns(groups, None, limits.columns, n, source="groups")
+        problem = replace(problem, others=_counted(problem, limits, columns))
+    budget = Budget(
+        churn,
+        limits.overall,
+        min_accuracy,
+        mixture,
+        others=tuple((one.name, one.limit) for one in limits.others),
+    )
     if include_base == "auto" and _base_everywhere(problem):
         return choose_with_or_without_base(problem, _with_base(problem), budget)
     if include_base is True:
@@ -139,17 +158,19 @@ def select(
 
 
 def _check_budget(
-    max_churn: float | None, min_accuracy: float | None, churn: str, average_in: str
-) -> None:
+    max_churn: Any,
+    max_negative_flips: float | None,
+    min_accuracy: float | None,
+    churn: str,
+    average_in: str,
+) -> Limits:
     if (max_churn is None) == (min_accuracy is None):
         raise InvalidInputError(
             f"exactly one of max_churn and min_accuracy must be given, got max_churn={max_churn!r} "
             f"and min_accuracy={min_accuracy!r}; a churn budget and an accuracy to keep are two "
             "different problems"
         )
-    if max_churn is not None:
-        high = {"hard": 1.0, "kl": np.inf, "brier": 2.0}[churn]
-        check_share("max_churn", max_churn, high=high)
+    limits = Limits.of(max_churn, max_negative_flips, churn)
     if min_accuracy is not None:
         check_share("min_accuracy", min_accuracy)
     if churn == "brier" and average_in == "log_odds":
@@ -157,6 +178,19 @@ def _check_budget(
             "average_in must be 'probability' with churn='brier', got 'log_odds': the Brier score "
             "is not convex in log-odds; use churn='kl' or 'hard'"
         )
+    return limits
+
+
+def _counted(problem: Mixtures, limits: Limits, columns: GroupColumns) -> tuple[Counted, ...]:
+    """Return what the limits beside that on all rows count."""
+    rows = limits.rows(columns, problem.answer_weight > 0, problem.base_pred == problem.y)
+    counted = []
+    for one, mine in zip(limits.others, rows, strict=True):
+        weight = np.where(mine, problem.answer_weight if one.hard else problem.churn_weight, 0.0)
+        if one.column is not None:  # a share of the group's rows; negative flips are one of all
+            weight /= weight.sum()
+        counted.append(Counted(weight, one.hard))
+    return tuple(counted)
 
 
 def _problem(

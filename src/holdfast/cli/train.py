@@ -51,6 +51,13 @@ def train(
         str | None,
         typer.Option(help="Instead: lowest churn at this accuracy, a share or 'cold' [default]."),
     ] = None,
+    group_churn: Annotated[
+        list[str] | None,
+        typer.Option(help="Budget of a group, as COLUMN=VALUE=SHARE; repeatable."),
+    ] = None,
+    max_negative_flips: Annotated[
+        float | None, typer.Option(help="Share of rows that may go from right to wrong.")
+    ] = None,
     confidence: Annotated[
         float | None,
         typer.Option(help="Certify the budget at this confidence, e.g. 0.95, on rows kept for it."),
@@ -100,11 +107,20 @@ def train(
     check_outputs(out, report, inputs=[Path(data), base, unlabeled])
     if floor == 1 or floor < 0:
         raise InvalidInputError(f"--floor must be 0, or at least 2, got {floor}; churn takes two")
-    of_an_update = (max_churn, min_accuracy, confidence, unlabeled, seen)
-    if base is None and any(option is not None for option in of_an_update):
+    of_an_update = {
+        "--max-churn": max_churn,
+        "--group-churn": group_churn,
+        "--max-negative-flips": max_negative_flips,
+        "--min-accuracy": min_accuracy,
+        "--confidence": confidence,
+        "--unlabeled": unlabeled,
+        "--seen": seen,
+    }
+    given = [name for name, option in of_an_update.items() if option is not None]
+    if base is None and given:
         raise InvalidInputError(
-            "--base must be given with --max-churn, --min-accuracy, --confidence, --unlabeled or "
-            "--seen, got none; name the deployed model, or leave them out for a first release"
+            f"--base must be given with {', '.join(given)}, got none; name the deployed model, or "
+            "leave them out for a first release"
         )
     loaded = None if base is None else load_model(base, trusted=tuple(trusted or ()))
     rows = _rows(data, target, drop or [], seen)
@@ -114,7 +130,8 @@ def train(
         make_learner(name, rows.X, seed),
         None if loaded is None else loaded.model,
         method=method or "distill",
-        max_churn=max_churn,
+        max_churn=_budget(max_churn, group_churn),
+        max_negative_flips=max_negative_flips,
         min_accuracy=_min_accuracy(min_accuracy),
         mixture=mixture,
         confidence=confidence,
@@ -128,6 +145,7 @@ def train(
             rows.X.iloc[parts.train],
             rows.y[parts.train],
             seen_by_base=None if rows.seen is None else rows.seen[parts.train],
+            groups=rows.data.X.iloc[parts.train] if group_churn else None,
             X_unlabeled=traffic,
         )
     result = _Result(model, rows, parts, loaded, name, seed)
@@ -137,6 +155,21 @@ def train(
         with progress("measuring the churn floor"):
             write_report(report, result.summary(floor, jobs))
     _print(result, card, out, as_json=as_json)
+
+
+def _budget(overall: float | None, groups: list[str] | None) -> float | dict[str, float] | None:
+    if not groups:
+        return overall
+    budget = {} if overall is None else {"overall": overall}
+    for text in groups:
+        name, _, limit = text.rpartition("=")
+        try:
+            budget[name] = float(limit)
+        except ValueError as error:
+            raise InvalidInputError(
+                f"--group-churn must be COLUMN=VALUE=SHARE, got {text!r}; e.g. country=DE=0.01"
+            ) from error
+    return budget
 
 
 def _min_accuracy(text: str | None) -> float | str | None:
@@ -261,9 +294,12 @@ class _Result:
         """The budget held against the test rows."""
         from holdfast.policy import Policy
 
-        if self.comparison is None or self.model.max_churn is None:
+        limit = self.model.max_churn
+        if self.comparison is None or limit is None:
             return None
-        return Policy(max_churn=self.model.max_churn).decide(self.comparison)
+        overall = limit.get("overall") if isinstance(limit, dict) else limit
+        flips = self.model.max_negative_flips
+        return Policy(max_churn=overall, max_negative_flips=flips).decide(self.comparison)
 
     def card(self) -> dict[str, Any]:
         """Return what the model file tells about itself."""
@@ -280,6 +316,7 @@ class _Result:
             method=model.method,
             mixture=model.mixture,
             max_churn=model.max_churn,
+            max_negative_flips=model.max_negative_flips,
             certificate=None if model.certificate_ is None else model.certificate_.to_dict(),
             lam=model.lambda_,
             serving=model.serving_,
