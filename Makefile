@@ -24,9 +24,9 @@ test: .venv/ready
 	.venv/bin/python $(PYTEST)
 
 # The core install and the tools that tests are written with, no extra: what needs one is skipped,
-# all else must pass.
+# and what takes long without depending on extras; all else must pass.
 test-core: .venv-core-tests/ready
-	.venv-core-tests/bin/python $(PYTEST)
+	.venv-core-tests/bin/python $(PYTEST) -m "not slow"
 
 lint: .venv/ready
 	.venv/bin/ruff check .

@@ -23,6 +23,8 @@ from holdfast.cli import app
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables import read_table, write_table
 
+pytestmark = pytest.mark.slow
+
 BOOSTER = "hist_gradient_boosting"
 SMALL = Sizes(n_init=40, n_val=10, n_batch=40, n_test=50)
 OPTIONS = ["--n-init", "40", "--n-val", "10", "--n-batch", "40", "--n-test", "50"]

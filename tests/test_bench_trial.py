@@ -18,6 +18,8 @@ from holdfast.learners._sklearn import SklearnLearner
 from holdfast.methods import Cold, Distill
 from holdfast.override import override_proba
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"n_init": 60, "n_val": 20, "n_batch": 40, "n_test": 0}
 BOOSTER = "hist_gradient_boosting"
 
