@@ -126,6 +126,7 @@ def test_limits_that_bind_nothing_change_nothing():
         ({"country=DE": 1.2}, {"country": GROUP}, "must be in"),
         ({"country=DE": 0.1}, {"country": GROUP[:-1]}, "same number of rows"),
         ({"country=DE": 0.1}, None, "by columns of groups"),
+        ({}, None, "must name at least one limit"),
     ],
 )
 def test_wrong_groups_are_refused(max_churn, groups, message):

@@ -38,13 +38,10 @@ def data(name):
     return X, y, base.predict_proba(squares)
 
 
-@pytest.mark.filterwarnings("ignore:Solution may be inaccurate:UserWarning")
-@pytest.mark.parametrize("name", list(SETS))
-def test_log_loss_and_kl(name):
-    X, y, g = data(name)
-    n, n_classes = g.shape
+def distilled(X, y, g):
+    """Return the probabilities of distillation at every λ of the grid."""
+    classes = np.arange(g.shape[1])
     exact = LogisticRegression(C=np.inf, solver="newton-cg", tol=1e-12, max_iter=100_000)
-    classes = np.arange(n_classes)
     learner = learner_of(
         exact, soft_targets="weights", random_state=0, base_model=None, classes=classes
     )
@@ -52,21 +49,33 @@ def test_log_loss_and_kl(name):
     fitter = PathFitter(
         learner.for_methods(methods), X, y, classes=classes, base_proba=g, X_selection=X
     )
-    for method, candidate in zip(methods, fitter.fit(methods), strict=True):
-        h = candidate.proba
-        epsilon = churn_divergence(g, h)
-        weights, shift = cp.Variable((X.shape[1], n_classes)), cp.Variable((1, n_classes))
-        scores = X @ weights + np.ones((n, 1)) @ shift
-        normaliser = cp.sum(cp.log_sum_exp(scores, axis=1)) / n
-        risk = normaliser - cp.sum(scores[np.arange(n), y]) / n
-        churn = normaliser - cp.sum(cp.multiply(g, scores)) / n + (g * np.log(g)).sum() / n
-        constraint = churn <= epsilon
-        same = [weights[:, 0] == 0, shift[0, 0] == 0]  # scores are defined up to a constant
-        cp.Problem(cp.Minimize(risk), [constraint, *same]).solve(solver=cp.CLARABEL)
-        odds = np.exp(scores.value - scores.value.max(axis=1, keepdims=True))
-        np.testing.assert_allclose(h, odds / odds.sum(axis=1, keepdims=True), atol=1e-4)
-        mu = float(np.ravel(constraint.dual_value)[0])
-        assert mu / (1 + mu) == pytest.approx(method.lam, abs=1e-3)
+    return [candidate.proba for candidate in fitter.fit(methods)]
+
+
+def constrained(X, y, g, epsilon):
+    """Return probabilities, multiplier and risk under the constraint itself."""
+    n, n_classes = g.shape
+    weights, shift = cp.Variable((X.shape[1], n_classes)), cp.Variable((1, n_classes))
+    scores = X @ weights + np.ones((n, 1)) @ shift
+    normaliser = cp.sum(cp.log_sum_exp(scores, axis=1)) / n
+    risk = normaliser - cp.sum(scores[np.arange(n), y]) / n
+    churn = normaliser - cp.sum(cp.multiply(g, scores)) / n + (g * np.log(g)).sum() / n
+    constraint = churn <= epsilon
+    same = [weights[:, 0] == 0, shift[0, 0] == 0]  # scores are defined up to a constant
+    value = cp.Problem(cp.Minimize(risk), [constraint, *same]).solve(solver=cp.CLARABEL)
+    odds = np.exp(scores.value - scores.value.max(axis=1, keepdims=True))
+    multiplier = float(np.ravel(constraint.dual_value)[0])
+    return odds / odds.sum(axis=1, keepdims=True), multiplier, float(value)
+
+
+@pytest.mark.filterwarnings("ignore:Solution may be inaccurate:UserWarning")
+@pytest.mark.parametrize("name", list(SETS))
+def test_log_loss_and_kl(name):
+    X, y, g = data(name)
+    for lam, h in zip(GRID, distilled(X, y, g), strict=True):
+        exact, mu, _ = constrained(X, y, g, churn_divergence(g, h))
+        np.testing.assert_allclose(h, exact, atol=1e-4)
+        assert mu / (1 + mu) == pytest.approx(lam, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", list(SETS))

@@ -62,6 +62,11 @@ class Limits:
         high, others = HIGHEST[churn], []
         overall = max_churn
         if isinstance(max_churn, Mapping):
+            if not max_churn:
+                raise InvalidInputError(
+                    "max_churn must name at least one limit, got an empty mapping; write e.g. "
+                    "{'overall': 0.02, 'country=DE': 0.01}"
+                )
             overall = max_churn.get(OVERALL, high)
             named = {name: limit for name, limit in max_churn.items() if name != OVERALL}
             others = [_group_limit(name, limit, churn) for name, limit in named.items()]

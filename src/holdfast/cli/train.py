@@ -299,6 +299,8 @@ class _Result:
             return None
         overall = limit.get("overall") if isinstance(limit, dict) else limit
         flips = self.model.max_negative_flips
+        if overall is None and flips is None:
+            return None
         return Policy(max_churn=overall, max_negative_flips=flips).decide(self.comparison)
 
     def card(self) -> dict[str, Any]:
