@@ -195,6 +195,16 @@ def test_joint_certificates(mixture, weighted):
     assert "country=DE at most 3.00%" in str(model.certificate_)
 
 
+def test_groups_may_overlap():
+    region = {"country": COUNTRY, "half": np.where(np.arange(5000) % 2, "odd", "even")}
+    limits = {"overall": 0.06, "country=DE": 0.04, "half=odd": 0.05, "half=even": 0.05}
+    model = update(max_churn=limits, groups=pd.DataFrame(region), confidence=0.9)
+    certified = model.certificate_.limits
+    assert [one.name for one in certified] == ["churn", "country=DE", "half=odd", "half=even"]
+    assert all(one.upper <= one.limit for one in certified)
+    assert certified[2].n + certified[3].n == certified[0].n
+
+
 def test_groups_of_unlabeled_rows():
     table = TABLE.assign(h=(COUNTRY == "DE").astype(int))
     base = LogisticRegression(C=0.002).fit(table[:150], Y[:150])
