@@ -42,6 +42,7 @@ ORDER = [
     "_lambda_search",
     "_rows",
     "_certification",
+    "_choosing",
     "_moves",
     "estimator",
     "regressor",

@@ -23,13 +23,14 @@ from holdfast._base_model import (
     classes_of_columns,
     clone_but_base_model,
 )
-from holdfast._certification import CertificationRows, certify, halves
-from holdfast._lambda_search import SearchRows, search_lambdas
-from holdfast._limits import GroupColumns, Limit, Limits, group_columns
-from holdfast._override_search import OverrideSelection, Part, select_override
+from holdfast._certification import CertificationRows, halves
+from holdfast._choosing import Chooser
+from holdfast._lambda_search import search_lambdas
+from holdfast._limits import GroupColumns, Limits, group_columns
+from holdfast._override_search import OverrideSelection
 from holdfast._proba import proba_of
 from holdfast._rows import BaseReport, UpdateRows
-from holdfast._search import Selection, cautious, mean_and_error
+from holdfast._search import Selection
 from holdfast._validation import (
     check_choice,
     check_labels,
@@ -40,13 +41,12 @@ from holdfast._validation import (
 )
 from holdfast.certificate import Certificate
 from holdfast.comparison import Comparison, compare
-from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
+from holdfast.exceptions import InvalidInputError
 from holdfast.learners import Learner, learner_of
 from holdfast.methods import Cold, Distill, Method, resolve_methods, searched_methods
-from holdfast.override import override_classes
 from holdfast.path import Candidate, Path, PathFitter
-from holdfast.selection import CHURN_KINDS, select
-from holdfast.serving import serve, served_proba
+from holdfast.selection import CHURN_KINDS
+from holdfast.serving import serve
 
 __all__ = ["LowChurnClassifier"]
 
@@ -250,6 +250,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     selection_: Selection | OverrideSelection | None
     rival_: Selection | OverrideSelection | None
+    threshold_: float
     certificate_: Certificate | None
     lambda_: float
     comparison_: Comparison | None
@@ -331,10 +332,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         candidates = fitter.fit(settings)
         # The selection rows stay, without their features, so that other budgets need no training.
         self._selection_rows, self._base = replace(held_out, X=None), base_model
+        self._certification = None
         for family in searched:
             candidates += self._search(family, candidates, fitter)
         self.path_ = Path(tuple(candidates), self.classes_)
-        self._certification = None
         if certifying is not None:
             self._certification = CertificationRows.of(candidates, certifying, len(train.y))
         again = self._fitter(learner, rows, base_model, None) if self.refit else None
@@ -411,21 +412,20 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _select(self, refit: Callable[..., list[Candidate]] | None) -> LowChurnClassifier:
         """Choose from the path, train the chosen again if asked to, and build what is served."""
-        rows, base_model = self._selection_rows, self._base
-        self._choose(rows, base_model)
-        self.certificate_ = None
-        if self.confidence is not None:
-            self._certify(rows)
-        self.comparison_ = self._compare(rows) if refit is None else None
-        if refit is not None:
-            again = refit([self.path_.candidates[i].method for i in self._served_index])
+        chooser, proba = self._chooser, self.path_.proba
+        choice = chooser.choose(proba)
+        self.selection_, self.rival_ = choice.selection, choice.rival
+        self.certificate_ = choice.certificate
+        served = choice.served
+        self._keep(served, choice.weights[served], choice.base_weight, choice.threshold)
+        self.comparison_ = None
+        if refit is None:
+            self.comparison_ = self._compare(chooser.answers_of(choice, proba))
+        else:
+            again = refit([self.path_.candidates[i].method for i in served])
             self.estimators_ = [candidate.estimator for candidate in again]
-        self._serve(base_model)
+        self._serve(self._base)
         return self
-
-    def _forget_threshold(self) -> None:
-        if hasattr(self, "threshold_"):
-            del self.threshold_
 
     def _check_rows(
         self, X: Any, y: Any, sample_weight: Any
@@ -555,35 +555,20 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self, family: type[Distill], candidates: list[Candidate], fitter: PathFitter
     ) -> list[Candidate]:
         """Fit candidates of one method at the λ that matter for the budget."""
-        rows, base_model = self._selection_rows, self._base
-        search_rows = self._search_rows(rows)
-        may_serve = self.include_base is not False and not rows.base.missing.any()
+        chooser = self._chooser
 
         def served(found: Sequence[Candidate], soft_budget: float | None) -> NDArray[np.float64]:
-            self.path_ = Path(tuple(found), self.classes_)
-            if self.mixture == "override":
-                self._take_override(self._override_at(rows))
-            else:
-                # In the hull or not, without the second selection that would leave it out.
-                changed: dict[str, Any] = {"include_base": base_model is not None and may_serve}
-                if soft_budget is not None:
-                    changed |= {"max_churn": soft_budget * (1 + 1e-9), "min_accuracy": None}
-                    changed["churn"] = search_rows.divergence
-                self._take(self._mixture_at(rows, **changed))
-            return self._served_proba(rows)
+            path = Path(tuple(found), self.classes_)
+            return chooser.serve_for_search(path.proba, soft_budget)
 
         return search_lambdas(
             family,
             candidates,
-            search_rows,
+            chooser.search_rows,
             fit=fitter.fit,
             serve=served,
             along_chords=self.mixture == "average",
         )
-
-    def _search_rows(self, rows: UpdateRows) -> SearchRows:
-        divergence = "brier" if self.churn == "brier" else "kl"
-        return SearchRows(rows.y, rows.base.matched.proba, rows.weight, divergence)
 
     def _fitter(
         self,
@@ -620,7 +605,6 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.path_ = Path(tuple(fitter.fit([Cold()])), self.classes_)
         self.selection_, self.comparison_, self.base_report_ = None, None, None
         self.rival_, self.certificate_ = None, None
-        self._forget_threshold()
         self._keep([0], np.ones(1))
         self._serve(None)
         return self
@@ -700,71 +684,22 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         columns = self._group_columns(None, X, "X_unlabeled")
         return UpdateRows(X, np.full(_num_samples(X), -1), self.classes_, None, base, columns)
 
-    def _certify(self, rows: UpdateRows) -> None:
-        """Serve what can be certified, along what was selected."""
-        assert self._certification is not None  # kept by every fit with confidence
-        assert self.confidence is not None
-        assert self.selection_ is not None
-        found = certify(
-            self.selection_,
-            self._certification,
-            self._limits,
-            confidence=self.confidence,
-            n_selection=len(rows.y),
-        )
-        self.certificate_ = found.certificate
-        if found.threshold is not None:
-            self.threshold_ = found.threshold
-        else:
-            served = np.flatnonzero(found.weights)
-            self._keep(served.tolist(), found.weights[served], found.base_weight)
-        self.selection_ = self._measured_again(rows)
-
-    def _measured_again(self, rows: UpdateRows) -> Selection | OverrideSelection:
-        """Return the selection with the measures of what is served now, on the selection rows."""
-        served = self._served_on(rows)
-        answered = rows.answered_weight
-        measures: dict[str, Any] = {
-            "accuracy": float(np.average(served == rows.y, weights=rows.weight)),
-            "churn_rate": float(np.average(served != rows.base.pred, weights=answered)),
-        }
-        measures["others"] = self._others_of(rows, served)
-        if isinstance(self.selection_, OverrideSelection):
-            return replace(self.selection_, threshold=self.threshold_, **measures)
-        assert self.selection_ is not None
-        weights = np.zeros(len(self.path_.candidates))
-        weights[self._served_index] = self.weights_
-        point = self._search_rows(rows).point(np.nan, self._served_proba(rows))
-        measures |= {"risk": point.risk, "soft_churn": point.churn}
-        return replace(self.selection_, weights=weights, base_weight=self.base_weight_, **measures)
-
-    def _others_of(
-        self, rows: UpdateRows, served: NDArray[np.intp]
-    ) -> dict[str, tuple[float, float]]:
-        """Return limit and measure of groups and negative flips, of answers on these rows."""
-        limits, whole = self._limits, rows.answered_weight
-        lost = np.where(served != rows.base.pred, whole, 0.0)
-        if self.churn != "hard":
-            weighted = self._search_rows(rows).point(np.nan, self._served_proba(rows)).divergences
-        found = {}
-        for one, mask in zip(limits.others, self._counted(limits, rows), strict=True):
-            mass = whole[mask] if one.column else whole
-            own = lost if one.hard else weighted * whole
-            found[one.name] = (one.limit, float(own[mask].sum() / mass.sum()))
-        return found
-
     # --- choosing and serving ---------------------------------------------------------------------
 
-    def _choose(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
-        """Choose what is served of the present path."""
-        self._forget_threshold()
-        self.rival_ = None
-        if self.mixture == "override":
-            self._take_override(self._override_at(rows))
-            return
-        self._choose_mixture(rows, base_model)
-        if self._override_competes():
-            self._let_override_compete(rows)
+    @property
+    def _chooser(self) -> Chooser:
+        return Chooser(
+            rows=self._selection_rows,
+            limits=self._limits,
+            min_accuracy=self.min_accuracy,
+            churn=self.churn,
+            mixture=self.mixture,
+            average_in=self.average_in,
+            include_base=False if self._base is None else self.include_base,
+            override_competes=self._override_competes(),
+            confidence=self.confidence,
+            certification=self._certification,
+        )
 
     def _override_competes(self) -> bool:
         """Whether everything that suits is asked for, and an override could be served."""
@@ -773,142 +708,20 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         allowed = self.include_base is not False and self.churn == "hard"
         return asked and allowed and self.base_model is not None
 
-    def _let_override_compete(self, rows: UpdateRows) -> None:
-        """Serve an override of the base model instead, where it is better on the selection rows.
-
-        By more than a standard error where only it needs the base model at serving.
-        """
-        own, others = self._merits(rows), (self.selection_, self._served_index, self.weights_)
-        base_weight, lam = self.base_weight_, self.lambda_
-        try:
-            rival = self._override_at(rows)
-        except InfeasibleBudgetError:
-            return
-        self._take_override(rival)
-        weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
-        gain, error = mean_and_error(self._merits(rows) - own, weight / weight.sum())
-        if gain > (0.0 if base_weight else error):
-            self.rival_ = others[0]
-            return
-        self._forget_threshold()
-        self.rival_, (self.selection_, served, weights) = rival, others
-        self._keep(served, weights, base_weight)
-        self.lambda_ = lam
-
-    def _merits(self, rows: UpdateRows) -> NDArray[np.float64]:
-        """Return what is to be large of each row: right under a budget, unchanged without."""
-        served = self._served_on(rows)
-        return (served == (rows.y if self.max_churn is not None else rows.base.pred)).astype(float)
-
-    def _choose_mixture(self, rows: UpdateRows, base_model: BaseModel | None) -> None:
-        include_base = False if base_model is None else self.include_base
-        if include_base == "auto" and self.confidence is not None:
-            include_base = not rows.base.missing.any()  # the safe end, which can be certified
-        self.selection_ = chosen = self._mixture_at(rows, include_base=include_base)
-        self._take(chosen)
-
-    def _mixture_at(self, rows: UpdateRows, **changed: Any) -> Selection:
-        """Return the selection among the present path; `changed` are other settings of `select`."""
-        limits = self._limits
-        if "max_churn" in changed:  # a search for λ asks for soft budgets over all rows
-            limits = Limits(changed.pop("max_churn"))
-        settings: dict[str, Any] = {
-            "min_accuracy": self._min_accuracy(rows),
-            "churn": self.churn,
-            "mixture": self.mixture,
-            "average_in": self.average_in,
-        } | changed
-        proba = self.path_.proba
-
-        def choose_at(limits: Limits) -> Selection:
-            return select(
-                proba,
-                rows.base.matched.proba,
-                rows.y,
-                base_pred=rows.base.pred,
-                answered=rows.base.answered,
-                sample_weight=rows.weight,
-                groups=rows.groups,
-                **limits.arguments,
-                **settings,
-            )
-
-        return self._cautiously(choose_at, limits, rows, hard=settings["churn"] == "hard")
-
-    def _cautiously(
-        self, choose_at: Callable[[Limits], Any], limits: Limits, rows: UpdateRows, *, hard: bool
-    ) -> Any:
-        """Choose inside hard limits by half a standard error, where that is possible.
-
-        For the reason see `holdfast._search.choose_cautiously`; a certificate needs none of it.
-        """
-        if limits.overall is None or not hard or self.confidence is not None:
-            return choose_at(limits)
-        weight, masks = rows.answered_weight, self._counted(limits, rows)
-
-        def inside(limit: float, one: Limit | None) -> float:
-            if one is None or one.column is None:
-                return cautious(limit, weight)
-            return cautious(limit, weight[masks[limits.others.index(one)]])
-
-        try:
-            chosen = choose_at(limits.changed(inside))
-        except InfeasibleBudgetError:
-            chosen = choose_at(limits)
-        others = {one.name: (one.limit, chosen.others[one.name][1]) for one in limits.others}
-        return replace(chosen, max_churn=limits.overall, others=others)
-
-    def _counted(self, limits: Limits, rows: UpdateRows) -> NDArray[np.bool_]:
-        return limits.rows(rows.groups, rows.base.answered, rows.base_right)
-
-    def _take(self, chosen: Selection) -> None:
-        served = np.flatnonzero(chosen.weights)
-        self._keep(served.tolist(), chosen.weights[served], chosen.base_weight)
-
-    def _override_at(self, rows: UpdateRows) -> OverrideSelection:
-        proba, min_accuracy = self.path_.proba, self._min_accuracy(rows)
-        own, whole = self._limits, rows.answered_weight
-        masks = self._counted(own, rows)
-
-        def choose_at(limits: Limits) -> OverrideSelection:
-            parts = {
-                one.name: Part(mask, one.limit, (whole[mask] if one.column else whole).sum())
-                for one, mask in zip(limits.others, masks, strict=True)
-            }
-            return select_override(
-                proba,
-                rows.base.pred,
-                rows.base.answered,
-                rows.y,
-                max_churn=limits.overall,
-                min_accuracy=min_accuracy,
-                sample_weight=rows.weight,
-                parts=parts,
-            )
-
-        return self._cautiously(choose_at, own, rows, hard=True)
-
-    def _take_override(self, chosen: OverrideSelection) -> None:
-        self.selection_, self.threshold_ = chosen, chosen.threshold
-        self._keep([chosen.candidate], np.ones(1))
-
-    def _min_accuracy(self, rows: UpdateRows) -> float | None:
-        if self.max_churn is not None:
-            return None
-        if self.min_accuracy is not None and self.min_accuracy != "cold":
-            return float(self.min_accuracy)
-        cold = self.path_.candidates[0].proba
-        assert cold is not None  # an update has selection rows
-        right = cold.argmax(axis=1) == rows.y
-        return float(np.average(right, weights=rows.weight))
-
     def _keep(
-        self, served: list[int], weights: NDArray[np.float64], base_weight: float = 0.0
+        self,
+        served: list[int],
+        weights: NDArray[np.float64],
+        base_weight: float = 0.0,
+        threshold: float | None = None,
     ) -> None:
-        self._served_index = served
         self.estimators_ = [self.path_.candidates[i].estimator for i in served]
         self.weights_, self.base_weight_ = weights, base_weight
         self.lambda_ = float(self.path_.lambdas[served] @ weights + base_weight)
+        if hasattr(self, "threshold_"):
+            del self.threshold_
+        if threshold is not None:
+            self.threshold_ = threshold
 
     def _serve(self, base_model: BaseModel | None) -> None:
         served = serve(
@@ -922,32 +735,14 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         )
         self.served_, self.serving_ = served.model, served.needs
 
-    def _compare(self, rows: UpdateRows) -> Comparison:
+    def _compare(self, answers: NDArray[np.intp]) -> Comparison:
+        rows = self._selection_rows
         known = rows.base.answered
-        new = self.classes_[self._served_on(rows)]
         return compare(
             rows.base.served[known],
-            new[known],
+            self.classes_[answers][known],
             self.classes_[rows.y][known],
             sample_weight=None if rows.weight is None else rows.weight[known],
-        )
-
-    def _served_on(self, rows: UpdateRows) -> NDArray[np.intp]:
-        """Return the served column of each selection row, from the path's own probabilities."""
-        if hasattr(self, "threshold_"):
-            proba = self.path_.proba[self._served_index[0]]
-            return override_classes(proba, rows.base.pred, self.threshold_)
-        return self._served_proba(rows).argmax(axis=1)
-
-    def _served_proba(self, rows: UpdateRows) -> NDArray[np.float64]:
-        """Return the probabilities that are served for the selection rows."""
-        return served_proba(
-            self.path_.proba[self._served_index],
-            self.weights_,
-            average_in=self.average_in,
-            base=rows.base,
-            base_weight=self.base_weight_,
-            threshold=getattr(self, "threshold_", None),
         )
 
     # --- serving ----------------------------------------------------------------------------------
