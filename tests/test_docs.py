@@ -140,16 +140,24 @@ def test_pages_equal_their_figures(name: str) -> None:
     assert made.PAGE.read_text(encoding="utf-8") == made.page(result)
 
 
-@pytest.mark.parametrize(("name", "table"), [("methods", "medians"), ("ideas", "table")])
-def test_tables_about_boosting_equal_their_figures(name: str, table: str) -> None:
-    pytest.importorskip("lightgbm")
-    made = script(f"boosting_{name}")
+@pytest.mark.parametrize(
+    ("name", "page", "table"),
+    [
+        ("boosting_methods", "boosting", "medians"),
+        ("boosting_ideas", "boosting", "table"),
+        ("certificate_coverage", "certificates", "table"),
+    ],
+)
+def test_tables_between_markers_equal_their_figures(name: str, page: str, table: str) -> None:
+    if page == "boosting":
+        pytest.importorskip("lightgbm")
+    made = script(name)
     figures = json.loads(made.RESULTS.read_text(encoding="utf-8"))
-    text = (ROOT / "docs" / "boosting.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     found = made.MARKERS.search(text)
     assert found is not None
     assert found[0] == found[1] + getattr(made, table)(figures) + found[2]
-    if name == "methods":
+    if name == "boosting_methods":
         assert made.PAGE.read_text(encoding="utf-8") == made.page(figures)
 
 

@@ -1,0 +1,246 @@
+"""How often a certified budget is exceeded, and how much of it is used: simulation on real data.
+
+For each set the base model is trained on a sixth of the training part, plain retraining and
+distillation at λ = .5 on all of it (histogram gradient boosting). The rows of the test part are the
+population, on which the true churn of whatever is served is known. Each repetition draws 2,000 rows
+from it, with replacement, to certify on; every 100 repetitions another 1,000 to select on. The
+confidence is 95 %; the budget is half of plain retraining's churn.
+
+- average, override: one budget on hard churn. kl: on soft churn. weighted: rows weighted 1 to 3.
+- grouped: half of plain retraining's churn within a third of the rows, too. joint: and at most half
+  of its negative flips.
+
+Run: python benchmarks/certificate_coverage.py [--repetitions N]
+Reads the sets from HOLDFAST_DATA, else from OpenML. Writes docs/results/certificate_coverage.json
+and the table between the markers of docs/certificates.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from holdfast import select
+from holdfast._certification import CertificationRows, certify
+from holdfast._files import write_text
+from holdfast._limits import Limits
+from holdfast._mixture import mix
+from holdfast._override_search import Part, select_override
+from holdfast.bench.data import Source, read
+from holdfast.exceptions import InfeasibleBudgetError
+from holdfast.learners import learner_of
+from holdfast.methods import Cold, Distill
+from holdfast.metrics import divergence_per_row
+from holdfast.override import override_classes
+from holdfast.path import PathFitter
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "results" / "certificate_coverage.json"
+PAGE = ROOT / "docs" / "certificates.md"
+MARKERS = re.compile(r"(<!-- coverage -->\n).*?(<!-- /coverage -->)", re.DOTALL)
+DATASETS = ("adult", "bank", "electricity", "magic04", "eeg")
+KINDS = ("average", "override", "kl", "weighted", "grouped", "joint")
+N_SELECT, N_CERTIFY, EACH = 1000, 2000, 100
+CONFIDENCE = 0.95
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=2000)
+    n = parser.parse_args().repetitions
+    populations = Parallel(n_jobs=-1)(delayed(Population.of)(name) for name in DATASETS)
+    keys = [(population, kind) for population in populations for kind in KINDS]
+    rows = Parallel(n_jobs=-1, verbose=5)(delayed(coverage)(*key, n) for key in keys)
+    write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
+    text = PAGE.read_text(encoding="utf-8")
+    write_text(PAGE, MARKERS.sub(lambda found: found[1] + table(rows) + found[2], text))
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Rows with the answers of all models."""
+
+    name: str
+    proba: NDArray[np.float64]
+    base: NDArray[np.float64]
+    y: NDArray[np.intp]
+    weight: NDArray[np.float64]
+    group: NDArray[Any]
+
+    @classmethod
+    def of(cls, name: str) -> Population:
+        """Train the models and ask them."""
+        data = read(Source(name))
+        X = data.ready("trees", data.train, np.arange(len(data.y)))
+        train = np.random.default_rng(0).permutation(data.train)
+        old = train[: len(train) // 6]
+        classes = np.unique(data.y)
+        y = np.searchsorted(classes, data.y)
+        booster = HistGradientBoostingClassifier(random_state=0)
+        base = HistGradientBoostingClassifier(random_state=1).fit(X[old], y[old])
+        methods = [Cold(), Distill(0.5)]
+        columns = np.arange(len(classes))
+        learner = learner_of(
+            booster, soft_targets="weights", random_state=0, base_model=base, classes=columns
+        )
+        fitter = PathFitter(
+            learner.for_methods(methods),
+            X[train],
+            y[train],
+            classes=columns,
+            base_proba=base.predict_proba(X[train]),
+            X_selection=X[data.test],
+        )
+        proba = np.stack([candidate.proba for candidate in fitter.fit(methods)])
+        rng = np.random.default_rng(2)
+        # A group of whom the models say other things than of the rest: the least sure third.
+        answers = base.predict_proba(X[data.test])
+        unsure = answers.max(axis=1) + 0.1 * rng.normal(size=len(answers))
+        group = np.where(unsure < np.quantile(unsure, 1 / 3), "unsure", "sure")
+        weight = rng.integers(1, 4, len(answers)).astype(float)
+        return cls(name, proba, answers, y[data.test], weight, group)
+
+    @property
+    def base_pred(self) -> NDArray[np.intp]:
+        """Answers of the base model."""
+        return self.base.argmax(axis=1)
+
+    def lost(self, proba: Any, answers: Any, kind: str) -> dict[str, float]:
+        """Return what each limit counts, over the whole population."""
+        if kind == "kl":
+            return {"churn": float(divergence_per_row(self.base, proba, "kl").mean())}
+        changed = (answers != self.base_pred).astype(float)
+        weight = self.weight if kind == "weighted" else None
+        found = {"churn": float(np.average(changed, weights=weight))}
+        if kind in ("grouped", "joint"):
+            found["group=unsure"] = float(changed[self.group == "unsure"].mean())
+        if kind == "joint":
+            found["negative flips"] = float((changed * (self.base_pred == self.y)).mean())
+        return found
+
+
+def coverage(population: Population, kind: str, n: int) -> dict[str, Any]:
+    """Return how often a limit is exceeded, and the median share of the budget that is used."""
+    cold = population.proba[0]
+    free = population.lost(cold, cold.argmax(axis=1), kind)
+    budget = {name: value / 2 for name, value in free.items()}
+    rng = np.random.default_rng(3)
+    used, exceeded, refused = [], 0, 0
+    for repetition in range(n):
+        if repetition % EACH == 0:
+            selection = chosen(population, kind, budget, rng.integers(0, len(cold), N_SELECT))
+        rows = rng.integers(0, len(cold), N_CERTIFY)
+        try:
+            true = certified(population, kind, budget, selection, rows)
+        except InfeasibleBudgetError:
+            refused += 1
+            continue
+        exceeded += any(true[name] > limit for name, limit in budget.items())
+        used.append(max(true[name] / limit for name, limit in budget.items()))
+    done = n - refused
+    return {
+        "dataset": population.name,
+        "kind": kind,
+        "budget": budget["churn"],
+        "rows": len(cold),
+        "repetitions": n,
+        "refused": refused,
+        "exceeded": exceeded / n,
+        "allowed": 1 - CONFIDENCE + 2 * float(np.sqrt(CONFIDENCE * (1 - CONFIDENCE) / n)),
+        "median_used": float(np.median(used)) if done else None,
+    }
+
+
+def limits_of(kind: str, budget: dict[str, float]) -> Limits:
+    groups = {name: limit for name, limit in budget.items() if "=" in name}
+    overall = {"overall": budget["churn"], **groups} if groups else budget["churn"]
+    return Limits.of(overall, budget.get("negative flips"), "kl" if kind == "kl" else "hard")
+
+
+def chosen(population: Population, kind: str, budget: dict[str, float], rows: Any) -> Any:
+    """Select on some rows."""
+    limits = limits_of(kind, budget)
+    proba, base, y = population.proba[:, rows], population.base[rows], population.y[rows]
+    weight = population.weight[rows] if kind == "weighted" else None
+    if kind != "override":
+        return select(
+            proba,
+            base,
+            y,
+            churn="kl" if kind == "kl" else "hard",
+            include_base=True,
+            groups={"group": population.group[rows]},
+            sample_weight=weight,
+            **limits.arguments,
+        )
+    everywhere, none = np.ones(len(rows), dtype=bool), dict[str, Part]()
+    return select_override(
+        proba,
+        base.argmax(axis=1),
+        everywhere,
+        y,
+        max_churn=budget["churn"],
+        min_accuracy=None,
+        parts=none,
+    )
+
+
+def certified(
+    population: Population, kind: str, budget: dict[str, float], selection: Any, rows: Any
+) -> dict[str, float]:
+    """Return the true values of what is certified on some rows."""
+    pred, y = population.base_pred[rows], population.y[rows]
+    known = CertificationRows(
+        population.proba[:, rows],
+        population.base[rows],
+        pred,
+        np.ones(len(rows), dtype=bool),
+        population.weight[rows] if kind == "weighted" else None,
+        {"group": population.group[rows]},
+        pred == y,
+    )
+    found = certify(
+        selection, known, limits_of(kind, budget), confidence=CONFIDENCE, n_selection=N_SELECT
+    )
+    if kind == "override":
+        proba = population.proba[selection.candidate]
+        answers = override_classes(proba, population.base_pred, found.threshold)
+        return population.lost(proba, answers, kind)
+    weights = np.append(found.weights, found.base_weight)
+    members = np.concatenate([population.proba, population.base[None]])
+    proba = mix(members, weights, "probability")
+    return population.lost(proba, proba.argmax(axis=1), kind)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return how often budgets were exceeded, in %, and the median share of them that was used."""
+    names = list(dict.fromkeys(row["dataset"] for row in rows))
+    lines = [
+        f"| {rows[0]['repetitions']:,} repetitions | {' | '.join(names)} |",
+        "|---|" + "---|" * len(names),
+    ]
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        own = {row["dataset"]: row for row in rows if row["kind"] == kind}
+        cells = [cell(own[name]) for name in names]
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(row: dict[str, Any]) -> str:
+    used = row["median_used"]
+    shown = "–" if used is None else f"{used:.2f}".removeprefix("0")
+    refused = f", {row['refused']} refused" if row["refused"] else ""
+    return f"{row['exceeded']:.1%} ({shown}{refused})"
+
+
+if __name__ == "__main__":
+    main()
