@@ -16,6 +16,8 @@ from holdfast.bench.store import Facts, Store, merge, read_facts, read_store
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables import read_table, write_table
 
+pytestmark = pytest.mark.slow
+
 KEY = Trial("a'b\"; --", "fcn-10", "random", 10, 5, 10, 0, "hash", 0)
 FACTS = Facts(1, 2.0, ("x86",), ("numpy 2",))
 

@@ -17,6 +17,8 @@ from holdfast.bench.summary import MEASURES, in_order, select, summarise
 from holdfast.bench.wins import wins
 from holdfast.exceptions import InvalidInputError
 
+pytestmark = pytest.mark.slow
+
 # --- a slow reference, in exact fractions ---------------------------------------------------------
 
 

@@ -17,6 +17,8 @@ from holdfast.bench.wins import wins
 from holdfast.cli.bench_table import table
 from holdfast.exceptions import InvalidInputError
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = [
     "</td><script>alert(1)</script>",
     "=HYPERLINK(\"http://evil.example\",'x')",

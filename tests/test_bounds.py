@@ -8,6 +8,8 @@ from scipy import stats
 
 from holdfast._bounds import STAKES, Evidence, binomial_p_value, binomial_upper, most_changes
 
+pytestmark = pytest.mark.slow
+
 CONFIDENCE = 0.95
 
 

@@ -20,6 +20,8 @@ from holdfast.certificate import Certificate, count_certified, rows_to_certify
 from holdfast.override import override_classes
 from holdfast.selection import select
 
+pytestmark = pytest.mark.slow
+
 X, Y = make_classification(6000, n_features=8, n_informative=6, flip_y=0.15, random_state=0)
 BASE = LogisticRegression(C=0.002).fit(X[:150], Y[:150])
 NEW, REST = slice(150, 3150), slice(3150, None)

@@ -12,6 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from holdfast import InfeasibleBudgetError, InvalidInputError, LowChurnClassifier, select
 from holdfast.metrics import churn_divergence, churn_rate, negative_flip_rate
 
+pytestmark = pytest.mark.slow
+
 N = 400
 GROUP = np.where(np.arange(N) % 3 == 0, "DE", "FR")
 

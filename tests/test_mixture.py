@@ -6,6 +6,8 @@ from holdfast._mixture import Mixtures, mix, solve
 from holdfast._moves import Moves
 from holdfast.metrics import churn_divergence, churn_rate, risk
 
+pytestmark = pytest.mark.slow
+
 SPACES = [("kl", "probability"), ("brier", "probability"), ("kl", "log_odds")]
 
 

@@ -5,6 +5,8 @@ from holdfast._override_search import CURVE_BUDGETS, select_override
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.override import override_classes
 
+pytestmark = pytest.mark.slow
+
 
 def draw(n=80, n_classes=3, size=3, seed=0):
     rng = np.random.default_rng(seed)

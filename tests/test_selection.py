@@ -9,6 +9,8 @@ from holdfast import select
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.metrics import churn_divergence, churn_rate, risk
 
+pytestmark = pytest.mark.slow
+
 PROBLEMS = 50
 LOSS = {"kl": "log_loss", "brier": "brier"}
 
