@@ -258,7 +258,7 @@ def test_chart_has_the_churn_floor(models):
     page = Page(render_page(summary))
     budget, floor = json.loads(page.scripts[0])["layout"]["shapes"]
     assert (budget["x0"], floor["x0"]) == (0.02, 0.013)
-    assert "The dotted line is the churn floor" in page.text if hasattr(page, "text") else True
+    assert "The dotted line is the churn floor" in page.text
 
 
 def test_plotly_accepts_the_chart(models):

@@ -459,7 +459,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "only one of max_churn and min_accuracy may be given, got both; a churn budget and "
                 "an accuracy to keep are two different problems"
             )
-        assert self._limits is not None  # reading them checks them
+        Limits.of(self.max_churn, self.max_negative_flips, self.churn)  # raises for wrong ones
         if self.min_accuracy is not None and self.min_accuracy != "cold":
             check_share("min_accuracy", self.min_accuracy)
         if self.confidence is not None:

@@ -128,7 +128,7 @@ def churn_floor(
     """
     labels, weight = _checked(X, y, sample_weight, vary, n_models)
     check_share("test_fraction", test_fraction, open_ends=True)
-    if vary == "seed" and not _seeds(estimator):
+    if vary == "seed" and not seeds_of(estimator):
         raise UnsupportedEstimatorError(
             "estimator must have a random_state for vary='seed', got "
             f"{type(final_of(estimator)).__name__} without: all its retrainings are the same; give "
@@ -178,10 +178,6 @@ def _strata(labels: NDArray[Any]) -> NDArray[Any] | None:
     return labels if counts.min() > 1 else None
 
 
-def _seeds(estimator: Any) -> dict[str, Any]:
-    return seeds_of(estimator)
-
-
 def _answers(
     estimator: Any,
     X: Any,
@@ -195,7 +191,7 @@ def _answers(
     """Train once more; return the answers on the test rows."""
     rng = np.random.default_rng(draw)
     model = fresh(estimator)
-    model.set_params(**{name: int(rng.integers(2**31)) for name in _seeds(estimator)})
+    model.set_params(**{name: int(rng.integers(2**31)) for name in seeds_of(estimator)})
     if vary == "bootstrap":
         rows = _resampled(labels, rows, rng)
     fit: dict[str, Any] = {}
