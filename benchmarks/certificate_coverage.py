@@ -34,7 +34,7 @@ from holdfast._certification import CertificationRows, certify
 from holdfast._files import write_text
 from holdfast._limits import Limits
 from holdfast._mixture import mix
-from holdfast._override_search import Part, select_override
+from holdfast._override_search import select_override
 from holdfast.bench.data import Source, read
 from holdfast.exceptions import InfeasibleBudgetError
 from holdfast.learners import learner_of
@@ -182,15 +182,13 @@ def chosen(population: Population, kind: str, budget: dict[str, float], rows: An
             sample_weight=weight,
             **limits.arguments,
         )
-    everywhere, none = np.ones(len(rows), dtype=bool), dict[str, Part]()
     return select_override(
         proba,
         base.argmax(axis=1),
-        everywhere,
+        np.ones(len(rows), dtype=bool),
         y,
         max_churn=budget["churn"],
         min_accuracy=None,
-        parts=none,
     )
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from holdfast._certification import CertificationRows, certify
 from holdfast._lambda_search import SearchRows
-from holdfast._limits import Limit, Limits
-from holdfast._override_search import OverrideSelection, Part, select_override
+from holdfast._limits import Counted, Limit, Limits
+from holdfast._override_search import OverrideSelection, select_override
 from holdfast._rows import UpdateRows
 from holdfast._search import Selection, cautious, mean_and_error
 from holdfast.certificate import Certificate
@@ -191,13 +191,13 @@ class Chooser:
         return self._cautiously(choose_at, limits, hard=churn == "hard")
 
     def _override(self, proba: Proba) -> OverrideSelection:
-        rows, whole, masks = self.rows, self.rows.answered_weight, self._counted(self.limits)
+        rows, counted = self.rows, self._counted(self.limits)
         least = self._least_accuracy(proba) if self.limits.overall is None else None
 
         def choose_at(limits: Limits) -> OverrideSelection:
-            parts = {
-                one.name: Part(mask, one.limit, (whole[mask] if one.column else whole).sum())
-                for one, mask in zip(limits.others, masks, strict=True)
+            others = {
+                one.name: (what, one.limit)
+                for one, what in zip(limits.others, counted, strict=True)
             }
             return select_override(
                 proba,
@@ -207,7 +207,7 @@ class Chooser:
                 max_churn=limits.overall,
                 min_accuracy=least,
                 sample_weight=rows.weight,
-                parts=parts,
+                others=others,
             )
 
         return self._cautiously(choose_at, self.limits, hard=True)
@@ -221,12 +221,12 @@ class Chooser:
         """
         if limits.overall is None or not hard or self.confidence is not None:
             return choose_at(limits)
-        weight, masks = self.rows.answered_weight, self._counted(limits)
+        weight, counted = self.rows.answered_weight, self._counted(limits)
 
         def inside(limit: float, one: Limit | None) -> float:
             if one is None or one.column is None:
                 return cautious(limit, weight)
-            return cautious(limit, weight[masks[limits.others.index(one)]])
+            return cautious(limit, counted[limits.others.index(one)].weight)
 
         try:
             chosen = choose_at(limits.changed(inside))
@@ -235,9 +235,9 @@ class Chooser:
         others = {one.name: (one.limit, chosen.others[one.name][1]) for one in limits.others}
         return replace(chosen, max_churn=limits.overall, others=others)
 
-    def _counted(self, limits: Limits) -> NDArray[np.bool_]:
-        rows = self.rows
-        return limits.rows(rows.groups, rows.base.answered, rows.base_right)
+    def _counted(self, limits: Limits) -> tuple[Counted, ...]:
+        rows, weight = self.rows, self.rows.answered_weight
+        return limits.counted(rows.groups, rows.base_right, weight, weight)
 
     def _least_accuracy(self, proba: Proba) -> float:
         if self.min_accuracy is not None and self.min_accuracy != "cold":
@@ -297,12 +297,10 @@ class Chooser:
             "churn_rate": float(np.average(changed, weights=rows.answered_weight)),
         }
         point = self.search_rows.point(np.nan, self.proba_of(choice, proba))
-        whole, found = rows.answered_weight, {}
-        for one, mask in zip(self.limits.others, self._counted(self.limits), strict=True):
-            lost = whole * (changed if one.hard else point.divergences)
-            share = lost[mask].sum() / (whole[mask] if one.column else whole).sum()
-            found[one.name] = (one.limit, float(share))
-        measures["others"] = found
+        measures["others"] = {
+            one.name: (one.limit, float((changed if one.hard else point.divergences) @ what.weight))
+            for one, what in zip(self.limits.others, self._counted(self.limits), strict=True)
+        }
         if isinstance(choice.selection, OverrideSelection):
             assert choice.threshold is not None
             return replace(choice.selection, threshold=choice.threshold, **measures)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from holdfast._validation import as_array, check_same_length, check_share
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["GroupColumns", "Limit", "Limits", "group_columns"]
+__all__ = ["Counted", "GroupColumns", "Limit", "Limits", "group_columns"]
 
 OVERALL = "overall"
 HIGHEST = {"hard": 1.0, "kl": np.inf, "brier": 2.0}
@@ -40,6 +40,22 @@ class Limit:
     hard: bool
     column: str | None = None
     value: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """What one of the other limits counts.
+
+    Attributes
+    ----------
+    weight : ndarray of shape (n,)
+        What a changed answer, or a unit of divergence, adds; 0 for rows that do not count.
+    hard : bool
+        Whether changed answers are counted, else divergence.
+    """
+
+    weight: NDArray[np.float64]
+    hard: bool
 
 
 @dataclass(frozen=True)
@@ -133,6 +149,25 @@ class Limits:
                     f"{', '.join(values[:10])}"
                 )
         return found
+
+    def counted(
+        self,
+        groups: GroupColumns,
+        base_right: NDArray[np.bool_],
+        answer_weight: NDArray[np.float64],
+        churn_weight: NDArray[np.float64],
+    ) -> tuple[Counted, ...]:
+        """Return what each of the other limits counts, as shares.
+
+        Of a group, of its own rows; of negative flips, of all that the base model answered.
+        """
+        rows = self.rows(groups, answer_weight > 0, base_right)
+        counted = []
+        for one, mine in zip(self.others, rows, strict=True):
+            weight = np.where(mine, answer_weight if one.hard else churn_weight, 0.0)
+            whole = answer_weight if one.column is None else weight
+            counted.append(Counted(weight / whole.sum(), one.hard))
+        return tuple(counted)
 
 
 def group_columns(

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast._limits import Counted
 from holdfast.metrics import clip, divergence_per_row, loss_per_row
 
-__all__ = ["Counted", "Measures", "Mixtures", "RowMeasures", "mix", "solve"]
+__all__ = ["Measures", "Mixtures", "RowMeasures", "mix", "solve"]
 
 Vector = NDArray[np.float64]
 Function = Callable[[Vector], tuple[float, Vector]]
@@ -44,22 +45,6 @@ class Measures:
     churn_rate: float
     soft_churn: float
     others: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Counted:
-    """Rows that one of the other limits counts.
-
-    Attributes
-    ----------
-    weight : ndarray of shape (n,)
-        What a changed answer, or a unit of divergence, adds.
-    hard : bool
-        Whether changed answers are counted, else divergence.
-    """
-
-    weight: Vector
-    hard: bool
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast._limits import Counted
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.override import override_classes, override_threshold
 
-__all__ = ["OverridePoint", "OverrideSelection", "Part", "select_override"]
+__all__ = ["OverridePoint", "OverrideSelection", "select_override"]
 
 CURVE_BUDGETS = 51
 
@@ -59,38 +60,20 @@ class OverrideSelection:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """Rows of which a share of the weight may change: a group, or those that the base has right.
-
-    Attributes
-    ----------
-    rows : ndarray of bool of shape (n,)
-    limit : float
-        Share of `whole`.
-    whole : float
-        Weight that the limit is a share of.
-    """
-
-    rows: NDArray[np.bool_]
-    limit: float
-    whole: float
-
-
-@dataclass(frozen=True, eq=False)
 class _Rows:
     base_pred: NDArray[np.intp]
     y: NDArray[np.intp]
     weight: NDArray[np.float64]
     known: NDArray[np.bool_]
-    parts: tuple[Part, ...] = ()
+    others: tuple[tuple[Counted, float], ...] = ()
 
     def point(self, candidate: int, proba: NDArray[np.float64], budget: float) -> OverridePoint:
         """Return the candidate at the threshold that spends `budget`."""
         threshold = self._threshold(proba, self.known, budget)
-        for part in self.parts:  # churn falls along the threshold everywhere
-            own = self.weight[part.rows].sum()
-            share = min(part.limit * part.whole / own, 1.0) if own else 1.0
-            threshold = max(threshold, self._threshold(proba, part.rows, share))
+        for counted, limit in self.others:  # churn falls along the threshold everywhere
+            rows = counted.weight > 0
+            share = min(limit / counted.weight.sum(), 1.0) if rows.any() else 1.0
+            threshold = max(threshold, self._threshold(proba, rows, share))
         served = override_classes(proba, self.base_pred, threshold)
         changed = (served != self.base_pred)[self.known]
         return OverridePoint(
@@ -113,9 +96,9 @@ class _Rows:
         )
 
     def shares(self, served: NDArray[np.intp]) -> list[float]:
-        """Return what each part loses where these answers are served."""
-        changed = np.where(served != self.base_pred, self.weight, 0.0)
-        return [float(changed[part.rows].sum() / part.whole) for part in self.parts]
+        """Return what each of the other limits counts where these answers are served."""
+        changed = served != self.base_pred
+        return [float(changed @ counted.weight) for counted, _ in self.others]
 
     def steps(self, proba: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return churn and accuracy as rows change, largest margins first, nothing yet changed too.
@@ -152,7 +135,7 @@ def select_override(
     max_churn: float | None,
     min_accuracy: float | None,
     sample_weight: NDArray[np.float64] | None = None,
-    parts: Mapping[str, Part] | None = None,
+    others: Mapping[str, tuple[Counted, float]] | None = None,
 ) -> OverrideSelection:
     """Choose the candidate and the threshold.
 
@@ -169,8 +152,8 @@ def select_override(
     max_churn, min_accuracy : float or None
         Exactly one is given.
     sample_weight : ndarray of shape (n,), optional
-    parts : dict of str to Part, optional
-        Other limits, beside `max_churn`.
+    others : dict of str to (Counted, float), optional
+        Other limits, beside `max_churn`, and what they count.
 
     Raises
     ------
@@ -185,8 +168,8 @@ def select_override(
             "base_proba must have a prediction for at least one selection row, got none; "
             "give rows that the base model has predicted"
         )
-    parts = parts or {}
-    rows = _Rows(base_pred, y, weight, answered, tuple(parts.values()))
+    others = others or {}
+    rows = _Rows(base_pred, y, weight, answered, tuple(others.values()))
     if max_churn is not None:
         points = [rows.point(i, proba, max_churn) for i, proba in enumerate(candidate_proba)]
         best = min(points, key=lambda point: (-point.accuracy, point.churn_rate))
@@ -205,8 +188,8 @@ def select_override(
         n=len(y),
         frontier=(*rows.curve(best.candidate, candidate_proba[best.candidate]), *points),
         others={
-            name: (part.limit, share)
-            for (name, part), share in zip(parts.items(), lost, strict=True)
+            name: (limit, share)
+            for (name, (_, limit)), share in zip(others.items(), lost, strict=True)
         },
     )
 

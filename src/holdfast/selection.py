@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast._limits import GroupColumns, Limits, group_columns
-from holdfast._mixture import Counted, Mixtures
+from holdfast._limits import Limits, group_columns
+from holdfast._mixture import Mixtures
 from holdfast._search import (
     Budget,
     FrontierPoint,
@@ -140,7 +140,9 @@ def select(
     if limits.others:
         n = problem.n
         columns = group_columns(groups, None, limits.columns, n, source="groups")
-        problem = replace(problem, others=_counted(problem, limits, columns))
+        right = problem.base_pred == problem.y
+        counted = limits.counted(columns, right, problem.answer_weight, problem.churn_weight)
+        problem = replace(problem, others=counted)
     budget = Budget(
         churn,
         limits.overall,
@@ -179,18 +181,6 @@ def _check_budget(
             "is not convex in log-odds; use churn='kl' or 'hard'"
         )
     return limits
-
-
-def _counted(problem: Mixtures, limits: Limits, columns: GroupColumns) -> tuple[Counted, ...]:
-    """Return what the limits beside that on all rows count."""
-    rows = limits.rows(columns, problem.answer_weight > 0, problem.base_pred == problem.y)
-    counted = []
-    for one, mine in zip(limits.others, rows, strict=True):
-        weight = np.where(mine, problem.answer_weight if one.hard else problem.churn_weight, 0.0)
-        if one.column is not None:  # a share of the group's rows; negative flips are one of all
-            weight /= weight.sum()
-        counted.append(Counted(weight, one.hard))
-    return tuple(counted)
 
 
 def _problem(
