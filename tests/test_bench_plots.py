@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 import typer
 from tests.bench_frames import random_results
@@ -74,6 +75,27 @@ def test_frontier_draws_the_efficient_settings(frame):
             assert tuple(np.round(100 * np.ravel(best), 6)) in lines
     legend = [text.get_text() for text in page.figure.legends[0].get_texts()]
     assert legend == [*summary.methods, "base model"]
+
+
+def upright_lines(page):
+    drawn_at = []
+    for ax in visible(page.figure):
+        ends = [np.unique(line.get_xdata()) for line in ax.get_lines() if len(line.get_xdata()) > 1]
+        drawn_at += [float(x[0]) for x in ends if len(x) == 1]
+    return drawn_at
+
+
+def test_the_churn_floor_is_a_line_where_ensembles_were_run(frame):
+    ensemble = frame[frame["method"] == "cold"].assign(method="ensemble", setting="ensemble")
+    share = 0.02 + 0.001 * ensemble["run"]
+    more = pd.concat([frame, ensemble.assign(member_churn=share)], ignore_index=True)
+    summary = summarise(more)
+    assert [group.churn_floor for group in summary.groups] == [pytest.approx(0.0215)] * 2
+    (page,) = drawn(more, "frontier")
+    assert upright_lines(page) == [pytest.approx(2.15)] * 2
+    for without in (frame, more.assign(member_churn=np.nan)):
+        assert [group.churn_floor for group in summarise(without).groups] == [None] * 2
+        assert upright_lines(drawn(without, "frontier")[0]) == []
 
 
 def test_a_method_looks_the_same_everywhere(frame, stream):

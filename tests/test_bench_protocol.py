@@ -132,6 +132,7 @@ KNOWN_GRIDS = {
     "mixup": "dbd4cfa6",
     "label_smoothing": "6bb580b4",
     "co_distillation": "f49e95d9",
+    "constrained": "d1580fa3",
     "anchor": "7713aa2d",
     "distill": "3c3fb5e6",
     "warm_distill": "6da67944",

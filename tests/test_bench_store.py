@@ -27,7 +27,16 @@ def rows(trial=KEY, methods=("cold", "distill"), seed=0):
     settings = {"cold": ["cold"], "distill": ["distill(lam=0.1)", "distill(lam=0.9)"]}
     settings |= {"mine": ["mine(a=1)"]}
     records = [
-        (*trial.key().values(), 1, name, setting, 1, 1, *rng.integers(0, 50, 5), *rng.random(2))
+        (
+            *trial.key().values(),
+            1,
+            name,
+            setting,
+            1,
+            1,
+            *rng.integers(0, 50, 5),
+            *rng.random(len(MEANS)),
+        )
         for name in methods
         for setting in settings[name]
     ]
@@ -56,6 +65,16 @@ def test_missing_counts_stay_missing(tmp_path):
     some.loc[1, ["kl", "log_loss"]] = np.nan
     Store.open(tmp_path).add(KEY, some, FACTS)
     pd.testing.assert_frame_equal(read_store([tmp_path]), some)
+
+
+def test_files_without_a_newer_measure_are_read_and_the_fuller_row_counts(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    Store.open(old).add(KEY, rows().drop(columns="member_churn"), FACTS)
+    expected = rows()
+    Store.open(new).add(KEY, expected, FACTS)
+    pd.testing.assert_frame_equal(read_store([old]), expected.assign(member_churn=np.nan))
+    for stores in ([old, new], [new, old]):
+        pd.testing.assert_frame_equal(read_store(stores), expected)
 
 
 def test_only_what_is_missing_is_asked_for(tmp_path):

@@ -1,5 +1,7 @@
 """A trial gives what training and asking each model by hand gives, whatever it shares."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -135,6 +137,11 @@ def test_random_trial_by_hand(data):
     assert row["kl"] == pytest.approx(kl, abs=1e-6)
     truth = cold[test][np.arange(len(test)), data.y[test]]
     assert row["log_loss"] == pytest.approx(-np.log(truth).mean(), abs=1e-6)
+    answers = [member[test].argmax(axis=1) for member in members]
+    differ = [np.mean(one != other) for one, other in combinations(answers, 2)]
+    floor = found.loc[("ensemble", "ensemble(members=4, of=cold)"), "member_churn"]
+    assert floor == pytest.approx(np.mean(differ), abs=1e-6)
+    assert np.isnan(found.loc[("cold", "cold"), "member_churn"])
     assert set(found.loc["average_ensemble"]["cost"]) == {4}
     assert set(found.loc["average_ensemble"]["served"]) == {5}
 
@@ -219,7 +226,8 @@ def test_a_setting_that_diverges_has_no_counts(data, monkeypatch):
     assert lost["correct"].isna().tolist() == [False] * 2 + [True] * 8
     assert lost["kl"].isna().tolist() == lost["correct"].isna().tolist()
     assert lost["n"].notna().all()
-    assert found[found["setting"] != "distill(lam=0.5)"].notna().all(axis=None)
+    others = found[found["setting"] != "distill(lam=0.5)"].drop(columns="member_churn")
+    assert others.notna().all(axis=None)
 
 
 def test_networks_by_hand(data):

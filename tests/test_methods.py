@@ -12,6 +12,7 @@ from holdfast.methods import (
     Average,
     CoDistillation,
     Cold,
+    Constrained,
     Distill,
     Ensemble,
     Interpolate,
@@ -127,6 +128,7 @@ def test_words_and_weights():
         "shrink_perturb",
         "mixup",
         "co_distillation",
+        "constrained",
         "interpolate",
         "average",
         "override",
@@ -169,6 +171,8 @@ def test_a_method_of_one_s_own_is_found_by_name(monkeypatch):
         (ShrinkPerturb(), "start"),
         (Mixup(), "batch"),
         (CoDistillation(), "start coupling"),
+        (Constrained(), "constraint"),
+        (Average(of=Constrained()), "constraint"),
         (Interpolate(), "start parameters"),
         (Interpolate(of=WarmDistill()), "target start parameters"),
         (Average(of=Distill()), "target"),
@@ -180,6 +184,8 @@ def test_a_method_of_one_s_own_is_found_by_name(monkeypatch):
 def test_what_methods_change(method, changes):
     assert method.changes == set(changes.split())
     assert method.needs_base_parameters == bool({"start", "parameters"} & method.changes)
+    of_base = isinstance(method.trained, (Distill, Constrained))
+    assert method.needs_base_proba == of_base
 
 
 def test_what_is_made_of_a_method():
@@ -208,6 +214,10 @@ def test_what_is_made_of_a_method():
         (Average(0.5, of=Distill(2)), r"Distill\.lam must be in"),
         (Override(-0.1), r"Override\.threshold must be in"),
         (Mixup(7), r"Mixup\.alpha must be in"),
+        (Constrained(1.1), r"Constrained\.max_churn must be in \[0, 1\], got 1\.1"),
+        (Constrained(-1, "kl"), r"Constrained\.max_churn must be in \[0, inf\], got -1"),
+        (Constrained(churn="soft"), r"Constrained\.churn must be .*'hard', .* got 'soft'"),
+        (Constrained(dual_lr=0), r"Constrained\.dual_lr must be in \(0, inf\), got 0"),
     ],
     ids=str,
 )
@@ -246,6 +256,7 @@ def test_grids_of_all():
         "shrink_perturb": 2,
         "mixup": 2,
         "co_distillation": 2,
+        "constrained": 9,
         "interpolate": 2,
         "average": 2,
         "override": 2,

@@ -102,6 +102,11 @@ class Method:
         """Weight of a second network's prediction in the target; 0 for a network on its own."""
         return 0.0
 
+    @property
+    def churn_limit(self) -> float | None:
+        """Most churn of the training rows, as an explicit constraint; None without."""
+        return None
+
     # --- what is made of it -----------------------------------------------------------------------
 
     def finish(self, trained: Any, base: Any) -> Any:
@@ -131,6 +136,11 @@ class Method:
         return 0.0
 
     @property
+    def needs_base_proba(self) -> bool:
+        """Whether the base model's probabilities of the training rows take part in training."""
+        return self.trained.lam > 0 or "constraint" in self.changes
+
+    @property
     def needs_base_parameters(self) -> bool:
         """Whether the parameters of the base model take part."""
         return bool({"start", "parameters"} & self.changes)
@@ -139,7 +149,8 @@ class Method:
     def changes(self) -> frozenset[str]:
         """What of a model differs from plain retraining.
 
-        Among "target", "start", "batch", "coupling" (in training) and "parameters" (thereafter).
+        Among "target", "start", "batch", "coupling", "constraint" (in training) and "parameters"
+        (thereafter).
         """
         kind = type(self.trained)
         found = {
@@ -149,6 +160,8 @@ class Method:
         }
         if self.trained.peer_weight:
             found.add("coupling")
+        if self.trained.churn_limit is not None:
+            found.add("constraint")
         return frozenset(found)
 
     def check(self) -> None:

@@ -7,6 +7,7 @@ is served. Adding a method takes one class.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -25,6 +26,7 @@ __all__ = [
     "Average",
     "CoDistillation",
     "Cold",
+    "Constrained",
     "Distill",
     "Ensemble",
     "Interpolate",
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 GRID = tuple(round(0.1 * step, 1) for step in range(1, 10))
+BUDGETS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.16)
 
 
 @dataclass(frozen=True)
@@ -257,6 +260,66 @@ class CoDistillation(Method):
     def peer_weight(self) -> float:
         """Weight α of the other network's prediction."""
         return self.alpha
+
+
+@dataclass(frozen=True)
+class Constrained(Method):
+    """Churn as an explicit constraint of training, kept by Lagrangian descent.
+
+    Minimises the loss of the labels subject to churn ≤ `max_churn` on the training rows. In every
+    step the parameters descend along the gradient of loss + μ·divergence, and the multiplier μ ≥ 0
+    rises by `dual_lr` times the excess of the batch's churn over the limit, or falls where there is
+    none. The divergence is the one that belongs to the loss, KL or Brier, whatever the churn that
+    the limit is about: hard churn has no gradient (a proxy constraint). A network goes back to the
+    epoch of least excess, and among those without to that of lowest validation loss.
+
+    For networks; needs the extra ``lagrangian`` (Cooper).
+
+    Parameters
+    ----------
+    max_churn : float
+        The limit: a share of rows in [0, 1] for hard churn, a divergence of at least 0 otherwise.
+    churn : {"hard", "kl", "brier"}
+        What is limited.
+    dual_lr : float
+        Step size of the multiplier, above 0.
+
+    References
+    ----------
+    Cotter et al., "Optimization with Non-Differentiable Constraints with Applications to Fairness,
+    Recall, Churn, and Other Goals", JMLR 2019; Gallego-Posada et al., "Cooper: A Library for
+    Constrained Optimization in Deep Learning", 2025 (arXiv 2504.01212).
+
+    Examples
+    --------
+    >>> str(Constrained(0.05))
+    'constrained(max_churn=0.05, churn=hard, dual_lr=0.5)'
+    """
+
+    max_churn: float = 0.02
+    churn: str = "hard"
+    dual_lr: float = 0.5
+
+    name: ClassVar[str] = "constrained"
+
+    @classmethod
+    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
+        """Return limits of hard churn from .5 to 16 %: a budget is no weight like λ."""
+        return [cls(max_churn) for max_churn in BUDGETS]
+
+    @property
+    def churn_limit(self) -> float | None:
+        """The limit."""
+        return self.max_churn
+
+    def check(self) -> None:
+        """Raise InvalidInputError when a setting is out of range."""
+        check_choice("Constrained.churn", self.churn, ["hard", "kl", "brier"])
+        most = 1.0 if self.churn == "hard" else math.inf
+        check_share("Constrained.max_churn", self.max_churn, high=most, hint="give e.g. 0.02")
+        check_share(
+            "Constrained.dual_lr", self.dual_lr, high=math.inf, open_ends=True, hint="give e.g. 0.5"
+        )
 
 
 @dataclass(frozen=True)

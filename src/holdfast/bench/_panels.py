@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["COLD", "GROUP", "RATES", "Group", "MethodRuns", "Panel", "check_results", "panels"]
 
 COLD = "cold"
+FLOOR = ("ensemble", "member_churn")  # cold starts of several seeds, and how much two differ
 GROUP = ["dataset", "network", "order", "n_init", "n_val", "n_batch"]
 CELL = [*GROUP, "method", "setting", "run"]
 COUNTS = ["correct", "base_correct", "changed", "negative"]
@@ -128,6 +129,8 @@ class Panel:
         Whether a setting's run is in the store with all its updates; whether it has no counts.
     rates : mapping of str to ndarray of shape (S, R)
         NaN where a run is missing or diverged.
+    floor : ndarray of shape (R,)
+        Churn between cold starts of different seeds, NaN where it was not measured.
     """
 
     group: Group
@@ -139,6 +142,7 @@ class Panel:
     present: NDArray[np.bool_]
     diverged: NDArray[np.bool_]
     rates: dict[str, Floats]
+    floor: Floats
 
     def of(self, method: str) -> NDArray[np.bool_]:
         """Return which settings (S,) are a method's."""
@@ -208,9 +212,12 @@ def panels(results: pd.DataFrame) -> list[Panel]:
     counts[numbers.columns] = numbers
     counts["diverged"] = numbers.isna().any(axis=1)
     counts["updates"] = 1
+    counts["floor"] = results.get(FLOOR[1], np.nan)
+    counts.loc[counts["method"] != FLOOR[0], "floor"] = np.nan
     counts[["cost", "served"]] = results[["cost", "served"]]
     how = dict.fromkeys(["n", *COUNTS, "updates"], "sum") | {
         "diverged": "any",
+        "floor": "mean",
         "cost": "max",
         "served": "max",
     }
@@ -254,6 +261,7 @@ def _panel(group: Group, cells: pd.DataFrame) -> Panel:
         present=present,
         diverged=diverged,
         rates={name: np.where(gone, np.nan, rate) for name, rate in rates.items()},
+        floor=cells.groupby("run")["floor"].mean().to_numpy(dtype=np.float64),
     )
 
 

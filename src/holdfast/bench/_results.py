@@ -203,6 +203,9 @@ class GroupResult:
     n_runs, n_cold_diverged : int
         Runs that cold start finished; runs lost because it, or the base model, diverged.
     base_accuracy, cold_accuracy, cold_churn_rate : float
+    churn_floor : float or None
+        Mean churn between two cold starts that differ in the seed alone; None where ensembles,
+        whose members they are, were not run.
     methods : tuple of MethodResult
     best : mapping of str to Best or None
         By measure; None where no method has a number.
@@ -214,6 +217,7 @@ class GroupResult:
     base_accuracy: float
     cold_accuracy: float
     cold_churn_rate: float
+    churn_floor: float | None
     methods: tuple[MethodResult, ...]
     best: dict[str, Best | None]
 

@@ -51,6 +51,7 @@ KNOWN = {
     "co_distillation": Style(ORANGE, "s", "--"),
     "anchor": Style(ORANGE),
     "distill": Style(BLUE),
+    "constrained": Style(SKY, "^", ":"),
     "warm_distill": Style(BLUE, "s", "--"),
     "interpolate": Style(PURPLE),
     "interpolate_warm_distill": Style(PURPLE, "s", "--"),

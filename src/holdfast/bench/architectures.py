@@ -60,7 +60,7 @@ class Architecture:
             return ("target",)
         # Words cannot be blended as numbers can.
         blends = () if self.family == "transformer" else ("batch",)
-        return ("target", "start", *blends, "coupling", "parameters")
+        return ("target", "start", *blends, "coupling", "constraint", "parameters")
 
     @property
     def encoding(self) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 
-from holdfast._validation import check_choice
+from holdfast._validation import check_choice, require
 from holdfast.exceptions import InvalidInputError
 from holdfast.methods import (
+    BUDGETS,
     GRID,
     Anchor,
     Average,
     CoDistillation,
     Cold,
+    Constrained,
     Distill,
     Ensemble,
     Interpolate,
@@ -28,7 +31,7 @@ __all__ = ["CONTENDERS", "Contenders", "chosen", "cost", "models_served"]
 
 Contenders = dict[str, tuple[Method, ...]]
 
-EVERYTHING = ("target", "start", "batch", "coupling", "parameters")
+EVERYTHING = ("target", "start", "batch", "coupling", "constraint", "parameters")
 # Of two settings at once a coarser grid is enough, and does not favour the method that has both.
 COARSE = GRID[::2]
 THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -46,6 +49,7 @@ def _contenders() -> Contenders:
         "co_distillation": [CoDistillation(alpha) for alpha in GRID],
         "anchor": Anchor.grid(GRID),
         "distill": [Distill(lam) for lam in GRID],
+        "constrained": [Constrained(budget) for budget in BUDGETS],
         "warm_distill": [WarmDistill(lam) for lam in GRID],
         "interpolate": [Interpolate(weight) for weight in GRID],
         "interpolate_warm_distill": [
@@ -77,7 +81,8 @@ def chosen(names: Sequence[str] = (), able: Iterable[str] = EVERYTHING) -> Conte
     Parameters
     ----------
     names : sequence of str
-        Empty for all that the learner is able to train.
+        Empty for all that the learner is able to train, without those whose library is not
+        installed.
     able : iterable of str
         What the learner can change (`Method.changes`).
 
@@ -85,6 +90,8 @@ def chosen(names: Sequence[str] = (), able: Iterable[str] = EVERYTHING) -> Conte
     ------
     InvalidInputError
         For an unknown name, or one of a method that the learner cannot train.
+    MissingExtraError
+        For a name whose library is not installed.
 
     Examples
     --------
@@ -102,7 +109,15 @@ def chosen(names: Sequence[str] = (), able: Iterable[str] = EVERYTHING) -> Conte
             f"--method must be one that the learner can train, got {wrong[0]}; choose from "
             f"{', '.join(found)}"
         )
-    return {n: s for n, s in found.items() if not names or n in names or n == "cold"}
+    if not names:
+        return {n: s for n, s in found.items() if not _constrains(s) or find_spec("cooper")}
+    if any(_constrains(found[name]) for name in names):
+        require("cooper", extra="lagrangian", purpose="--method constrained")
+    return {n: s for n, s in found.items() if n in names or n == "cold"}
+
+
+def _constrains(settings: Sequence[Method]) -> bool:
+    return any("constraint" in method.changes for method in settings)
 
 
 def _suits(settings: Sequence[Method], able: Iterable[str]) -> bool:

@@ -45,7 +45,8 @@ TITLES = {
 NOTES = {
     "frontier": "Up is more accurate, left is less churn. Lines join the settings of a method that "
     "no other of its settings beats in both; faint dots are its other settings, as far as they are "
-    "near; bars are one standard error over runs. The dotted line is cold start's accuracy.",
+    "near; bars are one standard error over runs. Dotted are cold start's accuracy and, upright, "
+    "the churn floor: how much two cold starts differ that differ in the seed alone.",
     "cost": "Least cost over a method's settings, (1 − a) · error + a · churn, minus cold start's, "
     "at each weight a; below 0 is better than cold start. Bands are one standard error over "
     "paired runs.",
@@ -238,6 +239,8 @@ def _frontier(axes: Sequence[Axes], group: GroupResult, _: Any) -> list[str]:
         _draw_method(ax, result)
     ax.plot(0, 100 * group.base_accuracy, "D", mfc="none", mec="black", ms=6, clip_on=False)
     ax.axhline(100 * group.cold_accuracy, color="black", lw=0.9, ls=":", zorder=1)
+    if group.churn_floor is not None:
+        ax.axvline(100 * group.churn_floor, color="black", lw=0.9, ls=":", zorder=1)
     _zoom(ax, group)
     ax.set_xlabel("churn, % of test rows")
     ax.set_ylabel("accuracy, %")

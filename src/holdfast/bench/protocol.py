@@ -31,7 +31,7 @@ PROTOCOL = 1
 ORDERS = ("random", "time")
 # What is measured on the test rows: numbers of rows, and means.
 COUNTS = ("n", "correct", "base_correct", "changed", "negative")
-MEANS = ("kl", "log_loss")
+MEANS = ("kl", "log_loss", "member_churn")
 UPDATES = 10  # of a stream
 DRAWS = 100  # tried until one has two classes
 

@@ -17,8 +17,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from holdfast._files import replace_file
-from holdfast.bench.protocol import COUNTS, PROTOCOL, Trial
+from holdfast.bench.protocol import COUNTS, MEANS, PROTOCOL, Trial
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables import connect
 
@@ -204,10 +206,15 @@ def read_store(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
 
 def _rows(files: Sequence[Path]) -> pd.DataFrame:
     _all_facts(files)
-    sql = "SELECT * FROM read_parquet($files, hive_partitioning = false, filename = true)"
+    sql = (
+        "SELECT * FROM read_parquet($files, hive_partitioning = false, filename = true, "
+        "union_by_name = true)"
+    )
     rows = _one_base(_query(files, sql))
-    # Of rows that are there twice, the same one whatever the order of the files.
-    rows = rows.sort_values([*IDENTITY, "correct", "changed", "negative", "kl", "log_loss"])
+    for name in MEANS:  # which files of earlier versions may lack
+        rows[name] = rows.get(name, np.nan)
+    # Of rows that are there twice, the same one whatever the order of the files, the fullest.
+    rows = rows.sort_values([*IDENTITY, "correct", "changed", "negative", *MEANS])
     rows = rows.drop_duplicates(list(IDENTITY)).drop(columns=["filename", "_base"])
     return _in_order(rows.astype(dict.fromkeys(COUNTS, "Int64")))
 

@@ -210,7 +210,7 @@ def _group_result(panel: Panel, confidence: float, margin: float) -> GroupResult
     results = tuple(
         _method_result(runs, overall[runs.method], confidence, margin) for runs in methods
     )
-    cold = by_name[COLD]
+    cold, floor = by_name[COLD], panel.floor[panel.cold_runs]
     return GroupResult(
         group=panel.group,
         n_runs=len(cold.runs),
@@ -218,6 +218,7 @@ def _group_result(panel: Panel, confidence: float, margin: float) -> GroupResult
         base_accuracy=_mean(cold.cold["base_accuracy"]),
         cold_accuracy=_mean(cold.cold["accuracy"]),
         cold_churn_rate=_mean(cold.cold["churn_rate"]),
+        churn_floor=None if np.isnan(floor).all() else _mean(floor[~np.isnan(floor)]),
         methods=results,
         best={m: _best(m, results, methods, confidence) for m in MEASURES},
     )

@@ -7,6 +7,7 @@ and every training that more than one of them needs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,8 +62,9 @@ def run_trial(
         A row for each update, method and setting: the key; `cost`, models trained, and `served`,
         models served (an update before not counted); counts of test rows `n`, of those that the
         new and the base model have right (`correct`, `base_correct`), of `changed` answers and of
-        `negative` flips; `kl`, the mean KL(base ‖ new), and `log_loss`. Counts are missing where
-        training diverged.
+        `negative` flips; `kl`, the mean KL(base ‖ new), `log_loss` and, for settings of several
+        members, `member_churn`, the share of answers in which two of them differ, averaged over
+        pairs. Counts are missing where training diverged.
 
     Raises
     ------
@@ -178,7 +180,7 @@ class _Update:
     def _key(self, method: Method, member: int) -> tuple[Method, int, int]:
         """Return what two settings must share to share a model."""
         trained = method.trained
-        uses_base = trained.lam > 0 or bool({"start", "coupling"} & trained.changes)
+        uses_base = trained.needs_base_proba or trained.needs_base_parameters
         return trained, member, id(self.bases[method]) if uses_base else 0
 
     def run(
@@ -243,7 +245,16 @@ class _Update:
             *(int(np.count_nonzero(of)) for of in counted),
             round(float(divergence_per_row(old, new, "kl").mean()), DECIMALS),
             round(float(loss_per_row(y, new, "log_loss").mean()), DECIMALS),
+            round(self._member_churn(method), DECIMALS),
         )
+
+    def _member_churn(self, method: Method) -> float:
+        """Return the share of test rows on which two members differ, NaN without two."""
+        tested = np.searchsorted(self.needed, self.rows.test)
+        members = range(method.members)
+        answers = [self._proba(method, member)[tested].argmax(axis=1) for member in members]
+        pairs = [np.mean(one != other) for one, other in combinations(answers, 2)]
+        return float(np.mean(pairs)) if pairs else np.nan
 
 
 def _all(rows: ModelRows) -> NDArray[np.intp]:

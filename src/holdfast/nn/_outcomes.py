@@ -37,6 +37,10 @@ class FittedNetwork:
         when the call was interrupted.
     losses, validation_losses : tuple of float
         Of each epoch; the training loss as the parameters moved.
+    violations, multipliers : tuple of float
+        Of each epoch, where the method constrains churn, and empty otherwise: how far churn of the
+        training rows was above the limit on average, below it where negative, and the multiplier μ
+        at its end.
     seconds : float
         Its share of the time of training.
     """
@@ -46,6 +50,8 @@ class FittedNetwork:
     status: str
     losses: tuple[float, ...] = ()
     validation_losses: tuple[float, ...] = ()
+    violations: tuple[float, ...] = ()
+    multipliers: tuple[float, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -103,6 +109,8 @@ class Collector:
             outcome.status,
             outcome.losses,
             outcome.validation_losses,
+            outcome.violations,
+            outcome.multipliers,
             outcome.seconds,
         )
         self.networks[outcome.index] = network.finished(run.method, parameters_of(run.base_state))

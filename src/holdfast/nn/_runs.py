@@ -15,6 +15,7 @@ from holdfast._method import Method
 from holdfast._validation import check_count, check_proba, check_same_length, check_weights
 from holdfast.exceptions import InvalidInputError
 from holdfast.methods import Cold
+from holdfast.nn._constraint import require_cooper
 from holdfast.nn._fresh import State, tensors_of
 from holdfast.nn._training import Task
 
@@ -205,6 +206,8 @@ def task_of(
     """
     rows, held_out = np.asarray(run.rows), np.asarray(run.validation_rows)
     method = run.method.trained
+    if "constraint" in method.changes:
+        require_cooper()
     if "batch" in method.changes and not pool.is_floating_point():
         raise InvalidInputError(
             f"runs[{index}].method must not blend rows of integers, got {method} for rows of "
@@ -213,15 +216,22 @@ def task_of(
     validation = np.zeros((len(held_out), n_classes), dtype=np.float32)
     if labels is not None and len(held_out):
         validation[np.arange(len(held_out)), labels[held_out]] = 1.0
+    if run.target is not None and "target" in method.changes:
+        raise InvalidInputError(
+            f"runs[{index}].target must be left out with the method {run.method}, which makes its "
+            "own, got both; give one of the two"
+        )
+    base_proba = _base_proba(index, run, n_classes)
     return Task(
         index=index,
         rows=rows,
-        targets=_target(index, run, labels, n_classes).astype(np.float32),
+        targets=_target(index, run, labels, base_proba).astype(np.float32),
         validation_rows=held_out,
         validation_targets=validation,
         method=method,
         seeds=_seeds(index, run, method),
         base=_base(index, run, like),
+        base_proba=base_proba.astype(np.float32) if "constraint" in method.changes else None,
     )
 
 
@@ -235,30 +245,34 @@ def _seeds(index: int, run: Run, method: Method) -> tuple[int, ...]:
     return (seed, int(partner >> np.uint64(1)))
 
 
-def _target(
-    index: int, run: Run, labels: NDArray[np.int64] | None, n_classes: int
-) -> NDArray[np.float64]:
-    rows, classes = np.asarray(run.rows), np.arange(n_classes)
-    if run.target is not None:
-        if "target" in run.method.changes:
-            raise InvalidInputError(
-                f"runs[{index}].target must be left out with the method {run.method}, which makes "
-                "its own, got both; give one of the two"
-            )
-        target = _columns(f"runs[{index}].target", run.target, n_classes)
-    else:
-        assert labels is not None  # checked before
-        base = np.full((len(rows), n_classes), np.nan)
-        if run.base_proba is not None:
-            name = f"runs[{index}].base_proba"
-            base = _columns(name, run.base_proba, n_classes, allow_missing=True)
-            check_same_length(**{f"runs[{index}].rows": rows, name: base})
-        elif run.method.trained.lam:
+def _base_proba(index: int, run: Run, n_classes: int) -> NDArray[np.float64]:
+    """Return base probabilities of the training rows, NaN without any."""
+    n = len(np.asarray(run.rows))
+    if run.base_proba is None:
+        if run.method.trained.needs_base_proba:
             raise InvalidInputError(
                 f"runs[{index}].base_proba must be given for the method {run.method}, which learns "
                 "from it, got None; give the base model's probabilities for the training rows"
             )
-        target = run.method.trained.target(labels[rows], base, classes)
+        return np.full((n, n_classes), np.nan)
+    name = f"runs[{index}].base_proba"
+    base = _columns(name, run.base_proba, n_classes, allow_missing=True)
+    check_same_length(**{f"runs[{index}].rows": range(n), name: base})
+    return base
+
+
+def _target(
+    index: int,
+    run: Run,
+    labels: NDArray[np.int64] | None,
+    base: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    rows, n_classes = np.asarray(run.rows), base.shape[1]
+    if run.target is not None:
+        target = _columns(f"runs[{index}].target", run.target, n_classes)
+    else:
+        assert labels is not None  # checked before
+        target = run.method.trained.target(labels[rows], base, np.arange(n_classes))
     check_same_length(**{f"runs[{index}].rows": rows, f"runs[{index}].target": target})
     if run.sample_weight is None:
         return target

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from holdfast._method import Method
+from holdfast.nn._constraint import Multipliers
 from holdfast.nn._fresh import FreshStates, ModuleSource, State, loadable
 from holdfast.nn._functions import Functions, functions_of
 from holdfast.nn._stack import Stack, quiet_vmap
@@ -41,6 +42,8 @@ class Task:
         Of the network, and of its partner where the method couples two.
     base : State or None
         Parameters and buffers of the base model, where the method needs them.
+    base_proba : ndarray of shape (n, K), or None
+        Where the method constrains churn; NaN rows have none.
     """
 
     index: int
@@ -51,6 +54,7 @@ class Task:
     method: Method
     seeds: tuple[int, ...]
     base: State | None
+    base_proba: NDArray[np.float32] | None = None
 
     def start(self, fresh_states: FreshStates, member: int) -> State:
         """Return where a network starts; what is not a real number is never blended."""
@@ -83,6 +87,8 @@ class Outcome:
     status : {"stopped", "max_epochs", "diverged"}
     losses, validation_losses : tuple of float
         Of each epoch.
+    violations, multipliers : tuple of float
+        Of each epoch, where churn was constrained.
     seconds : float
         The network's share of the time.
     """
@@ -92,6 +98,8 @@ class Outcome:
     status: str
     losses: tuple[float, ...]
     validation_losses: tuple[float, ...]
+    violations: tuple[float, ...]
+    multipliers: tuple[float, ...]
     seconds: float
 
 
@@ -105,7 +113,8 @@ class Recipe:
     patience : int or None
         Epochs without a better validation loss before a network stops; None trains `max_epochs`.
     restore_best : bool
-        Whether a network goes back to its epoch of lowest validation loss.
+        Whether a network goes back to its best epoch: that of lowest validation loss, among those
+        of least violation of its constraint.
     optimizer : Optimizer
     loss : str
         Of training.
@@ -152,7 +161,9 @@ class _Slot:
     generator: torch.Generator
     losses: list[float] = field(default_factory=list)
     validation_losses: list[float] = field(default_factory=list)
-    best: float = math.inf
+    violations: list[float] = field(default_factory=list)
+    multipliers: list[float] = field(default_factory=list)
+    best: tuple[float, float] = (math.inf, math.inf)  # violation, validation loss
     best_state: State | None = None
     stale: int = 0
     seconds: float = 0.0
@@ -284,6 +295,8 @@ def _outcome(stack: Stack, i: int, slot: _Slot, status: str, recipe: Recipe) -> 
         status,
         tuple(slot.losses),
         tuple(slot.validation_losses),
+        tuple(slot.violations),
+        tuple(slot.multipliers),
         slot.seconds,
     )
 
@@ -295,14 +308,21 @@ def _train_epoch(stack: Stack, slots: list[_Slot], pool: Tensor, recipe: Recipe)
     start = time.perf_counter()
     batches = _Batches(slots, pool, recipe.batch_size, stack.functions)
     peers = _Peers(slots, pool.device)
+    multipliers = _multipliers(slots, pool.device)
     generators = [slot.generator for slot in slots]
     total = torch.zeros(len(slots), device=pool.device)
-    for x, target in batches:
+    for x, target, order in batches:
         with torch.no_grad():
             target = peers.blend(stack, x, target)
+            if multipliers is not None:
+                target = multipliers.teach(stack, x, target, order)
         total += stack.learn(x, target, generators) * x.shape[1]
     for slot, value in zip(slots, (total / batches.n).tolist(), strict=True):
         slot.losses.append(value)
+    if multipliers is not None:
+        for place, *values in zip(multipliers.places.tolist(), *multipliers.ended(), strict=True):
+            slots[place].multipliers.append(values[0])
+            slots[place].violations.append(values[1])
     if len(slots[0].task.validation_rows):
         _validate(stack, slots, pool, recipe)
     training = [slot for slot in slots if not slot.ended]
@@ -329,6 +349,7 @@ class _Batches:
         self.targets = targets.to(pool.device).flatten(0, 1)
         self.target_rows = (order + self.n * torch.arange(len(slots))[:, None]).to(pool.device)
         self.rows = rows.gather(1, order).to(pool.device)
+        self.order = order.to(pool.device)
         self.draws = [
             _Draws(group, self.n, batch_size, functions) for group in _changing_batches(slots)
         ]
@@ -341,7 +362,22 @@ class _Batches:
             target = self.targets.index_select(0, picked).view(*rows.shape, -1)
             for draws in self.draws:
                 x, target = draws.change(x, target, number)
-            yield x, target
+            yield x, target, self.order[:, start : start + self.size]
+
+
+def _multipliers(slots: Sequence[_Slot], device: torch.device) -> Multipliers | None:
+    """Return the multipliers of the networks whose churn is constrained, None without any."""
+    places = [i for i, slot in enumerate(slots) if slot.task.base_proba is not None]
+    if not places:
+        return None
+    own = [slots[i] for i in places]
+    return Multipliers(
+        places,
+        [slot.task.method for slot in own],
+        [slot.multipliers[-1] if slot.multipliers else 0.0 for slot in own],
+        [slot.task.base_proba for slot in own],
+        device,
+    )
 
 
 def _changing_batches(slots: Sequence[_Slot]) -> list[list[tuple[int, _Slot]]]:
@@ -434,8 +470,9 @@ def _validate(
     for i, value in enumerate((total / rows.shape[1]).tolist()):
         slot = slots[i]
         slot.validation_losses.append(value)
-        if value < slot.best:
-            slot.best, slot.stale = value, 0
+        reached = (max([0.0, *slot.violations[-1:]]), value)
+        if reached < slot.best:
+            slot.best, slot.stale = reached, 0
             slot.best_state = stack.state(i) if recipe.restore_best else None
         else:
             slot.stale += 1
