@@ -29,7 +29,7 @@ from holdfast.bench import trial as trial_module
 from holdfast.bench.contenders import chosen, cost
 from holdfast.bench.data import Source, read
 from holdfast.bench.protocol import Trial
-from holdfast.methods import CoDistillation, Cold, Mixup
+from holdfast.methods import CoDistillation, Cold, Constrained, Mixup
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "trial_speed.json"
 BATCH, PATIENCE = 32, 5
@@ -129,15 +129,22 @@ class Plain:
             soft = method.target(y, base.proba[rows.train], np.arange(self.n_classes))
             target = torch.from_numpy(soft).float()
         x, held, truth = self.X[rows.train], self.X[rows.validation], self.y[rows.validation]
-        best, best_state, stale = np.inf, None, 0
+        multiplier = None
+        if isinstance(method, Constrained):
+            multiplier = Multiplier(method, torch.from_numpy(base.proba[rows.train]).float())
+        best, best_state, stale = (np.inf, np.inf), None, 0
         while stale < PATIENCE:
             for batch in torch.randperm(len(x)).split(BATCH):
-                self.step(method, networks, optimizers, x[batch], target[batch])
+                wanted = target[batch]
+                if multiplier is not None:
+                    wanted = multiplier.teach(networks[0], x[batch], wanted, batch)
+                self.step(method, networks, optimizers, x[batch], wanted)
             with torch.no_grad():
                 loss = nn.functional.cross_entropy(networks[0](held), torch.from_numpy(truth))
             stale += 1
-            if loss.item() < best:
-                best, stale = loss.item(), 0
+            reached = (multiplier.excess() if multiplier is not None else 0.0, loss.item())
+            if reached < best:
+                best, stale = reached, 0
                 best_state = deepcopy(networks[0].state_dict())
         networks[0].load_state_dict(best_state)
         return networks[0]
@@ -183,6 +190,26 @@ class Plain:
 
     def state(self, fitted: nn.Module) -> Any:
         return fitted.state_dict()
+
+
+class Multiplier:
+    """The multiplier of one network whose hard churn is constrained."""
+
+    def __init__(self, method: Constrained, base: Any) -> None:
+        self.method, self.base, self.value, self.seen = method, base, 0.0, []
+
+    def teach(self, network: Any, x: Any, target: Any, batch: Any) -> Any:
+        with torch.no_grad():
+            changed = network(x).argmax(dim=1) != self.base[batch].argmax(dim=1)
+        excess = changed.float().mean().item() - self.method.max_churn
+        wanted = target + self.value * self.base[batch]
+        self.value = max(0.0, self.value + self.method.dual_lr * excess)
+        self.seen.append(excess)
+        return wanted
+
+    def excess(self) -> float:
+        seen, self.seen = self.seen, []
+        return max(0.0, float(np.mean(seen)))
 
 
 if __name__ == "__main__":
