@@ -4,7 +4,7 @@ PYTHON ?= python3
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 
 # Every extra whose library some code or test here uses.
-EXTRAS = arrow,bench,catboost,hub,lagrangian,lightgbm,ray,transformers,dev
+EXTRAS = arrow,bench,catboost,hub,lagrangian,lightgbm,mlflow,onnx,ray,spark,transformers,dev
 
 TEST_TOOLS = pytest pytest-xdist hypothesis polars cvxpy
 
