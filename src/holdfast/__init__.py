@@ -21,6 +21,7 @@ __all__ = [
     "LowChurnClassifier",
     "LowChurnRegressor",
     "MissingExtraError",
+    "PairedCounts",
     "Policy",
     "Selection",
     "UnsupportedEstimatorError",
@@ -29,6 +30,8 @@ __all__ = [
     "__version__",
     "churn_floor",
     "compare",
+    "compare_tables",
+    "count_tables",
     "datasets",
     "load_model",
     "methods",
@@ -45,6 +48,9 @@ __all__ = [
 _HOME = {
     "Comparison": "comparison",
     "compare": "comparison",
+    "PairedCounts": "_counts",
+    "compare_tables": "predictions",
+    "count_tables": "predictions",
     "Certificate": "certificate",
     "rows_to_certify": "certificate",
     "ChurnFloor": "floor",
@@ -82,6 +88,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from holdfast import datasets, methods, metrics, nn, targets
+    from holdfast._counts import PairedCounts
     from holdfast.certificate import Certificate, rows_to_certify
     from holdfast.comparison import Comparison, compare
     from holdfast.estimator import LowChurnClassifier
@@ -97,5 +104,6 @@ if TYPE_CHECKING:
     from holdfast.override import override_threshold
     from holdfast.persistence import load_model, save_model
     from holdfast.policy import Policy, Verdict
+    from holdfast.predictions import compare_tables, count_tables
     from holdfast.regressor import LowChurnRegressor
     from holdfast.selection import Selection, select

@@ -18,7 +18,15 @@ from holdfast._validation import check_proba_rows, class_index, union_classes
 from holdfast.exceptions import InvalidInputError
 from holdfast.metrics import divergence_per_row, loss_per_row
 
-__all__ = ["BASE_RIGHT", "NEW_RIGHT", "GroupCounts", "PairedCounts", "count_pairs"]
+__all__ = [
+    "BASE_RIGHT",
+    "NEW_RIGHT",
+    "CellRows",
+    "GroupCounts",
+    "PairedCounts",
+    "count_pairs",
+    "counts_of_cells",
+]
 
 # Bits of an outcome. Without a truth, every row has outcome 0.
 BASE_RIGHT, NEW_RIGHT = 1, 2
@@ -51,10 +59,26 @@ class GroupCounts:
     weight_squares: NDArray[np.float64]
     cells: NDArray[np.float64]
 
+    def __add__(self, other: GroupCounts) -> GroupCounts:
+        values = sorted({*self.values, *other.values}, key=_sort_key)
+        place = {value: i for i, value in enumerate(values)}
+        found = GroupCounts(
+            tuple(values),
+            np.zeros(len(values), dtype=np.int64),
+            np.zeros(len(values)),
+            np.zeros((len(values), 2, N_OUTCOMES)),
+        )
+        for part in (self, other):
+            at = [place[value] for value in part.values]
+            found.rows[at] += part.rows
+            found.weight_squares[at] += part.weight_squares
+            found.cells[at] += part.cells
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class PairedCounts:
-    """Counts over all rows.
+    """Counts over all rows, which add up: those of two sets of rows are ``a + b``.
 
     Attributes
     ----------
@@ -89,6 +113,41 @@ class PairedCounts:
         """Weight by (answer changed, outcome), shape (2, 4)."""
         changed = self.pairs[:, 0] != self.pairs[:, 1]
         return np.stack([self.pair_cells[~changed].sum(axis=0), self.pair_cells[changed].sum(0)])
+
+    def __add__(self, other: PairedCounts) -> PairedCounts:
+        """Return the counts over the rows of both; raise InvalidInputError for other columns."""
+        if not isinstance(other, PairedCounts):
+            return NotImplemented
+        for what, mine, its in (
+            ("truth", self.has_truth, other.has_truth),
+            ("groups", sorted(self.groups), sorted(other.groups)),
+            ("losses and divergences", sorted(self.sums), sorted(other.sums)),
+        ):
+            if mine != its:
+                raise InvalidInputError(
+                    f"counts that are added must have the same {what}, got {mine} and {its}; "
+                    "count both parts with the same columns"
+                )
+        classes = union_classes(**{"one part": self.classes, "another part": other.classes})
+        coded = [class_index(part.classes, classes)[part.pairs] for part in (self, other)]
+        pairs, row = np.unique(np.concatenate(coded), axis=0, return_inverse=True)
+        pair_cells = np.zeros((len(pairs), N_OUTCOMES))
+        np.add.at(pair_cells, row.ravel(), np.concatenate([self.pair_cells, other.pair_cells]))
+        return PairedCounts(
+            n=self.n + other.n,
+            weighted=self.weighted or other.weighted,
+            has_truth=self.has_truth,
+            weight_squares=self.weight_squares + other.weight_squares,
+            classes=classes,
+            pairs=pairs,
+            pair_cells=pair_cells,
+            sums={name: value + other.sums[name] for name, value in self.sums.items()},
+            groups={name: group + other.groups[name] for name, group in self.groups.items()},
+        )
+
+    def __radd__(self, other: Any) -> PairedCounts:
+        """Let ``sum(parts)`` start from 0."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
 
 
 def count_pairs(
@@ -139,6 +198,70 @@ def _outcome(
     if truth is None:
         return np.zeros(len(base), dtype=np.intp)
     return (base == truth) * BASE_RIGHT + (new == truth) * NEW_RIGHT
+
+
+# --- rows that are counted already ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class CellRows:
+    """Rows that were counted elsewhere: one entry for each cell that occurs, in any order.
+
+    Attributes
+    ----------
+    changed, outcome : ndarray of shape (m,)
+    rows : ndarray of shape (m,)
+        How many.
+    weight, weight_squares : ndarray of shape (m,)
+        Sums over them.
+    """
+
+    changed: NDArray[np.bool_]
+    outcome: NDArray[np.intp]
+    rows: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    weight_squares: NDArray[np.float64]
+
+    def of_groups(self, name: str, values: Any) -> GroupCounts:
+        """Return the counts of each group; `values` (m,) says which one a cell is of."""
+        codes, groups = _group_codes(name, values)
+        size = len(groups)
+        cell = (codes * 2 + self.changed) * N_OUTCOMES + self.outcome
+        return _in_order(
+            groups,
+            np.bincount(codes, self.rows, size).astype(np.int64),
+            np.bincount(codes, self.weight_squares, size).astype(np.float64),
+            np.bincount(cell, self.weight, size * 2 * N_OUTCOMES).astype(np.float64),
+        )
+
+
+def counts_of_cells(
+    base: NDArray[Any],
+    new: NDArray[Any],
+    cells: CellRows,
+    *,
+    weighted: bool,
+    has_truth: bool,
+    sums: dict[str, float],
+    groups: dict[str, GroupCounts],
+) -> PairedCounts:
+    """Return the counts of cells whose answers are `base` and `new`, labels of shape (m,)."""
+    classes = union_classes(base=base, new=new)
+    b, n = class_index(base, classes), class_index(new, classes)
+    table = _CellTable(len(classes), weighted=True)
+    table.add(b, n, cells.outcome, cells.weight)
+    pairs, pair_cells, used = table.result()
+    return PairedCounts(
+        n=int(cells.rows.sum()),
+        weighted=weighted,
+        has_truth=has_truth,
+        weight_squares=float(cells.weight_squares.sum()),
+        classes=classes[used],
+        pairs=pairs,
+        pair_cells=pair_cells,
+        sums=sums,
+        groups=groups,
+    )
 
 
 # --- classes to codes -----------------------------------------------------------------------------
@@ -281,21 +404,7 @@ class _GroupTable:
     """Weight per (group, answer changed, outcome)."""
 
     def __init__(self, name: str, values: NDArray[Any]) -> None:
-        import pandas as pd
-
-        try:
-            self.codes, distinct = pd.factorize(values, use_na_sentinel=False)
-        except TypeError as error:
-            raise InvalidInputError(
-                f"groups[{name!r}] must have values that can be grouped, such as text or numbers, "
-                f"got: {error}; convert them, e.g. to text"
-            ) from error
-        if distinct.dtype.kind in "mM":
-            distinct = pd.Index(distinct).astype(object)  # an array's own list holds integers
-        missing = np.asarray(pd.isna(distinct))
-        self.values = [
-            None if gone else value for value, gone in zip(distinct.tolist(), missing, strict=True)
-        ]
+        self.codes, self.values = _group_codes(name, values)
         self.rows = np.zeros(len(self.values), dtype=np.int64)
         self.weight_squares = np.zeros(len(self.values))
         self.cells = np.zeros(len(self.values) * 2 * N_OUTCOMES)
@@ -311,13 +420,40 @@ class _GroupTable:
         self.cells += np.bincount(cell, weights=weight, minlength=len(self.cells))
 
     def result(self) -> GroupCounts:
-        order = sorted(range(len(self.values)), key=lambda i: _sort_key(self.values[i]))
-        return GroupCounts(
-            values=tuple(self.values[i] for i in order),
-            rows=self.rows[order],
-            weight_squares=self.weight_squares[order],
-            cells=self.cells.reshape(-1, 2, N_OUTCOMES)[order],
-        )
+        return _in_order(self.values, self.rows, self.weight_squares, self.cells)
+
+
+def _group_codes(name: str, values: Any) -> tuple[NDArray[np.intp], list[Any]]:
+    """Return the code of each row's group, and the groups' values, None for a missing one."""
+    import pandas as pd
+
+    try:
+        codes, distinct = pd.factorize(values, use_na_sentinel=False)
+    except TypeError as error:
+        raise InvalidInputError(
+            f"groups[{name!r}] must have values that can be grouped, such as text or numbers, "
+            f"got: {error}; convert them, e.g. to text"
+        ) from error
+    if distinct.dtype.kind in "mM":
+        distinct = pd.Index(distinct).astype(object)  # an array's own list holds integers
+    missing = np.asarray(pd.isna(distinct))
+    named = zip(distinct.tolist(), missing, strict=True)
+    return codes, [None if gone else value for value, gone in named]
+
+
+def _in_order(
+    values: list[Any],
+    rows: NDArray[np.int64],
+    weight_squares: NDArray[np.float64],
+    cells: NDArray[np.float64],
+) -> GroupCounts:
+    order = sorted(range(len(values)), key=lambda i: _sort_key(values[i]))
+    return GroupCounts(
+        values=tuple(values[i] for i in order),
+        rows=rows[order],
+        weight_squares=weight_squares[order],
+        cells=cells.reshape(-1, 2, N_OUTCOMES)[order],
+    )
 
 
 def _sort_key(value: Any) -> tuple[bool, bool, Any]:

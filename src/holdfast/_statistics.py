@@ -149,11 +149,12 @@ def group_results(
     corrected = 1 - (1 - confidence) / max(n_groups, 1)
     strict = _pairs(*wilson_interval(shares["churn_rate"], n_effective, corrected))
     values = [value for value, kept in zip(group.values, some, strict=True) if kept]
+    rows = group.rows[some].tolist()
     return [
         GroupResult(
             column=column,
             value=value,
-            n=int(group.rows[some][i]),
+            n=rows[i],
             n_effective=float(n_effective[i]),
             status=_group_status(shares["churn_rate_interval"][i], strict[i], limit),
             **{name: _nth(shares[name], i) for name in fields},

@@ -132,10 +132,45 @@ class Comparison:
         pairs = self.counts.pairs
         return coo_array((weight, (pairs[:, 0], pairs[:, 1])), shape=(size, size)).tocsr()
 
+    @classmethod
+    def from_counts(
+        cls,
+        counts: PairedCounts,
+        *,
+        confidence: float = 0.95,
+        max_group_churn: float | None = None,
+    ) -> Comparison:
+        """Return what paired counts tell, such as the sum of those of several parts.
+
+        Parameters
+        ----------
+        counts : PairedCounts
+            As `count_tables` returns it.
+        confidence, max_group_churn
+            As for `compare`.
+
+        Raises
+        ------
+        InvalidInputError
+            For limits out of range, or counts of no weight.
+
+        Examples
+        --------
+        >>> one = compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0])
+        >>> two = compare([0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 1, 0])
+        >>> Comparison.from_counts(one.counts + two.counts).churn_rate
+        0.125
+        """
+        _check_limits(confidence, max_group_churn, grouped=bool(counts.groups))
+        if not counts.pair_cells.sum() > 0:
+            raise InvalidInputError(
+                "counts must have rows of positive weight, got none; count some rows"
+            )
+        return _from_counts(counts, float(confidence), max_group_churn)
+
     def at(self, confidence: float, *, max_group_churn: float | None = None) -> Comparison:
         """Return the same comparison with intervals at another confidence or group limit."""
-        _check_limits(confidence, max_group_churn, grouped=bool(self.counts.groups))
-        return _from_counts(self.counts, float(confidence), max_group_churn)
+        return self.from_counts(self.counts, confidence=confidence, max_group_churn=max_group_churn)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python values, ready for JSON; keys are the field names.

@@ -11,10 +11,12 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,10 +35,12 @@ __all__ = [
     "connect",
     "fetch",
     "fetch_sql",
+    "files_of",
     "open_table",
     "ordinary_columns",
     "quoted",
     "read_table",
+    "reading",
     "rows_of",
     "write_table",
 ]
@@ -46,24 +50,26 @@ _ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
 TABLE_SUFFIXES = (".parquet", *_CSV_SUFFIXES, *_ARROW_SUFFIXES)
 
 MAX_REASON = 200
+_MEMORY = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b", re.IGNORECASE)
 
 # The dialect is fixed: left to guess, DuckDB reads a file with a ragged row as another table. Types
 # are taken from all rows, and "yes"/"no" and dates stay text.
 _CSV_OPTIONS = (
     "header = true, skip = 0, quote = '\"', escape = '\"', comment = '', strict_mode = true, "
-    "null_padding = false, ignore_errors = false, hive_partitioning = false, sample_size = -1, "
+    "null_padding = false, ignore_errors = false, sample_size = -1, "
     "auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR']"
 )
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
-    r"""Read a Parquet, CSV or Arrow file whole.
+    r"""Read a Parquet, CSV or Arrow table whole.
 
     Parameters
     ----------
     path : path-like
         `.parquet`; `.csv` or `.tsv`, also with `.gz` (UTF-8, a header, every row as long as it);
-        `.arrow`, `.feather` or `.ipc` (needs the extra `arrow`).
+        `.arrow`, `.feather` or `.ipc` (needs the extra `arrow`). Or a folder of Parquet or CSV
+        files, whose `key=value` subfolders are columns, or a pattern such as ``"part-*.csv"``.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     Raises
     ------
     InvalidInputError
-        When the file is missing, a folder, of another kind, damaged, cut short or without rows. A
+        When the file is missing, of another kind, damaged, cut short or without rows. A
         CSV file that ends exactly where a value or a row may end cannot be told from a whole one.
     MissingExtraError
         When an Arrow file is read without pyarrow.
@@ -150,33 +156,107 @@ class Table:
     n: int
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """Return a new DuckDB in memory, which never fetches an extension."""
+@contextmanager
+def connect(
+    memory_limit: str | None = None, temp_dir: str | os.PathLike[str] | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB in memory, which never fetches an extension.
+
+    Parameters
+    ----------
+    memory_limit : str, optional
+        Such as "512MB"; by default 80 % of the machine's memory.
+    temp_dir : path-like, optional
+        Where it writes what does not fit, in a folder of its own that is removed in the end; by
+        default the system's folder for temporary files.
+    """
     import duckdb
 
     # Nothing here needs an extension; without this a stray option could make DuckDB fetch one.
-    return duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    config = {"autoinstall_known_extensions": "false"}
+    if memory_limit is not None:
+        if not _MEMORY.fullmatch(str(memory_limit).strip()):
+            raise InvalidInputError(
+                f"memory_limit must be a size such as '512MB' or '4GiB', got {memory_limit!r}; "
+                "give a number and a unit"
+            )
+        config["memory_limit"] = str(memory_limit).strip()
+    try:
+        folder = TemporaryDirectory(prefix="holdfast-", dir=temp_dir, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InvalidInputError(
+            f"temp_dir must be a folder that can be written to, got {temp_dir} "
+            f"({error.strerror}); choose another place"
+        ) from error
+    with folder, duckdb.connect(config=config | {"temp_directory": folder.name}) as connection:
+        yield connection
 
 
 def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> Table:
-    """Make a file readable under `name`; raise unless it is a whole table with rows."""
-    suffix = _suffix(path)
-    if not path.is_file():
-        what = "the folder" if path.is_dir() else "no file at"
-        raise InvalidInputError(f"path must be a table file, got {what} {path}; check the path")
-    with _reading(path, suffix):
+    """Make a table readable under `name`; raise unless it is whole and has rows.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    path : Path
+        A file; a folder of Parquet or CSV files, whose `key=value` subfolders are columns; or a
+        pattern of such files.
+    name : str
+        Plain.
+    """
+    files, root = files_of(path)
+    suffix = _suffix(files[0])
+    with reading(path):
         if suffix in _ARROW_SUFFIXES:
             columns = _open_arrow(connection, path, name)
         elif suffix == ".parquet":
-            columns = _open_parquet(connection, path, name)
+            columns = _open_parquet(connection, files, name, root)
         else:
-            columns = _open_csv(connection, path, name, suffix)
+            columns = _open_csv(connection, files, name, suffix, root)
         types = {row[0]: row[1] for row in rows_of(connection, f"DESCRIBE {name}")}
         ((n,),) = rows_of(connection, f"SELECT count(*) FROM {name}")
     _check_columns(str(path), columns)
     if not n:
         raise InvalidInputError(f"{path} must have at least one row, got none; write the rows")
     return Table(connection, name, path, types, n)
+
+
+def files_of(path: Path) -> tuple[list[Path], Path | None]:
+    """Return the files of a path, and the folder below which `key=value` folders are columns."""
+    if path.is_file():
+        return [path], None
+    if path.is_dir():
+        found, root = [p for p in path.rglob("*") if p.is_file() and not _hidden(p, path)], path
+        files = sorted(file for file in found if _known(file))
+    elif any(character in str(path) for character in "*?["):
+        root = Path(*takewhile(lambda part: not re.search(r"[*?[]", part), path.parts))
+        pattern = str(path.relative_to(root))
+        found = files = sorted(file for file in root.glob(pattern) if file.is_file())
+    else:
+        _suffix(path)  # a kind that cannot be read is the first thing to say
+        raise InvalidInputError(f"path must be a table, got no file at {path}; check the path")
+    if not files:
+        kinds = sorted({file.suffix for file in found})
+        raise InvalidInputError(
+            f"{path} must hold table files, got {', '.join(kinds) if kinds else 'no files'}; "
+            f"give files that end in one of {', '.join(TABLE_SUFFIXES)}"
+        )
+    suffixes = sorted({_suffix(file) for file in files})
+    if len(suffixes) > 1 or suffixes[0] in _ARROW_SUFFIXES:
+        raise InvalidInputError(
+            f"{path} must hold files of one kind, Parquet or CSV, got {', '.join(suffixes)}; "
+            "name them by a pattern such as '*.parquet', or convert them"
+        )
+    return files, root
+
+
+def _hidden(file: Path, root: Path) -> bool:
+    """Whether a file or a folder above it is no data by convention, such as _SUCCESS."""
+    return any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
+
+
+def _known(path: Path) -> bool:
+    return path.name.lower().endswith(TABLE_SUFFIXES)
 
 
 def _suffix(path: Path) -> str:
@@ -190,14 +270,21 @@ def _suffix(path: Path) -> str:
 
 
 @contextmanager
-def _reading(path: Path, suffix: str) -> Iterator[None]:
+def reading(path: Path | None) -> Iterator[None]:
+    """Tell errors of DuckDB as those of reading `path`; with None, leave them as they are."""
     import duckdb
 
     try:
         yield
     except (duckdb.Error, OSError, EOFError, zlib.error, ValueError) as error:
-        if isinstance(error, InvalidInputError):
+        if path is None or isinstance(error, InvalidInputError):
             raise
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise InvalidInputError(
+                f"memory_limit must suffice for {path}, got: {_reason(error)}; allow more, or name "
+                "a larger disk with temp_dir="
+            ) from error
+        suffix = _suffix(files_of(path)[0][0])
         form = "UTF-8 text with a header and rows as long as it" if "sv" in suffix else "complete"
         raise InvalidInputError(
             f"{path} must be a whole {suffix} file ({form}), got: {_reason(error)}; "
@@ -217,11 +304,13 @@ def rows_of(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, 
     return connection.execute(sql).fetchall()
 
 
-def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> list[str]:
-    file = _literal(path)
-    source = f"read_parquet({file}, hive_partitioning = false)"
+def _open_parquet(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str, root: Path | None
+) -> list[str]:
+    source = f"read_parquet({_literals(files)}, {_hive(files, root)})"
     connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")
-    schema = rows_of(connection, f"SELECT name, num_children FROM parquet_schema({file})")
+    first = _literal(files[0])
+    schema = rows_of(connection, f"SELECT name, num_children FROM parquet_schema({first})")
     columns, nested = [], 0  # the schema is a tree, written depth first under one root
     for column, children in schema[1:]:
         if nested:
@@ -232,15 +321,27 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path, name: str) 
     return columns
 
 
+def _hive(files: Sequence[Path], root: Path | None) -> str:
+    """Return the option that makes columns of `key=value` folders, where there are some."""
+    below = [] if root is None else [file.relative_to(root).parent.parts for file in files]
+    found = any("=" in part for parts in below for part in parts)
+    return f"hive_partitioning = {str(found).lower()}"
+
+
 def _open_csv(
-    connection: duckdb.DuckDBPyConnection, path: Path, name: str, suffix: str
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
+    name: str,
+    suffix: str,
+    root: Path | None,
 ) -> list[str]:
-    """Read the file once into a table: every later query would parse it again."""
+    """Read the files once into a table: every later query would parse them again."""
     opener = gzip.open if suffix.endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+    with opener(files[0], "rt", encoding="utf-8-sig", newline="") as file:
         first = file.readline()
     delimiter = "\t" if suffix.startswith(".tsv") else ";" if _semicolons(first) else ","
-    source = f"read_csv({_literal(path)}, delim = '{delimiter}', {_CSV_OPTIONS})"
+    options = f"delim = '{delimiter}', {_CSV_OPTIONS}, {_hive(files, root)}"
+    source = f"read_csv({_literals(files)}, {options})"
     connection.execute(f"CREATE TABLE {name}_text AS SELECT * FROM {source}")
     types = {row[0]: row[1] for row in rows_of(connection, f"DESCRIBE {name}_text")}
     text = [quoted(column) for column, kind in types.items() if kind == "VARCHAR"]
@@ -274,6 +375,10 @@ def _literal(path: Path) -> str:
     """Return the path as an SQL string in which DuckDB sees no pattern."""
     plain = re.sub(r"([*?\[])", r"[\1]", str(path))
     return "'" + plain.replace("'", "''") + "'"
+
+
+def _literals(paths: Sequence[Path]) -> str:
+    return f"[{', '.join(map(_literal, paths))}]"
 
 
 def quoted(column: str) -> str:
@@ -339,7 +444,7 @@ def fetch(table: Table, columns: list[str]) -> pd.DataFrame:
 
 def fetch_sql(table: Table, sql: str) -> pd.DataFrame:
     """Read a query; an error is one of reading the table's file."""
-    with _reading(table.path, _suffix(table.path)):
+    with reading(table.path):
         return ordinary_columns(table.connection.execute(sql).df())
 
 

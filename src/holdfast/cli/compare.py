@@ -25,11 +25,23 @@ if TYPE_CHECKING:
     from holdfast.policy import Policy
 
 MAX_GROUPS_SHOWN = 20
+MAX_CHANGED_ROWS = 10_000  # among which the report finds those that it shows
 
 
 def compare(
-    base: Annotated[Path, typer.Argument(help="Predictions of the base model.")],
-    new: Annotated[Path, typer.Argument(help="Predictions of the new model.")],
+    base: Annotated[
+        Path,
+        typer.Argument(
+            help="Predictions of the base model: a Parquet or CSV file, a folder or a pattern."
+        ),
+    ],
+    new: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Predictions of the new model [default: the same table, in the column "
+            "--new-prediction]."
+        ),
+    ] = None,
     id_column: Annotated[
         str | None, typer.Option("--id", help="Column that joins the two tables.")
     ] = None,
@@ -40,6 +52,12 @@ def compare(
     proba_prefix: Annotated[
         str, typer.Option(help="Start of the columns with probabilities.")
     ] = "proba_",
+    new_prediction: Annotated[
+        str | None, typer.Option(help="The new model's --prediction, where it differs.")
+    ] = None,
+    new_proba_prefix: Annotated[
+        str | None, typer.Option(help="The new model's --proba-prefix, where it differs.")
+    ] = None,
     group: Annotated[
         list[str] | None, typer.Option(help="Column whose groups are reported; repeatable.")
     ] = None,
@@ -63,6 +81,12 @@ def compare(
     policy: Annotated[
         Path | None, typer.Option(help="TOML file with these limits; flags go before it.")
     ] = None,
+    memory_limit: Annotated[
+        str | None, typer.Option(help="Memory for reading, joining and counting, e.g. 512MB.")
+    ] = None,
+    temp_dir: Annotated[
+        Path | None, typer.Option(help="Folder for what does not fit into memory.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -70,8 +94,8 @@ def compare(
 
     With limits, the exit code is 0 for PROMOTE, 1 for REJECT and 3 for HOLD.
     """
-    from holdfast.comparison import compare as compare_models
-    from holdfast.predictions import read_predictions
+    from holdfast.comparison import Comparison
+    from holdfast.predictions import open_pairs
 
     check_report(report)
     check_outputs(report, inputs=[base, new, policy])
@@ -83,40 +107,44 @@ def compare(
         per_group=per_group,
         confidence=confidence,
     )
-    with progress("comparing"):
-        pair = read_predictions(
+    changed = None
+    with (
+        progress("comparing"),
+        open_pairs(
             base,
             new,
             id=id_column,
             label=label,
             prediction=prediction,
+            new_prediction=new_prediction,
             proba_prefix=proba_prefix,
+            new_proba_prefix=new_proba_prefix,
             groups=tuple(group or ()),
             weight=weight,
-        )
-        comparison = compare_models(
-            pair.base,
-            pair.new,
-            pair.y,
-            groups=pair.groups or None,
-            sample_weight=pair.sample_weight,
-            classes=pair.classes,
+            memory_limit=memory_limit,
+            temp_dir=temp_dir,
+        ) as pairs,
+    ):
+        comparison = Comparison.from_counts(
+            pairs.counts(),
             confidence=_confidence(limits, confidence),
             max_group_churn=None if limits is None else limits.per_group,
         )
+        if report is not None:
+            changed = pairs.changed(MAX_CHANGED_ROWS)
     decision = None if limits is None else limits.decide(comparison)
-    if report is not None:
+    if report is not None and changed is not None:
         from holdfast.report.summarise import summarise_comparison
 
         summary = summarise_comparison(
             comparison,
             decision=decision,
-            base=pair.base,
-            new=pair.new,
-            classes=pair.classes,
-            y=pair.y,
-            ids=pair.ids,
-            facts={"base": base.name, "new": new.name, "rows": comparison.n},
+            base=changed.base,
+            new=changed.new,
+            classes=changed.classes,
+            y=changed.y,
+            ids=changed.ids,
+            facts={"base": base.name, "new": (new or base).name, "rows": comparison.n},
         )
         write_report(report, summary)
     if as_json:

@@ -1,0 +1,168 @@
+"""Tables larger than memory: `compare_tables` against a query written by hand, and its memory.
+
+Rows of labels, the truth and one group column (1,000 values); ids in two different shuffled orders.
+Each measurement has a process of its own, ours and the other in turn; medians.
+
+Run: python benchmarks/table_speed.py [--millions 50] [--folder FOLDER]
+Needs about 17 MB of disk for each million rows, and as much again for what spills.
+Writes docs/results/table_speed.json and the table between the markers of docs/production.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import duckdb
+
+from holdfast._files import write_text
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "results" / "table_speed.json"
+PAGE = ROOT / "docs" / "production.md"
+MARKERS = re.compile(r"(<!-- speed -->\n).*?(<!-- /speed -->)", re.DOTALL)
+MEMORY = "512MB"
+REPEATS = 3
+
+OURS = """
+import json, resource, sys, time
+import holdfast
+start = time.perf_counter()
+found = holdfast.compare_tables(*{paths}, groups=["group"], memory_limit={memory!r},
+                                temp_dir={folder!r}, **{options})
+seconds = time.perf_counter() - start
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({{"seconds": seconds, "peak_mib": peak, "churn_rate": found.churn_rate}}))
+"""
+HAND = """
+import json, resource, time
+import duckdb
+start = time.perf_counter()
+connection = duckdb.connect(config={{"memory_limit": {memory!r}, "temp_directory": {folder!r}}})
+rows = connection.execute({sql!r}).fetchall()
+seconds = time.perf_counter() - start
+changed = sum(row[-1] for row in rows if row[1] != row[2]) / sum(row[-1] for row in rows)
+print(json.dumps({{"seconds": seconds, "churn_rate": changed}}))
+"""
+JOINED = """
+SELECT "group", b.prediction, n.prediction,
+    (b.prediction = label)::INT + 2 * (n.prediction = label)::INT, count(*)
+FROM '{base}' b JOIN '{new}' n USING (id) GROUP BY ALL
+"""
+ONE = """
+SELECT "group", old, new, (old = label)::INT + 2 * (new = label)::INT, count(*)
+FROM '{one}' GROUP BY ALL
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--millions", type=int, nargs="*", default=[50, 200])
+    parser.add_argument("--folder", type=Path, help="where the tables are made")
+    arguments = parser.parse_args()
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        for millions in arguments.millions:
+            results[str(millions)] = measured(Path(name), millions * 10**6)
+            print(millions, json.dumps(results[str(millions)]), flush=True)
+            write_text(RESULTS, json.dumps(results, indent=1) + "\n")
+    text = PAGE.read_text(encoding="utf-8")
+    write_text(PAGE, MARKERS.sub(lambda m: m[1] + table(results) + m[2], text))
+
+
+def measured(folder: Path, n: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    repeats = REPEATS if n <= 50 * 10**6 else 1
+    base, new = folder / f"base-{n}.parquet", folder / f"new-{n}.parquet"
+    one = folder / f"one-{n}.parquet"
+    make(folder, base, new, n)
+    found["joined"] = contest([base, new], {"id": "id"}, JOINED.format(base=base, new=new), repeats)
+    new.unlink()
+    both = f"SELECT id, prediction AS old, {CHANGED}, label, \"group\" FROM '{base}'"
+    run_sql(folder, f"COPY ({both}) TO '{one}' (FORMAT parquet)")
+    base.unlink()
+    columns = {"prediction": "old", "new_prediction": "new"}
+    found["one_table"] = contest([one], columns, ONE.format(one=one), repeats)
+    one.unlink()
+    return found
+
+
+CHANGED = (
+    "CASE WHEN hash(id + 5) % 100 < 95 THEN prediction ELSE (hash(id + 9) % 10)::INTEGER END AS new"
+)
+
+
+def make(folder: Path, base: Path, new: Path, n: int) -> None:
+    """Write both tables; multiplying by a prime modulo n shuffles the ids."""
+
+    def ids(prime: int) -> str:
+        return f"(SELECT ((range::HUGEINT * {prime} + 11) % {n})::BIGINT AS id FROM range({n}))"
+
+    run_sql(
+        folder,
+        "COPY (SELECT id, (hash(id) % 10)::INTEGER AS prediction, "
+        "CASE WHEN hash(id + 7) % 100 < 85 THEN (hash(id) % 10)::INTEGER "
+        "ELSE (hash(id + 3) % 10)::INTEGER END AS label, "
+        "'g' || (hash(id + 11) % 1000) AS \"group\" "
+        f"FROM {ids(7368787)}) TO '{base}' (FORMAT parquet)",
+    )
+    answers = f"SELECT id, (hash(id) % 10)::INTEGER AS prediction FROM {ids(15485863)}"
+    changed = f"SELECT id, new AS prediction FROM (SELECT id, {CHANGED} FROM ({answers}))"
+    run_sql(folder, f"COPY ({changed}) TO '{new}' (FORMAT parquet)")
+
+
+def run_sql(folder: Path, sql: str) -> None:
+    config = {"temp_directory": str(folder / "tmp"), "preserve_insertion_order": "false"}
+    with duckdb.connect(config=config) as connection:
+        connection.execute(sql)
+
+
+def contest(paths: list[Path], options: dict[str, str], sql: str, repeats: int) -> dict[str, Any]:
+    folder = str(paths[0].parent)
+    ours = OURS.format(paths=[*map(str, paths)], options=options, memory=MEMORY, folder=folder)
+    hand = HAND.format(sql=sql, memory=MEMORY, folder=f"{folder}/hand")
+    runs = [(child(ours), child(hand)) for _ in range(repeats)]
+    assert all(abs(a["churn_rate"] - b["churn_rate"]) < 1e-12 for a, b in runs)
+    return {
+        "seconds": round(median(a["seconds"] for a, _ in runs), 1),
+        "hand_seconds": round(median(b["seconds"] for _, b in runs), 1),
+        "ratio": round(median(a["seconds"] / b["seconds"] for a, b in runs), 2),
+        "peak_mib": round(max(a["peak_mib"] for a, _ in runs)),
+    }
+
+
+def child(code: str) -> dict[str, Any]:
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as script:  # DuckDB is chatty with -c
+        script.write(code)
+        script.flush()
+        command = [sys.executable, script.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout)
+
+
+def table(results: dict[str, Any]) -> str:
+    lines = [
+        "| rows | tables | seconds | the same query by hand | ratio | peak memory |",
+        "|---|---|---|---|---|---|",
+    ]
+    for millions, found in sorted(results.items(), key=lambda item: int(item[0])):
+        for name, told in (("joined", "two, joined by id"), ("one_table", "one, both models")):
+            own = found[name]
+            lines.append(
+                f"| {millions} million | {told} | {own['seconds']} | {own['hand_seconds']} | "
+                f"{own['ratio']} | {own['peak_mib']} MiB |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
