@@ -224,7 +224,7 @@ def _pairs_of_files(
     if same:
         lazy, told = lazy * 2, told * 2
     pairing = Pairing(sides_of(lazy, told, names), names)
-    where = (tables[0].path, connection)
+    where = (tuple(table.path for table in tables), connection)
     if same:
         return Pairs(pairing.single(), pairing, *where)
     if names.id is not None:
@@ -297,8 +297,8 @@ class Pairs:
     pairs : PairFrame
     pairing : Pairing
         How it was made of the two tables.
-    path : Path or None
-        A file, for errors of reading.
+    paths : tuple of Path
+        Of files, for errors of reading.
     connection : duckdb.DuckDBPyConnection or None
         That of files.
     joined : bool
@@ -307,24 +307,25 @@ class Pairs:
 
     pairs: PairFrame
     pairing: Pairing
-    path: Path | None = None
+    paths: tuple[Path, ...] = ()
     connection: duckdb.DuckDBPyConnection | None = None
     joined: bool = False
 
     def counts(self) -> PairedCounts:
         """Return the counts of all rows; raise InvalidInputError for rows that cannot be."""
-        with reading(self.path):
+        with reading(*self.paths):
             counts, failed = count_frame(self._ready())
-        wrong = {name: n for name, n in failed.items() if n}
-        if wrong:
-            raise_faults(self.pairing, wrong)
-        if counts is None:
-            raise InvalidInputError("tables must have at least one row, got none; give the rows")
-        if self.joined:
-            with reading(self.path):
-                sizes = [size_of(side.frame) for side in self.pairing.sides]
-            if {*sizes} != {counts.n}:
+            wrong = {name: n for name, n in failed.items() if n}
+            if wrong:
+                raise_faults(self.pairing, wrong)
+            if counts is None:
+                raise InvalidInputError(
+                    "tables must have at least one row, got none; give the rows"
+                )
+            sizes = {size_of(side.frame) for side in self.pairing.sides} if self.joined else set()
+            if sizes - {counts.n}:
                 raise_ids(self.pairing)
+                raise ValueError("the tables' numbers of rows differ from what can be read")
         weight = self.pairing.names.weight
         if weight is not None and not counts.pair_cells.sum() > 0:
             raise InvalidInputError(
@@ -351,7 +352,7 @@ class Pairs:
         if order:
             frame = frame.with_columns(surest=order[0])
         frame = frame.sort(*by, descending=bool(order)).head(most)
-        with reading(self.path):
+        with reading(*self.paths):
             rows = collected(frame)
         classes = pairs.base.proba_classes or pairs.new.proba_classes
         return ChangedRows(

@@ -270,24 +270,27 @@ def _suffix(path: Path) -> str:
 
 
 @contextmanager
-def reading(path: Path | None) -> Iterator[None]:
-    """Tell errors of DuckDB as those of reading `path`; with None, leave them as they are."""
+def reading(*paths: Path) -> Iterator[None]:
+    """Tell errors of DuckDB as those of reading some tables; without any, leave them alone."""
     import duckdb
 
     try:
         yield
     except (duckdb.Error, OSError, EOFError, zlib.error, ValueError) as error:
-        if path is None or isinstance(error, InvalidInputError):
+        if not paths or isinstance(error, InvalidInputError):
             raise
+        told = " and ".join(map(str, paths))
         if isinstance(error, duckdb.OutOfMemoryException):
             raise InvalidInputError(
-                f"memory_limit must suffice for {path}, got: {_reason(error)}; allow more, or name "
+                f"memory_limit must suffice for {told}, got: {_reason(error)}; allow more, or name "
                 "a larger disk with temp_dir="
             ) from error
-        suffix = _suffix(files_of(path)[0][0])
-        form = "UTF-8 text with a header and rows as long as it" if "sv" in suffix else "complete"
+        suffixes = dict.fromkeys(_suffix(files_of(path)[0][0]) for path in paths)
+        text = any("sv" in suffix for suffix in suffixes)
+        form = "UTF-8 text with a header and rows as long as it" if text else "complete"
+        kind = f"whole {' and '.join(suffixes)} file{'s' if len(paths) > 1 else ''} ({form})"
         raise InvalidInputError(
-            f"{path} must be a whole {suffix} file ({form}), got: {_reason(error)}; "
+            f"{told} must be {'' if len(paths) > 1 else 'a '}{kind}, got: {_reason(error)}; "
             "copy or write it again"
         ) from error
 
