@@ -23,6 +23,7 @@ __all__ = [
     "MissingExtraError",
     "PairedCounts",
     "Policy",
+    "RegistryError",
     "Selection",
     "UnsupportedEstimatorError",
     "UntrustedModelError",
@@ -61,6 +62,7 @@ _HOME = {
     "InfeasibleBudgetError": "exceptions",
     "InvalidInputError": "exceptions",
     "MissingExtraError": "exceptions",
+    "RegistryError": "exceptions",
     "UnsupportedEstimatorError": "exceptions",
     "UntrustedModelError": "exceptions",
     "Selection": "selection",
@@ -97,6 +99,7 @@ if TYPE_CHECKING:
         InfeasibleBudgetError,
         InvalidInputError,
         MissingExtraError,
+        RegistryError,
         UnsupportedEstimatorError,
         UntrustedModelError,
     )

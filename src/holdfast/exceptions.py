@@ -7,6 +7,7 @@ __all__ = [
     "InfeasibleBudgetError",
     "InvalidInputError",
     "MissingExtraError",
+    "RegistryError",
     "UnsupportedEstimatorError",
     "UntrustedModelError",
 ]
@@ -54,3 +55,7 @@ class MissingExtraError(HoldfastError, ImportError):
 
 class UntrustedModelError(HoldfastError):
     """A model file could run code when loaded and was not named as trusted."""
+
+
+class RegistryError(HoldfastError):
+    """A model registry did not answer, refused, or changed meanwhile; says what was left undone."""

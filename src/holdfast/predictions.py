@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-__all__ = ["ChangedRows", "Pairs", "compare_tables", "count_tables", "open_pairs"]
+__all__ = ["PredictionPair", "Pairs", "compare_tables", "count_tables", "open_pairs"]
 
 
 def compare_tables(
@@ -139,8 +139,8 @@ def count_tables(base: Any, new: Any = None, **columns: Any) -> PairedCounts:
 
 
 @dataclass(frozen=True)
-class ChangedRows:
-    """Some of the rows whose answer changed.
+class PredictionPair:
+    """The answers of two models for the same rows, in memory.
 
     Attributes
     ----------
@@ -149,6 +149,7 @@ class ChangedRows:
     classes : ndarray of shape (K,) or None
     y : ndarray of shape (n,) or None
     groups : dict of str to ndarray of shape (n,)
+    sample_weight : ndarray of shape (n,) or None
     ids : ndarray of shape (n,) or None
     """
 
@@ -157,6 +158,7 @@ class ChangedRows:
     classes: NDArray[Any] | None = None
     y: NDArray[Any] | None = None
     groups: dict[str, NDArray[Any]] = field(default_factory=dict)
+    sample_weight: NDArray[np.float64] | None = None
     ids: NDArray[Any] | None = None
 
 
@@ -341,7 +343,7 @@ class Pairs:
         native.to_table("joined_pairs")
         return replace(self.pairs, frame=nw.from_native(self.connection.table("joined_pairs")))
 
-    def changed(self, most: int) -> ChangedRows:
+    def changed(self, most: int) -> PredictionPair:
         """Return the rows whose answer changed, the surest new answers first, at most so many."""
         pairs = self.pairs
         frame = with_classes(pairs)
@@ -355,7 +357,7 @@ class Pairs:
         with reading(*self.paths):
             rows = collected(frame)
         classes = pairs.base.proba_classes or pairs.new.proba_classes
-        return ChangedRows(
+        return PredictionPair(
             base=self._answers(rows, pairs.base),
             new=self._answers(rows, pairs.new),
             classes=np.array(classes) if classes else None,

@@ -10,6 +10,7 @@ from holdfast.cli.bench import bench
 from holdfast.cli.compare import compare
 from holdfast.cli.demo import demo
 from holdfast.cli.floor import floor
+from holdfast.cli.gate import gate
 from holdfast.cli.plan import plan
 from holdfast.cli.predict import predict
 from holdfast.cli.train import train
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # square brackets in help texts are meant
     pretty_exceptions_enable=False,
 )
-for command in (demo, compare, train, predict, plan, floor):
+for command in (demo, compare, train, predict, gate, plan, floor):
     app.command()(command)
 
 

@@ -17,11 +17,14 @@ from holdfast.exceptions import HoldfastError, InvalidInputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from holdfast.comparison import Comparison
     from holdfast.policy import Decision
+    from holdfast.predictions import PredictionPair
 
 __all__ = [
     "EXIT_CODES",
     "JSON_OPTION",
+    "JUNIT_OPTION",
     "TRUSTED_OPTION",
     "check_columns",
     "check_outputs",
@@ -31,10 +34,13 @@ __all__ = [
     "features_of",
     "make_learner",
     "percent",
+    "print_comparison",
     "print_decision",
     "print_json",
     "print_table",
     "progress",
+    "summary_of",
+    "write_junit",
     "write_report",
 ]
 
@@ -47,12 +53,41 @@ TRUSTED_OPTION = typer.Option(
     help="Type inside a model file to trust, or the name of a pickle to trust; repeatable.",
 )
 
+JUNIT_OPTION = typer.Option(
+    "--junit", metavar="FILE", help="Checks of the policy to write as JUnit XML, for CI."
+)
+
+MAX_GROUPS_SHOWN = 20
 LEARNERS = ("linear", "trees", "forest")
 
 
 def print_json(value: dict[str, Any]) -> None:
     """Print one JSON object on standard output."""
     typer.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print what was measured, and the groups of highest churn."""
+    typer.echo(str(comparison))
+    if not comparison.groups:
+        return
+    worst = sorted(comparison.groups, key=lambda group: -group.churn_rate)[:MAX_GROUPS_SHOWN]
+    print_table(
+        ["group", "rows", "churn", "negative flips", "accuracy gain", "status"],
+        [
+            [
+                group.name,
+                f"{group.n:,}",
+                percent(group.churn_rate, group.churn_rate_interval),
+                percent(group.negative_flip_rate),
+                percent(group.accuracy_gain),
+                group.status or "–",
+            ]
+            for group in worst
+        ],
+    )
+    if len(comparison.groups) > len(worst):
+        typer.echo(f"{len(comparison.groups) - len(worst)} groups of lower churn are not shown")
 
 
 def print_decision(decision: Decision) -> None:
@@ -106,6 +141,36 @@ def write_report(path: Path, summary: dict[str, Any]) -> None:
     from holdfast.report.render import render_page
 
     write_text(path, render_page(summary))
+
+
+def summary_of(
+    pair: PredictionPair,
+    comparison: Comparison,
+    decision: Decision | None,
+    *,
+    facts: dict[str, Any],
+) -> dict[str, Any]:
+    """Return what the report on a pair of predictions shows."""
+    from holdfast.report.summarise import summarise_comparison
+
+    return summarise_comparison(
+        comparison,
+        decision=decision,
+        base=pair.base,
+        new=pair.new,
+        classes=pair.classes,
+        y=pair.y,
+        ids=pair.ids,
+        facts=facts | {"rows": comparison.n},
+    )
+
+
+def write_junit(path: Path, decision: Decision, *, suite: str) -> None:
+    """Write the checks of a decision as JUnit XML."""
+    from holdfast._files import write_text
+    from holdfast.report.junit import render_junit
+
+    write_text(path, render_junit(decision.to_dict(), suite=suite))
 
 
 def check_outputs(*outputs: Path | None, inputs: Sequence[Path | None] = ()) -> None:

@@ -10,21 +10,22 @@ import typer
 from holdfast.cli._shared import (
     EXIT_CODES,
     JSON_OPTION,
+    JUNIT_OPTION,
     check_outputs,
     check_report,
-    percent,
+    print_comparison,
     print_decision,
     print_json,
-    print_table,
     progress,
+    summary_of,
+    write_junit,
     write_report,
 )
+from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
-    from holdfast.comparison import Comparison
     from holdfast.policy import Policy
 
-MAX_GROUPS_SHOWN = 20
 MAX_CHANGED_ROWS = 10_000  # among which the report finds those that it shows
 
 
@@ -88,6 +89,7 @@ def compare(
         Path | None, typer.Option(help="Folder for what does not fit into memory.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
+    junit: Annotated[Path | None, JUNIT_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Compare two models' predictions and say whether to promote the new one.
@@ -98,7 +100,7 @@ def compare(
     from holdfast.predictions import open_pairs
 
     check_report(report)
-    check_outputs(report, inputs=[base, new, policy])
+    check_outputs(report, junit, inputs=[base, new, policy])
     limits = _policy(
         policy,
         max_churn=max_churn,
@@ -107,6 +109,10 @@ def compare(
         per_group=per_group,
         confidence=confidence,
     )
+    if junit is not None and limits is None:
+        raise InvalidInputError(
+            "--junit must come with limits, got none to check; give --policy, or e.g. --max-churn"
+        )
     changed = None
     with (
         progress("comparing"),
@@ -134,24 +140,15 @@ def compare(
             changed = pairs.changed(MAX_CHANGED_ROWS)
     decision = None if limits is None else limits.decide(comparison)
     if report is not None and changed is not None:
-        from holdfast.report.summarise import summarise_comparison
-
-        summary = summarise_comparison(
-            comparison,
-            decision=decision,
-            base=changed.base,
-            new=changed.new,
-            classes=changed.classes,
-            y=changed.y,
-            ids=changed.ids,
-            facts={"base": base.name, "new": (new or base).name, "rows": comparison.n},
-        )
-        write_report(report, summary)
+        facts = {"base": base.name, "new": (new or base).name}
+        write_report(report, summary_of(changed, comparison, decision, facts=facts))
+    if junit is not None and decision is not None:
+        write_junit(junit, decision, suite="holdfast compare")
     if as_json:
         verdict: dict[str, Any] = {"verdict": None, "reasons": [], "checks": []}
         print_json(comparison.to_dict() | (decision.to_dict() if decision else verdict))
     else:
-        _print(comparison)
+        print_comparison(comparison)
         if decision is not None:
             print_decision(decision)
     raise typer.Exit(0 if decision is None else EXIT_CODES[str(decision.verdict)])
@@ -175,26 +172,3 @@ def _confidence(policy: Policy | None, flag: float | None) -> float:
     if policy is not None:
         return policy.confidence
     return 0.95 if flag is None else flag
-
-
-def _print(comparison: Comparison) -> None:
-    typer.echo(str(comparison))
-    if not comparison.groups:
-        return
-    worst = sorted(comparison.groups, key=lambda group: -group.churn_rate)[:MAX_GROUPS_SHOWN]
-    print_table(
-        ["group", "rows", "churn", "negative flips", "accuracy gain", "status"],
-        [
-            [
-                group.name,
-                f"{group.n:,}",
-                percent(group.churn_rate, group.churn_rate_interval),
-                percent(group.negative_flip_rate),
-                percent(group.accuracy_gain),
-                group.status or "–",
-            ]
-            for group in worst
-        ],
-    )
-    if len(comparison.groups) > len(worst):
-        typer.echo(f"{len(comparison.groups) - len(worst)} groups of lower churn are not shown")

@@ -1,0 +1,253 @@
+"""`holdfast gate`: compare two models of an MLflow registry, log it, move the champion's alias."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.cli._shared import (
+    EXIT_CODES,
+    JSON_OPTION,
+    JUNIT_OPTION,
+    check_columns,
+    check_outputs,
+    check_report,
+    explained,
+    features_of,
+    print_comparison,
+    print_decision,
+    print_json,
+    progress,
+    summary_of,
+    write_junit,
+    write_report,
+)
+from holdfast.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from holdfast.comparison import Comparison
+    from holdfast.persistence import LoadedModel
+    from holdfast.policy import Decision, Policy
+    from holdfast.predictions import PredictionPair
+    from holdfast.promotion import LoggedRun
+    from holdfast.registry import ModelAddress
+
+
+def gate(
+    champion: Annotated[
+        str, typer.Option(help="Deployed model, e.g. models:/fraud@champion.", metavar="ADDRESS")
+    ],
+    candidate: Annotated[
+        str,
+        typer.Option(help="Its successor: runs:/ID/model, models:/fraud/3, …", metavar="ADDRESS"),
+    ],
+    data: Annotated[Path, typer.Option(help="Rows to predict: Parquet, CSV or Arrow.")],
+    policy: Annotated[Path, typer.Option(help="TOML file with the limits.")],
+    target: Annotated[
+        str | None,
+        typer.Option(help="Column with the truth [default: the models' target, or label]."),
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Column whose groups are reported; repeatable.")
+    ] = None,
+    weight: Annotated[str | None, typer.Option(help="Column with row weights.")] = None,
+    id_column: Annotated[
+        str | None, typer.Option("--id", help="Column that names the rows in the report.")
+    ] = None,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="On PROMOTE, move the champion's alias.")
+    ] = False,
+    experiment: Annotated[
+        str | None, typer.Option(help="To log to [default: that of the candidate's run].")
+    ] = None,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(help="MLflow server or sqlite:///FILE [default: MLFLOW_TRACKING_URI]."),
+    ] = None,
+    trusted: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="File of a model that may run code, its address, or a type inside; repeatable.",
+        ),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML report to write here too.")] = None,
+    junit: Annotated[Path | None, JUNIT_OPTION] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Compare a candidate with the champion in MLflow's registry, and promote it if it may.
+
+    The exit code is 0 for PROMOTE, 1 for REJECT, 3 for HOLD, and 2 where something went wrong.
+    """
+    from holdfast import promotion, registry
+    from holdfast.policy import Policy
+    from holdfast.tables import read_table
+
+    check_report(report)
+    check_outputs(report, junit, inputs=[data, policy])
+    limits = Policy.from_toml(policy)
+    table = read_table(data)
+    columns = [*([target] if target else []), *(group or []), *([weight] if weight else [])]
+    check_columns([*columns, *([id_column] if id_column else [])], table)
+    with registry.session(tracking_uri):
+        old, new = registry.resolve(champion), registry.resolve(candidate)
+        _check_addresses(old, new, promote=promote)
+        promotion.check_experiment(new, experiment)
+        with progress("loading and predicting"):
+            names = tuple(trusted or ())
+            models = [registry.load_registered(at, trusted=names) for at in (old, new)]
+            truth = target or _target(models, table)
+            pair = _predicted(models, table, truth)
+        pair = _with_columns(pair, table, group=group or [], weight=weight, id_column=id_column)
+        gated = _judged(pair, limits, data, old, new)
+        if report is not None:
+            write_report(report, gated.summary())
+        if junit is not None:
+            write_junit(junit, gated.decision, suite="holdfast gate")
+        if not as_json:
+            print_comparison(gated.comparison)
+            print_decision(gated.decision)
+        run = gated.log(policy, experiment)
+        if not as_json:
+            typer.echo(f"logged as run {run.name!r} of experiment {run.experiment!r}")
+        version = None
+        if promote and str(gated.decision.verdict) == "PROMOTE":
+            version = promotion.promote(old, new, run_id=run.run_id)
+    if as_json:
+        print_json(gated.to_dict(run, version))
+    elif version is not None:
+        typer.echo(f"{old.name}@{old.alias}: version {old.version} -> {version}")
+    elif promote:
+        typer.echo(f"{old.name}@{old.alias} stays at version {old.version}")
+    raise typer.Exit(EXIT_CODES[str(gated.decision.verdict)])
+
+
+def _check_addresses(old: ModelAddress, new: ModelAddress, *, promote: bool) -> None:
+    from holdfast.promotion import check_promotable
+
+    if old.source == new.source:
+        raise InvalidInputError(
+            f"--champion and --candidate must be two models, got {old.address} and {new.address}, "
+            "which are the same; name the model that is to replace the champion"
+        )
+    if promote:
+        check_promotable(old, new)
+
+
+def _target(models: list[LoadedModel], table: pd.DataFrame) -> str | None:
+    """Return the column with the truth: the target of the newer model's card first."""
+    told = [loaded.card.get("target") for loaded in reversed(models)]
+    return next((name for name in [*told, "label"] if name in table.columns), None)
+
+
+def _predicted(models: list[LoadedModel], table: pd.DataFrame, truth: str | None) -> PredictionPair:
+    from holdfast.gate import predict_both, with_known_classes
+
+    y = None if truth is None else table[truth].to_numpy()
+    base, new = (loaded.model for loaded in models)
+    base = with_known_classes(base, new, y, name="the champion")
+    new = with_known_classes(new, base, y, name="the candidate")
+    X = [
+        features_of(model, loaded.card, table)
+        for model, loaded in zip((base, new), models, strict=True)
+    ]
+    with explained("predicting"):
+        return predict_both(base, new, X[0], X[1], y)
+
+
+def _with_columns(
+    pair: PredictionPair,
+    table: pd.DataFrame,
+    *,
+    group: list[str],
+    weight: str | None,
+    id_column: str | None,
+) -> PredictionPair:
+    return replace(
+        pair,
+        groups={name: table[name].to_numpy() for name in group},
+        sample_weight=None if weight is None else table[weight].to_numpy(),
+        ids=None if id_column is None else table[id_column].to_numpy(),
+    )
+
+
+def _judged(
+    pair: PredictionPair, limits: Policy, data: Path, old: ModelAddress, new: ModelAddress
+) -> _Gated:
+    from holdfast.comparison import compare
+
+    comparison = compare(
+        pair.base,
+        pair.new,
+        pair.y,
+        groups=pair.groups or None,
+        sample_weight=pair.sample_weight,
+        classes=pair.classes,
+        confidence=limits.confidence,
+        max_group_churn=limits.per_group,
+    )
+    return _Gated(pair, comparison, limits, limits.decide(comparison), data, old, new)
+
+
+@dataclass(frozen=True, eq=False)
+class _Gated:
+    """A comparison, its verdict, and what was compared."""
+
+    pair: PredictionPair
+    comparison: Comparison
+    limits: Policy
+    decision: Decision
+    data: Path
+    champion: ModelAddress
+    candidate: ModelAddress
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "champion": self.champion.address,
+            "champion_version": self.champion.version,
+            "candidate": self.candidate.address,
+            "candidate_version": self.candidate.version,
+            "data": self.data.name,
+        }
+
+    def summary(self) -> dict[str, Any]:
+        return summary_of(self.pair, self.comparison, self.decision, facts=self.facts())
+
+    def log(self, policy: Path, experiment: str | None) -> LoggedRun:
+        """Log the figures, the verdict, the report and the policy."""
+        import json
+        from dataclasses import asdict
+
+        from holdfast.gate import figures
+        from holdfast.promotion import log_run
+        from holdfast.report.render import render_page
+
+        told = self.facts() | asdict(self.limits)
+        content = self.comparison.to_dict() | self.decision.to_dict()
+        return log_run(
+            self.candidate,
+            name=f"gate {self.champion} against {self.candidate}",
+            metrics=figures(self.comparison),
+            params={name: str(value) for name, value in told.items() if value is not None},
+            tags={"holdfast.verdict": str(self.decision.verdict)},
+            files={
+                "report.html": render_page(self.summary()),
+                "comparison.json": json.dumps(content, indent=2, ensure_ascii=False),
+                "policy.toml": policy.read_text(encoding="utf-8"),
+            },
+            experiment=experiment,
+        )
+
+    def to_dict(self, run: LoggedRun, version: str | None) -> dict[str, Any]:
+        """Return what is printed for machines."""
+        logged = {
+            "run_id": run.run_id,
+            "experiment": run.experiment,
+            "promoted_version": version,
+        }
+        return self.comparison.to_dict() | self.decision.to_dict() | self.facts() | logged

@@ -1,0 +1,73 @@
+"""A policy's decision as JUnit XML, which continuous integration shows as test cases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+__all__ = ["render_junit"]
+
+# What XML 1.0 cannot hold, not even escaped.
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ELEMENTS = {"fail": "failure", "underpowered": "error"}
+
+
+def render_junit(decision: Mapping[str, Any], *, suite: str = "holdfast") -> str:
+    """Return a decision as JUnit XML, one test case for each check.
+
+    A kept limit passes and a broken one is a failure. One that the rows cannot tell is an error: a
+    reader of the file that lets skipped tests pass must not let through what is on HOLD.
+
+    Parameters
+    ----------
+    decision : mapping
+        Of `Decision.to_dict`: ``verdict`` and ``checks``.
+    suite : str
+        Name of the test suite.
+
+    Returns
+    -------
+    str
+        Characters that XML cannot hold are replaced with U+FFFD.
+
+    Examples
+    --------
+    >>> from holdfast import Policy, compare
+    >>> decision = Policy(max_churn=0.5).decide(compare([0, 1] * 50, [0, 0] * 50))
+    >>> text = render_junit(decision.to_dict())
+    >>> 'tests="1" failures="0" errors="1"' in text
+    True
+    """
+    checks = decision["checks"]
+    broken = [_ELEMENTS.get(check["status"]) for check in checks]
+    totals = {
+        "tests": str(len(checks)),
+        "failures": str(broken.count("failure")),
+        "errors": str(broken.count("error")),
+        "skipped": "0",
+    }
+    root = ElementTree.Element("testsuites", totals)
+    own = ElementTree.SubElement(root, "testsuite", {"name": _text(suite)} | totals)
+    properties = ElementTree.SubElement(own, "properties")
+    ElementTree.SubElement(
+        properties, "property", {"name": "verdict", "value": _text(decision["verdict"])}
+    )
+    for check, element in zip(checks, broken, strict=True):
+        case = ElementTree.SubElement(
+            own, "testcase", {"classname": "holdfast.policy", "name": _text(check["name"])}
+        )
+        reason = _text(check["reason"])
+        if element is None:
+            ElementTree.SubElement(case, "system-out").text = reason
+        else:
+            found = {"type": check["status"], "message": reason}
+            ElementTree.SubElement(case, element, found).text = reason
+    ElementTree.indent(root)
+    body = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
+
+
+def _text(value: Any) -> str:
+    return _NOT_XML.sub("\ufffd", str(value))
