@@ -18,8 +18,9 @@ __all__ = ["asking", "client", "mlflow_module", "session"]
 _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # which is for the JSON
 }
 
 
@@ -41,7 +42,7 @@ def session(tracking_uri: str | None = None) -> Iterator[None]:
 
     Notes
     -----
-    A request is tried three times, for 30 seconds at most each, unless
+    A request is tried three times, for 20 seconds at most each, unless
     ``MLFLOW_HTTP_REQUEST_MAX_RETRIES`` and its like say otherwise.
     """
     mlflow = mlflow_module()

@@ -76,23 +76,32 @@ def load_folder(folder: Path, *, address: str, trusted: Sequence[str] = ()) -> L
         When the folder holds no whole MLflow model.
     """
     described = _described(folder, address)
-    flavors = described["flavors"]
+    loaded = _loaded(folder, described["flavors"], address, tuple(trusted))
+    if not callable(getattr(loaded.model, "predict", None)):
+        raise InvalidInputError(
+            f"{address} must be a fitted model with predict, got {type(loaded.model).__name__}; "
+            "log the classifier itself"
+        )
+    return _with_features(loaded, described)
+
+
+def _loaded(
+    folder: Path, flavors: dict[str, Any], address: str, trusted: tuple[str, ...]
+) -> LoadedModel:
     for flavor, key in _FILES.items():
         settings = flavors.get(flavor)
-        if isinstance(settings, dict):
-            path = _inside(folder, settings.get(key), address)
-            if path.suffix.lower() in PLAIN_SUFFIXES:
-                loaded = load_model(path, trusted=tuple(trusted))
-            elif (reader := _reader(flavor, path, settings)) is not None:
-                loaded = LoadedModel(_read(reader, path, address))
-            else:
-                _check_trusted(folder, address, trusted)
-                loaded = LoadedModel(_run(f"mlflow.{flavor}", folder, address))
-            return _with_features(loaded, described)
+        if not isinstance(settings, dict):
+            continue
+        path = _inside(folder, settings.get(key), address)
+        if path.suffix.lower() in PLAIN_SUFFIXES:
+            return load_model(path, trusted=trusted)
+        reader = _reader(flavor, path, settings)
+        if reader is not None:
+            return LoadedModel(_read(reader, path, address))
+        _check_trusted(folder, address, trusted)
+        return LoadedModel(_run(f"mlflow.{flavor}", folder, address))
     _check_trusted(folder, address, trusted)
-    return _with_features(
-        LoadedModel(_PythonFunction(_run("mlflow.pyfunc", folder, address))), described
-    )
+    return LoadedModel(_PythonFunction(_run("mlflow.pyfunc", folder, address)))
 
 
 def _described(folder: Path, address: str) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def check_experiment(candidate: ModelAddress, experiment: str | None) -> None:
     """Raise where it is not known which experiment a comparison is logged to."""
     if experiment is None and candidate.experiment_id is None:
         raise InvalidInputError(
-            f"the experiment must be known, got {candidate}, which no run logged; name one with "
+            f"the experiment must be known, got {candidate}, which belongs to none; name one with "
             "--experiment"
         )
 

@@ -46,7 +46,7 @@ class ModelAddress:
     source : str
         Where the model's files are; equal for two addresses of one model.
     run_id, experiment_id : str or None
-        Of the run that logged the model.
+        Of the run that logged the model, and of the experiment that it belongs to.
     name, version, alias : str or None
         In the registry.
     """
@@ -109,12 +109,18 @@ def _by_version(address: str, name: str, version: str) -> ModelAddress:
 
 def _of_version(address: str, found: Any, alias: str | None) -> ModelAddress:
     run_id = found.run_id or None
+    experiment_id = None
+    logged = _LOGGED.fullmatch(found.source)
+    if logged is not None:
+        experiment_id = client().get_logged_model(logged["model"]).experiment_id
+    elif run_id is not None:
+        experiment_id = client().get_run(run_id).info.experiment_id
     return ModelAddress(
         address=address,
         uri=f"models:/{found.name}/{found.version}",
         source=found.source,
         run_id=run_id,
-        experiment_id=client().get_run(run_id).info.experiment_id if run_id else None,
+        experiment_id=experiment_id,
         name=found.name,
         version=str(found.version),
         alias=alias,
@@ -199,7 +205,7 @@ def load_registered(address: str | ModelAddress, *, trusted: Sequence[str] = ())
 def log_model(
     path: str | os.PathLike[str], *, name: str = "model", register_as: str | None = None
 ) -> str:
-    """Log a model file, such as ``holdfast train`` writes, to the active run or a new one.
+    """Log a model file, such as ``holdfast train`` writes, to the experiment and run of the moment.
 
     Parameters
     ----------
