@@ -30,6 +30,7 @@ PAGES = tuple(
         "docs/networks.md",
         "docs/boosting.md",
         "docs/certificates.md",
+        "docs/gate.md",
         "docs/benchmark.md",
     )
 )

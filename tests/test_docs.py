@@ -135,6 +135,27 @@ def test_blocks_print_what_the_page_shows(page: str, tmp_path: Path) -> None:
         assert readme.run(block["language"], block["code"], tmp_path) == block["output"]
 
 
+@pytest.mark.slow
+def test_the_gate_s_page_runs(tmp_path: Path) -> None:
+    """Its blocks print what it shows, and so do the steps for continuous integration."""
+    pytest.importorskip("mlflow")
+    yaml = pytest.importorskip("yaml")
+    readme = script("readme")
+    text = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
+    blocks = list(readme.BLOCK.finditer(text))
+    assert len(blocks) == 4
+    for block in blocks:
+        assert readme.run(block["language"], block["code"], tmp_path) == block["output"]
+    pipelines = [yaml.safe_load(found) for found in re.findall(r"```yaml\n(.*?)```", text, re.S)]
+    github, gitlab = pipelines
+    steps = [step.get("run", "") for step in github["jobs"]["churn"]["steps"]]
+    for lines in (steps, gitlab["churn"]["script"]):
+        commands = [line for line in lines if line.startswith("holdfast ")]
+        (tmp_path / "checks.xml").unlink()
+        readme.run("sh", "set -e\n" + "\n".join(commands), tmp_path)
+        assert (tmp_path / "checks.xml").exists()
+
+
 @pytest.mark.parametrize("name", ["electricity_methods", "fit_many_speed"])
 def test_pages_equal_their_figures(name: str) -> None:
     pytest.importorskip("torch")

@@ -120,7 +120,7 @@ class Registered:
     def gate_runs(self) -> list[Any]:
         (experiment,) = {self.client.get_run(run).info.experiment_id for run in self.runs.values()}
         found = self.client.search_runs([experiment])
-        return [run for run in found if run.info.run_name.startswith(f"gate {self.name} ")]
+        return [run for run in found if run.info.run_name.startswith(f"gate of {self.name} ")]
 
     def arguments(self, candidate: str, *more: object) -> list[object]:
         return [

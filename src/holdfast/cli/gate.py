@@ -231,7 +231,7 @@ class _Gated:
         content = self.comparison.to_dict() | self.decision.to_dict()
         return log_run(
             self.candidate,
-            name=f"gate {self.champion} against {self.candidate}",
+            name=f"gate of {self.champion}",
             metrics=figures(self.comparison),
             params={name: str(value) for name, value in told.items() if value is not None},
             tags={"holdfast.verdict": str(self.decision.verdict)},
