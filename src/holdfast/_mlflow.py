@@ -94,5 +94,5 @@ def asking(task: str, left: str) -> Iterator[None]:
     except HoldfastError:
         raise
     except Exception as error:  # MLflow's own, and those of HTTP, SQL and file stores below it
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:500]
         raise RegistryError(f"{task} failed, got: {reason}; {left}") from error

@@ -198,14 +198,14 @@ def _check_trusted(folder: Path, address: str, trusted: Sequence[str]) -> None:
         return
     listed = ", ".join(unnamed[:_SHOWN]) or "a reference to code alone"
     more = f" and {len(unnamed) - _SHOWN} more files" if len(unnamed) > _SHOWN else ""
-    flags = f"--trusted {address}"
+    named, flags = [address], f"--trusted {address}"
     if unnamed and not more:
+        named = unnamed
         flags = f"{' '.join(f'--trusted {name}' for name in unnamed)}, or {flags} for all of it"
     raise UntrustedModelError(
         f"{address} must be a model without code, got {listed}{more}, which can run any code when "
-        f"it is loaded; if you trust its source, pass trusted={unnamed[:1] or [address]!r} (on the "
-        f"command line: {flags}), or log it without a pickle, e.g. with "
-        "holdfast.registry.log_model"
+        f"it is loaded; if you trust its source, pass trusted={named!r} (on the command line: "
+        f"{flags}), or log it without a pickle, e.g. with holdfast.registry.log_model"
     )
 
 
