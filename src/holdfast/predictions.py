@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-__all__ = ["PredictionPair", "Pairs", "compare_tables", "count_tables", "open_pairs"]
+__all__ = ["Pairs", "PredictionPair", "compare_tables", "count_tables", "open_pairs"]
 
 
 def compare_tables(
