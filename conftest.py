@@ -1,9 +1,13 @@
-"""What the tests need of their surroundings: nothing is collected whose extra is not installed."""
+"""What the tests need of their surroundings: installed extras only, and a cache of their own."""
 
 from importlib.util import find_spec
 
+import pytest
+
 MODULES_OF = {
     "torch": ["nn/*", "learners/_torch.py", "learners/_skorch.py"],
+    "onnx": ["onnx_model.py"],
+    "onnxruntime": ["onnx_model.py"],
     "lightgbm": ["learners/_lightgbm.py"],
     "xgboost": ["learners/_xgboost.py"],
     "catboost": ["learners/_catboost.py"],
@@ -14,3 +18,11 @@ collect_ignore_glob = [
     if find_spec(library) is None
     for module in modules
 ]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_tests(tmp_path_factory):
+    """Keep the predictions of model files out of the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLDFAST_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -13,7 +13,7 @@ import pytest
 import sklearn.datasets
 
 from holdfast import datasets
-from holdfast._data_folder import file_hash
+from holdfast._files import file_hash
 from holdfast._hugging_face import HUB
 from holdfast._openml import REGISTRY, OpenML
 from holdfast.datasets import content_hash, load

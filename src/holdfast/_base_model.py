@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from holdfast._cache import remembered
 from holdfast._proba import own_columns
 from holdfast._validation import (
     MatchedProba,
@@ -20,7 +21,7 @@ from holdfast._validation import (
     match_classes,
     missing_rows,
 )
-from holdfast.exceptions import InvalidInputError
+from holdfast.exceptions import HoldfastError, InvalidInputError
 from holdfast.learners import booster_as_classifier
 
 __all__ = [
@@ -120,12 +121,24 @@ class BaseModel:
             known = check_labels("base_classes", model.classes_)
         return cls(model, known)
 
-    def predict(self, X: Any, classes: NDArray[Any]) -> BasePredictions:
-        """Return the model's predictions for X, matched to `classes`."""
+    def predict(
+        self, X: Any, classes: NDArray[Any], *, sha256: str | None = None
+    ) -> BasePredictions:
+        """Return the model's predictions for X, matched to `classes`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, …)
+        classes : ndarray of shape (K,)
+        sha256 : str, optional
+            Of the model's file: its predictions are then kept on disk, and found there.
+        """
         call = getattr(self.model, "predict_proba", self.model)
         own = own_columns(self.model, X)
         try:
-            proba = call(own)
+            proba = remembered(sha256, own, lambda: call(own))
+        except HoldfastError:
+            raise
         except Exception as error:
             raise InvalidInputError(
                 "base_model must give probabilities for X, got "

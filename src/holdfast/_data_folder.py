@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from holdfast._files import file_hash
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["DATA_VARIABLE", "FolderEntry", "checked_hash", "file_hash", "read_manifest"]
+__all__ = ["DATA_VARIABLE", "FolderEntry", "checked_hash", "read_manifest"]
 
 DATA_VARIABLE = "HOLDFAST_DATA"
 
@@ -68,9 +69,3 @@ def checked_hash(entry: FolderEntry) -> str:
             )
     hashes = [entry.files[path] for path in sorted(entry.files)]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

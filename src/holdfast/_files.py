@@ -1,7 +1,8 @@
-"""Writing files whole: to a temporary file beside the target, then renamed."""
+"""Files: written whole, to a temporary file beside the target, then renamed; their hashes."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["replace_file", "write_text"]
+__all__ = ["file_hash", "replace_file", "write_text"]
 
 
 @contextmanager
@@ -75,3 +76,9 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` to `path` in UTF-8, whole or not at all."""
     with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

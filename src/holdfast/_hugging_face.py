@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast._data_folder import DATA_VARIABLE, file_hash
+from holdfast._data_folder import DATA_VARIABLE
+from holdfast._files import file_hash
 from holdfast._images import PARTS, Images, read_idx_images
 from holdfast._validation import require
 from holdfast.exceptions import InvalidInputError

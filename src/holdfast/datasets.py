@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast._data_folder import FolderEntry, checked_hash, file_hash, read_manifest
+from holdfast._data_folder import FolderEntry, checked_hash, read_manifest
+from holdfast._files import file_hash
 from holdfast._hugging_face import (
     CELEBA_ATTRIBUTES,
     HUB,

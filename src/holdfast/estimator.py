@@ -45,6 +45,7 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.learners import Learner, learner_of
 from holdfast.methods import Cold, Distill, Method, resolve_methods, searched_methods
 from holdfast.path import Candidate, Path, PathFitter
+from holdfast.persistence import LoadedModel, as_loaded
 from holdfast.selection import CHURN_KINDS
 from holdfast.serving import serve
 
@@ -74,9 +75,12 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         parameters, where that is such a network too. LightGBM's, XGBoost's and CatBoost's
         classifiers learn soft targets as they are, and can start from any base model: from its
         trees where it is of the same library, which gives one booster, else from its log-odds.
-    base_model : fitted estimator, object with predict_proba, or callable, optional
+    base_model : fitted estimator, object with predict_proba, callable, str or path-like, optional
         The deployed model; a callable takes X and returns probabilities (n, K). It is only asked
-        for predictions: never refitted, never cloned. Leave it out and give `base_proba` to ``fit``
+        for predictions: never refitted, never cloned. A file (`.skops`, `.onnx`, `.safetensors`) or
+        an address (``"models:/fraud@champion"``) is read by ``fit``, as `load_model` reads it, and
+        its predictions for the rows are kept in a cache on disk; where types must be named trusted,
+        give what `load_model` returns. Leave it out and give `base_proba` to ``fit``
         when only logged predictions are at hand; with neither, this is a first release: a plain
         fit.
     method : str, Method or list of these
@@ -248,6 +252,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             tags.classifier_tags = deepcopy(inner().classifier_tags) or tags.classifier_tags
         return tags
 
+    _deployed: LoadedModel
     selection_: Selection | OverrideSelection | None
     rival_: Selection | OverrideSelection | None
     threshold_: float
@@ -316,6 +321,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
             return self._fit_first_release(X, index, weight)
         self._check_update(seen_by_base, validation, X_unlabeled)
+        self._deployed = as_loaded(self.base_model)
         learner, settings, searched = self._learner_and_settings()
         base_model, predictions = self._base_of(X, base_proba, base_classes)
         columns = self._group_columns(groups, X, "X")
@@ -534,7 +540,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             self.estimator,
             soft_targets=self.soft_targets,
             random_state=self.random_state,
-            base_model=self.base_model,
+            base_model=self._deployed.model,
             classes=self.classes_,
         )
         searched: list[type[Distill]] = []
@@ -624,11 +630,11 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ) -> tuple[BaseModel | None, BasePredictions]:
         model = None
         if self.base_model is not None:
-            check_two_objects(self.base_model, self.estimator)
-            model = BaseModel.of(self.base_model, base_classes, self.classes_)
+            check_two_objects(self._deployed.model, self.estimator)
+            model = BaseModel.of(self._deployed.model, base_classes, self.classes_)
         if base_proba is None:
             assert model is not None  # one of the two was given
-            return model, model.predict(X, self.classes_)
+            return model, model.predict(X, self.classes_, sha256=self._deployed.sha256)
         known = classes_of_columns(base_proba, base_classes, model, self.classes_)
         predictions = base_predictions(base_proba, known, self.classes_)
         check_same_length(X=_row_range(X), base_proba=predictions.pred)

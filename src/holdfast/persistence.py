@@ -1,12 +1,14 @@
-"""Model files: written with skops, read without running the file's code.
+"""Model files: written with skops or safetensors, read without running the file's code.
 
 A model file holds the fitted model and its *card*, a dictionary of plain values that says where the
 model comes from. Reading it builds only types that are known to be harmless or that the caller
-names; a pickle, which can run any code when it is read, is refused unless its file is named.
+names; a pickle, which can run any code when it is read, is refused unless its file is named. ONNX
+files of other libraries, and addresses of a model registry, are read too.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zipfile
@@ -16,13 +18,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from holdfast._files import replace_file
+from holdfast._files import file_hash, replace_file
+from holdfast._validation import require
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
 
-__all__ = ["LoadedModel", "load_model", "save_model"]
+__all__ = ["LoadedModel", "as_loaded", "load_model", "save_model"]
 
 FORMAT = "holdfast-model"
 FORMAT_VERSION = 1
+ADDRESSES = ("models:/", "runs:/")
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib")
 # Protocol 2 and later: one opcode, then the protocol's number.
 PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
@@ -46,6 +50,9 @@ HARMLESS_TYPES = (
 # shrink to less than a hundredth, and `save_model` does not compress a model that would.
 MAX_UNPACKED = 2**30
 MAX_RATIO = 100
+# Libraries whose releases are part of what predictions are kept under; types of other libraries may
+# answer otherwise tomorrow, though the file is the same.
+REPEATABLE_LIBRARIES = ("catboost", "holdfast", "lightgbm", "numpy", "scipy", "sklearn", "xgboost")
 UNCHECKED_INDEXES = (
     "sklearn.tree._tree.Tree",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -62,23 +69,29 @@ class LoadedModel:
         Has `predict`.
     card : dict
         What `save_model` was given; empty for files that holdfast did not write.
+    sha256 : str or None
+        Of the file, under which its predictions for training rows are kept; None where the file
+        alone does not decide what the model answers, as a pickle does not.
     """
 
     model: Any
     card: dict[str, Any] = field(default_factory=dict)
+    sha256: str | None = None
 
 
 def save_model(
     model: Any, path: str | os.PathLike[str], *, card: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a fitted model to a `.skops` file, whole or not at all.
+    """Write a fitted model to a `.skops` or `.safetensors` file, whole or not at all.
 
     Parameters
     ----------
     model : object
-        A fitted estimator with `predict`.
+        A fitted estimator with `predict`; for `.safetensors` a `NetworkClassifier` of one of
+        `holdfast.nn`'s architectures. That file holds what predicting needs, not how the network
+        was trained.
     path : path-like
-        The file, which ends in `.skops`; an existing one is replaced.
+        The file, which ends in `.skops` or `.safetensors`; an existing one is replaced.
     card : mapping, optional
         Plain values (what JSON can hold) that describe the model: data, date, measures.
 
@@ -97,34 +110,46 @@ def save_model(
     >>> load_model(path).card
     {'rows': 2}
     """
+    target = Path(path)
+    if target.suffix.lower() not in (".skops", ".safetensors"):
+        raise InvalidInputError(
+            f"path must end in .skops or .safetensors, got {target.name!r}; name the file "
+            f"{target.with_suffix('.skops').name!r}"
+        )
+    _check_model(model, "model")
+    write = _write_network if target.suffix.lower() == ".safetensors" else _write_skops
+    with replace_file(target) as temporary:
+        write(model, temporary, _plain(card))
+
+
+def _write_network(model: Any, path: Path, card: dict[str, Any]) -> None:
+    require("safetensors", extra="torch", purpose="a .safetensors file")
+    from holdfast.nn.storage import write_network
+
+    write_network(model, path, card)
+
+
+def _write_skops(model: Any, path: Path, card: dict[str, Any]) -> None:
     import skops.io
 
     from holdfast import __version__
 
-    target = Path(path)
-    if target.suffix.lower() != ".skops":
-        raise InvalidInputError(
-            f"path must end in .skops, got {target.name!r}; name the file "
-            f"{target.with_suffix('.skops').name!r}"
-        )
-    _check_model(model, "model")
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "holdfast": __version__,
         "model": model,
-        "card": _plain(card),
+        "card": card,
     }
-    with replace_file(target) as temporary:
-        try:
-            skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
-            if _is_bomb(temporary):
-                skops.io.dump(content, temporary, compression=zipfile.ZIP_STORED)
-        except (TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise InvalidInputError(
-                f"model must be storable without pickle, got a {type(model).__name__} that is "
-                f"not: {_first_line(error)}; replace the part that skops cannot write"
-            ) from error
+    try:
+        skops.io.dump(content, path, compression=zipfile.ZIP_DEFLATED)
+        if _is_bomb(path):
+            skops.io.dump(content, path, compression=zipfile.ZIP_STORED)
+    except (TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise InvalidInputError(
+            f"model must be storable without pickle, got a {type(model).__name__} that is "
+            f"not: {_first_line(error)}; replace the part that skops cannot write"
+        ) from error
 
 
 def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> LoadedModel:
@@ -133,7 +158,9 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     Parameters
     ----------
     path : path-like
-        A file of `save_model`, another skops file that holds an estimator, or a pickle.
+        A file of `save_model`, another skops file that holds an estimator, an ONNX file (`.onnx`,
+        see `holdfast.onnx_model.OnnxModel`), or a pickle. Or an address in an MLflow registry:
+        ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, ``runs:/ID/PATH``.
     trusted : sequence of str
         Names of further types that may be built (the error lists those that are needed), and of
         pickle files (path or file name) that may be loaded. Loading a pickle runs whatever its
@@ -149,6 +176,8 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
         When the file needs types that are not trusted, or is a pickle that is not named.
     InvalidInputError
         When the file is missing, cut short, of another kind, or holds no model.
+    MissingExtraError
+        Without the library that reads such a file.
 
     Notes
     -----
@@ -164,20 +193,62 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     >>> load_model(path, trusted=["sklearn.tree._tree.Tree"]).model.predict([[1]])
     array(['b'], dtype='<U1')
     """
-    source = Path(path)
     names = (trusted,) if isinstance(trusted, str) else tuple(trusted)
+    if str(path).startswith(ADDRESSES):
+        # The registry reads what it has fetched with this function, and so is below this module.
+        return import_module("holdfast.registry").load_registered(str(path), trusted=names)
+    source = Path(path)
     start = _first_bytes(source)
     if source.suffix.lower() in PICKLE_SUFFIXES or start.startswith(PICKLE_STARTS):
         loaded = LoadedModel(_load_pickle(source, names))
+    elif source.suffix.lower() == ".onnx":
+        loaded = _load_onnx(source)
+    elif source.suffix.lower() == ".safetensors":
+        loaded = _load_network(source)
     elif start.startswith(b"PK"):
-        loaded = _unpack(source, _load_skops(source, names))
+        loaded = _load_skops(source, names)
     else:
         raise InvalidInputError(
-            f"{source} must be a model file, got a file that is neither skops nor a pickle; "
-            "write it with holdfast.save_model"
+            f"{source} must be a model file, got a file that is neither skops, .onnx, .safetensors "
+            "nor a pickle; write it with holdfast.save_model"
         )
     _check_model(loaded.model, str(source))
     return loaded
+
+
+def as_loaded(model: Any) -> LoadedModel:
+    """Return a model with what is known of its file, which is read where one is named.
+
+    Parameters
+    ----------
+    model : str, path-like, LoadedModel or object
+        A file or address as for `load_model`, what that returned, or a model as it is.
+    """
+    if isinstance(model, LoadedModel):
+        return model
+    if isinstance(model, (str, os.PathLike)):
+        return load_model(model)
+    return LoadedModel(model)
+
+
+def _load_onnx(source: Path) -> LoadedModel:
+    import numpy as np
+
+    from holdfast.onnx_model import OnnxModel
+
+    content = np.fromfile(source, dtype=np.uint8)
+    try:
+        return LoadedModel(OnnxModel(content), sha256=hashlib.sha256(content.data).hexdigest())
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{source}: {error}") from error
+
+
+def _load_network(source: Path) -> LoadedModel:
+    require("safetensors", extra="torch", purpose="a .safetensors file")
+    from holdfast.nn.storage import read_network
+
+    network, card = read_network(source)
+    return LoadedModel(network, _checked_card(source, card), file_hash(source))
 
 
 def _check_model(model: Any, name: str) -> None:
@@ -232,7 +303,7 @@ def _load_pickle(source: Path, trusted: tuple[str, ...]) -> Any:
         ) from error
 
 
-def _load_skops(source: Path, trusted: tuple[str, ...]) -> Any:
+def _load_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
     import skops.io
 
     try:
@@ -251,7 +322,7 @@ def _load_skops(source: Path, trusted: tuple[str, ...]) -> Any:
         needed = skops.io.get_untrusted_types(file=source)
         allowed = [name for name in needed if _is_trusted(name, trusted)]
         _refuse(source, sorted(set(needed) - set(allowed)))
-        return skops.io.load(source, trusted=allowed)
+        content = skops.io.load(source, trusted=allowed)
     except (InvalidInputError, UntrustedModelError):
         raise
     except ImportError as error:
@@ -264,6 +335,8 @@ def _load_skops(source: Path, trusted: tuple[str, ...]) -> Any:
             f"{source} must be a whole model file, got one that is cut short or damaged "
             f"({_first_line(error)}); copy or write it again"
         ) from error
+    repeatable = all(name.partition(".")[0] in REPEATABLE_LIBRARIES for name in needed)
+    return _unpack(source, content, file_hash(source) if repeatable else None)
 
 
 def _is_bomb(source: Path) -> bool:
@@ -304,23 +377,27 @@ def _refuse(source: Path, names: list[str]) -> None:
     )
 
 
-def _unpack(source: Path, content: Any) -> LoadedModel:
+def _unpack(source: Path, content: Any, sha256: str | None) -> LoadedModel:
     if not isinstance(content, dict) or not _equals(content.get("format"), FORMAT):
-        return LoadedModel(content)
+        return LoadedModel(content, sha256=sha256)
     if not _equals(content.get("format_version"), FORMAT_VERSION):
         raise InvalidInputError(
             f"{source} must have format version {FORMAT_VERSION}, got "
             f"{content.get('format_version')!r}, written by holdfast {content.get('holdfast')}; "
             "install that release"
         )
-    card = content.get("card", {})
+    card = _checked_card(source, content.get("card", {}))
+    return LoadedModel(content.get("model"), card, sha256)
+
+
+def _checked_card(source: Path, card: Any) -> dict[str, Any]:
     if not _is_card(card):
         raise InvalidInputError(
             f"{source} must have a card that is a dictionary, with `features` a list of text and "
             "`target` and `learner` text where they are given, got another; write the file with "
             "holdfast.save_model"
         )
-    return LoadedModel(content.get("model"), card)
+    return card
 
 
 def _equals(value: Any, expected: str | int) -> bool:

@@ -20,7 +20,9 @@ from holdfast.cli._shared import (
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Model file (.skops).")],
+    model: Annotated[
+        str, typer.Argument(help="Model: .skops, .onnx, .safetensors, or models:/NAME@ALIAS.")
+    ],
     data: Annotated[Path, typer.Argument(help="Rows to predict: Parquet, CSV or Arrow.")],
     out: Annotated[Path, typer.Option(help="Prediction table to write.")],
     id_column: Annotated[
@@ -42,7 +44,7 @@ def predict(
     from holdfast.persistence import load_model
     from holdfast.tables import read_table, write_table
 
-    check_outputs(out, inputs=[model, data])
+    check_outputs(out, inputs=[Path(model), data])
     loaded = load_model(model, trusted=tuple(trusted or ()))
     table = read_table(data)
     target = label or loaded.card.get("target")

@@ -42,7 +42,11 @@ def train(
     out: Annotated[Path, typer.Option(help="Model file to write (.skops).")],
     target: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
     base: Annotated[
-        Path | None, typer.Option(help="Deployed model; without it this is a first release.")
+        str | None,
+        typer.Option(
+            help="Deployed model: .skops, .onnx, .safetensors, or models:/NAME@ALIAS; without it "
+            "this is a first release."
+        ),
     ] = None,
     max_churn: Annotated[
         float | None, typer.Option(help="The budget: share of answers that may change.")
@@ -104,7 +108,7 @@ def train(
 
     check_report(report)
     check_seed_and_jobs(seed, jobs)
-    check_outputs(out, report, inputs=[Path(data), base, unlabeled])
+    check_outputs(out, report, inputs=[Path(data), None if base is None else Path(base), unlabeled])
     if floor == 1 or floor < 0:
         raise InvalidInputError(f"--floor must be 0, or at least 2, got {floor}; churn takes two")
     of_an_update = {
@@ -128,7 +132,7 @@ def train(
     name = learner or (loaded.card.get("learner") if loaded else None) or "linear"
     model = LowChurnClassifier(
         make_learner(name, rows.X, seed),
-        None if loaded is None else loaded.model,
+        loaded,
         method=method or "distill",
         max_churn=_budget(max_churn, group_churn),
         max_negative_flips=max_negative_flips,
@@ -279,7 +283,8 @@ class _Result:
 
         assert self.loaded is not None  # asked for only where there is a base model
         base = BaseModel.of(self.loaded.model, None, self.model.classes_)
-        return base.predict(self.rows.X.iloc[self.parts.test], self.model.classes_)
+        X = self.rows.X.iloc[self.parts.test]
+        return base.predict(X, self.model.classes_, sha256=self.loaded.sha256)
 
     @cached_property
     def accuracy(self) -> float | None:
