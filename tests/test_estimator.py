@@ -639,7 +639,7 @@ def test_first_release_refuses_words_about_a_base_model(extra):
         ({"soft_targets": "draw"}, "soft_targets must be one of"),
         ({"estimator": LinearSVC()}, "estimator must have predict_proba, got LinearSVC"),
         ({"estimator": BASE}, "must be two objects, got the same object twice"),
-        ({"base_model": "model.pkl"}, "base_model must have predict_proba or be a callable"),
+        ({"base_model": 3}, "base_model must have predict_proba or be a callable"),
     ],
 )
 def test_wrong_parameters(options, match):

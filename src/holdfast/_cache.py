@@ -97,9 +97,7 @@ def rows_hash(X: Any) -> str | None:
             import narwhals as nw
 
             frame = nw.from_native(X, eager_only=True)
-            parts = [
-                (name, str(frame[name].dtype), frame[name].to_numpy()) for name in frame.columns
-            ]
+            parts = [(c.name, str(c.dtype), c.to_numpy()) for c in frame.iter_columns()]
             content: Any = ("frame", type(X).__module__, len(frame), parts)
         elif hasattr(X, "tocsr"):
             rows = X.tocsr()

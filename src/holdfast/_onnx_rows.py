@@ -97,7 +97,9 @@ def feeds_of(inputs: list[OnnxInput], X: Any) -> Iterator[tuple[dict[str, NDArra
         stop = min(start + size, n)
         block = source[start:stop]
         if by_name:
-            feed = {each.name: _column(each, block[each.name].to_numpy()) for each in inputs}
+            feed = {
+                each.name: _column(each, block.get_column(each.name).to_numpy()) for each in inputs
+            }
         else:
             feed = {inputs[0].name: _array(inputs[0], block)}
         if fixed and stop - start < size:
@@ -148,8 +150,8 @@ def _column(into: OnnxInput, values: NDArray[Any]) -> NDArray[Any]:
 def _array(into: OnnxInput, block: Any) -> NDArray[Any]:
     if hasattr(block, "columns"):
         columns = [
-            _converted(f"column {name!r}", block[name].to_numpy(), into.dtype)
-            for name in block.columns
+            _converted(f"column {column.name!r}", column.to_numpy(), into.dtype)
+            for column in block.iter_columns()
         ]
         values = np.column_stack(columns)
     else:
