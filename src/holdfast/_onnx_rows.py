@@ -97,9 +97,7 @@ def feeds_of(inputs: list[OnnxInput], X: Any) -> Iterator[tuple[dict[str, NDArra
         stop = min(start + size, n)
         block = source[start:stop]
         if by_name:
-            feed = {
-                each.name: _column(each, block.get_column(each.name).to_numpy()) for each in inputs
-            }
+            feed = {each.name: _column(each, block.get_column(each.name)) for each in inputs}
         else:
             feed = {inputs[0].name: _array(inputs[0], block)}
         if fixed and stop - start < size:
@@ -142,8 +140,8 @@ def _check_columns(inputs: list[OnnxInput], frame: Any | None) -> None:
         )
 
 
-def _column(into: OnnxInput, values: NDArray[Any]) -> NDArray[Any]:
-    converted = _converted(f"column {into.name!r}", values, into.dtype)
+def _column(into: OnnxInput, column: Any) -> NDArray[Any]:
+    converted = _converted(f"column {into.name!r}", column.to_numpy(), into.dtype)
     return converted if into.row is None else converted[:, None]
 
 

@@ -104,7 +104,8 @@ def read_network(path: str | os.PathLike[str]) -> tuple[NetworkClassifier, dict[
             description = _description(path, file.metadata() or {})
             module, classes = _module(description)
             _check_shapes(file, module)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copies: a tensor that is a view of the file would change, or crash, with the file.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except HoldfastError:
         raise
     except (SafetensorError, OSError, ValueError, TypeError, RuntimeError, RecursionError) as error:
@@ -160,6 +161,8 @@ def _module(description: dict[str, Any]) -> tuple[partial[nn.Module], Any]:
     plain = {name: _argument(name, value) for name, value in arguments.items()}
     if len(classes) != plain["n_classes"]:
         raise ValueError("another number of classes than the network has")
+    if len({type(label) for label in classes}) != 1:
+        raise ValueError("classes of several types")
     return partial(kind, **plain), check_classes("classes", np.asarray(classes), len(classes))
 
 
