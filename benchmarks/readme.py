@@ -31,6 +31,7 @@ PAGES = tuple(
         "docs/boosting.md",
         "docs/certificates.md",
         "docs/gate.md",
+        "docs/base_models.md",
         "docs/benchmark.md",
     )
 )

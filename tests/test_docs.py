@@ -123,10 +123,17 @@ def test_blocks_about_networks_run(number: int, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("page", ["boosting", "certificates"])
+NEEDED = {
+    "boosting": ["lightgbm"],
+    "certificates": [],
+    "base_models": ["onnxruntime", "skl2onnx", "torch"],
+}
+
+
+@pytest.mark.parametrize("page", NEEDED)
 def test_blocks_print_what_the_page_shows(page: str, tmp_path: Path) -> None:
-    if page == "boosting":
-        pytest.importorskip("lightgbm")
+    for library in NEEDED[page]:
+        pytest.importorskip(library)
     readme = script("readme")
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = list(readme.BLOCK.finditer(text))

@@ -199,12 +199,13 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
         return import_module("holdfast.registry").load_registered(str(path), trusted=names)
     source = Path(path)
     start = _first_bytes(source)
-    if source.suffix.lower() in PICKLE_SUFFIXES or start.startswith(PICKLE_STARTS):
-        loaded = LoadedModel(_load_pickle(source, names))
-    elif source.suffix.lower() == ".onnx":
+    suffix = source.suffix.lower()
+    if suffix == ".onnx":
         loaded = _load_onnx(source)
-    elif source.suffix.lower() == ".safetensors":
+    elif suffix == ".safetensors":  # begins with a number, which may look like a pickle's start
         loaded = _load_network(source)
+    elif suffix in PICKLE_SUFFIXES or start.startswith(PICKLE_STARTS):
+        loaded = LoadedModel(_load_pickle(source, names))
     elif start.startswith(b"PK"):
         loaded = _load_skops(source, names)
     else:
