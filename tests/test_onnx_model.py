@@ -366,3 +366,21 @@ def test_the_command_line(of_frames, tmp_path, monkeypatch):
     Path("base.onnx").write_bytes(of_frames[1].SerializeToString()[:-50])
     with pytest.raises(InvalidInputError, match=r"base\.onnx: an ONNX file must be a whole model"):
         run(app, train.split(), catch_exceptions=False)
+
+
+def test_the_command_line_names_the_columns_of_a_single_input(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("tree.onnx").write_bytes(tree_file())
+    Path("network.onnx").write_bytes(network_file()[0])
+    frame = pd.DataFrame(X, columns=list("wxyz")).assign(id=range(400))
+    frame[["id", "z", "y", "x", "w"]].to_csv("rows.csv", index=False)
+    predict = ["predict", "tree.onnx", "rows.csv", "--out", "p.csv"]
+    named = [part for name in "wxyz" for part in ("--feature", name)]
+    run = CliRunner().invoke
+    with pytest.raises(InvalidInputError, match="name them with --feature, in its order"):
+        run(app, predict, catch_exceptions=False)
+    assert run(app, [*predict, *named], catch_exceptions=False).exit_code == 0
+    np.testing.assert_array_equal(pd.read_csv("p.csv")["prediction"], np.where(X[:, 0] <= 0, 3, 5))
+    predict[1] = "network.onnx"
+    with pytest.raises(InvalidInputError, match="must tell its classes to predict them"):
+        run(app, [*predict, *named], catch_exceptions=False)

@@ -272,15 +272,17 @@ def check_columns(names: Sequence[str], table: pd.DataFrame) -> None:
         )
 
 
-def features_of(model: Any, card: dict[str, Any], table: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of `table` that the model was trained on, in its order."""
-    features = card.get("features")
+def features_of(
+    model: Any, card: dict[str, Any], table: pd.DataFrame, named: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return the columns that the user names, else those that the model was trained on."""
+    features = list(named) or card.get("features")
     if features is None:
         features = list(getattr(model, "feature_names_in_", []))
     if not features:
         raise InvalidInputError(
             f"the model must know the names of its features, got a {type(model).__name__} without; "
-            "train it on a data frame, or with holdfast train"
+            "name them with --feature, in its order, or train it on a data frame"
         )
     missing = [name for name in features if name not in table.columns]
     if missing:

@@ -35,6 +35,12 @@ def predict(
     keep: Annotated[
         list[str] | None, typer.Option(help="Column to keep, e.g. a group; repeatable.")
     ] = None,
+    feature: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column that the model takes, if it names none; repeatable, in its order."
+        ),
+    ] = None,
     trusted: Annotated[list[str] | None, TRUSTED_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -52,7 +58,7 @@ def predict(
     if label or target in table.columns:
         kept["label"] = str(target)
     check_columns(list(kept.values()), table)
-    X = features_of(loaded.model, loaded.card, table)
+    X = features_of(loaded.model, loaded.card, table, feature or ())
     with progress(f"predicting {len(X):,} rows"), explained("predicting"):
         columns: dict[str, Any] = {name: table[source] for name, source in kept.items()}
         columns["prediction"] = loaded.model.predict(X)
