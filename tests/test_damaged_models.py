@@ -17,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
@@ -327,4 +328,21 @@ def test_the_command_line_ends_with_status_2(whole, suffix, tmp_path, monkeypatc
         main()
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith(f"holdfast: cut{suffix}")
+    assert not Path("p.csv").exists()
+
+
+def test_a_model_that_fails_when_it_predicts_is_bad_input_too(tmp_path, monkeypatch, capsys):
+    """Fewer classes than the model's coefficients have: an IndexError inside scikit-learn."""
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame(X[:, :2], columns=["a", "b"])
+    fitted = LogisticRegression().fit(frame, np.arange(120) % 3)
+    fitted.classes_ = fitted.classes_[:1]
+    save_model(fitted, "model.skops")
+    Path("rows.csv").write_text("a,b\n-9,9\n9,-9\n9,9\n-9,-9\n")
+    command = ["holdfast", "predict", "model.skops", "rows.csv", "--out", "p.csv"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "the data must suit the model for predicting" in capsys.readouterr().err
     assert not Path("p.csv").exists()

@@ -640,6 +640,7 @@ def test_first_release_refuses_words_about_a_base_model(extra):
         ({"estimator": LinearSVC()}, "estimator must have predict_proba, got LinearSVC"),
         ({"estimator": BASE}, "must be two objects, got the same object twice"),
         ({"base_model": 3}, "base_model must have predict_proba or be a callable"),
+        ({"base_model": "none.skops"}, "must be a readable model file, got none.skops: No such"),
     ],
 )
 def test_wrong_parameters(options, match):

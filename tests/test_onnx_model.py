@@ -334,7 +334,7 @@ def test_an_update_by_the_name_of_the_file(file, kind):
 @pytest.mark.parametrize("whole", [False, True])
 def test_what_serves_it_is_stored_and_loaded(file, tmp_path, mixture, whole):
     settings = {"max_churn": 0.1, "lambdas": [0.5], "include_base": True, "random_state": 0}
-    fitted = LowChurnClassifier(LogisticRegression(), str(file), mixture=mixture, **settings)
+    fitted = LowChurnClassifier(LogisticRegression(), file, mixture=mixture, **settings)
     fitted.fit(X, labels())
     assert "base model" in fitted.serving_
     expected = fitted.predict_proba(X)

@@ -38,6 +38,11 @@ PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 # trusts the source of such a file names them.
 HARMLESS_TYPES = (
     "numpy.dtype",  # ColumnTransformer with SimpleImputer
+    *(  # LowChurnClassifier with the name of a file as its base model
+        f"{module}.{kind}"
+        for module in ("pathlib", "pathlib._local")
+        for kind in ("PosixPath", "WindowsPath")
+    ),
     "sklearn.calibration._CalibratedClassifier",  # CalibratedClassifierCV
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
@@ -52,7 +57,16 @@ MAX_UNPACKED = 2**30
 MAX_RATIO = 100
 # Libraries whose releases are part of what predictions are kept under; types of other libraries may
 # answer otherwise tomorrow, though the file is the same.
-REPEATABLE_LIBRARIES = ("catboost", "holdfast", "lightgbm", "numpy", "scipy", "sklearn", "xgboost")
+REPEATABLE_LIBRARIES = (
+    "catboost",
+    "holdfast",
+    "lightgbm",
+    "numpy",
+    "pathlib",
+    "scipy",
+    "sklearn",
+    "xgboost",
+)
 UNCHECKED_INDEXES = (
     "sklearn.tree._tree.Tree",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",

@@ -223,7 +223,7 @@ def explained(task: str) -> Iterator[None]:
         yield
     except HoldfastError:
         raise
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         reason = str(error).strip().split("\n")[0][:200]
         raise InvalidInputError(
             f"the data must suit the model for {task}, got: {reason}; check the types of the "
