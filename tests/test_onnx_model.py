@@ -2,6 +2,7 @@ import copy
 import io
 import json
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from typer.testing import CliRunner
 
 from holdfast import LowChurnClassifier, _onnx_rows
 from holdfast.cli import app
-from holdfast.exceptions import InvalidInputError
+from holdfast.exceptions import InvalidInputError, MissingExtraError
 from holdfast.persistence import load_model, save_model
 
 pytest.importorskip("onnx")
@@ -289,6 +290,51 @@ def test_trees():
 def test_trees_that_lead_astray(branches, match):
     with pytest.raises(InvalidInputError, match=match):
         onnx_model(tree_file(**branches))
+
+
+def newer_tree_file(true=(1, 0), leaves=(0, 1)):
+    """Return two branches in the form where children are positions: x0 > 0, else x1 > 0."""
+    values = {"nodes_splits": [0.0, 0.0], "leaf_weights": [1.0, 2.0, 3.0]}
+    tensors = {n: numpy_helper.from_array(np.float32(v), n) for n, v in values.items()}
+    tree = helper.make_node(
+        "TreeEnsemble",
+        ["x"],
+        ["z"],
+        domain="ai.onnx.ml",
+        n_targets=3,
+        tree_roots=[0],
+        nodes_featureids=[0, 1],
+        nodes_modes=numpy_helper.from_array(np.zeros(2, np.uint8), "modes"),
+        nodes_truenodeids=list(true),
+        nodes_trueleafs=list(leaves),
+        nodes_falsenodeids=[2, 1],
+        nodes_falseleafs=[1, 1],
+        leaf_targetids=[0, 1, 2],
+        **tensors,
+    )
+    nodes = [tree, helper.make_node("Softmax", ["z"], ["p"])]
+    return graph_file(nodes, opsets=[helper.make_opsetid("ai.onnx.ml", 5)])
+
+
+def test_trees_of_the_newer_form():
+    rows = np.array([[1, 0, 0, 0], [-1, 1, 0, 0], [-1, -1, 0, 0]], np.float32)
+    scores = [[0, 0, 3], [0, 2, 0], [1, 0, 0]]
+    found = onnx_model(newer_tree_file()).predict_proba(rows)
+    np.testing.assert_allclose(found, softmax(scores, axis=1), atol=1e-6)
+    for astray, match in (
+        ({"true": (1, 0), "leaves": (0, 0)}, "lead in a circle"),
+        ({"true": (5, 0)}, "lead nowhere"),
+        ({"leaves": (0,)}, "unequal length"),
+    ):
+        with pytest.raises(InvalidInputError, match=match):
+            onnx_model(newer_tree_file(**astray))
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
+def test_a_library_that_is_not_installed(file, missing, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(MissingExtraError, match=rf"needs {missing}, .*holdfast\[onnx\]"):
+        load_model(file)
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", network_file()[0][:-40]])
