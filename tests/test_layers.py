@@ -52,6 +52,7 @@ ORDER = [
     "_moves",
     "estimator",
     "regressor",
+    "_spreadsheets",
     "tables",
     "_pairing",
     "_pair_faults",

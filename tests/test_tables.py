@@ -1,5 +1,7 @@
+import csv
 import gzip
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -223,3 +225,62 @@ def test_real_tables_are_read_as_pandas_reads_them():
     for name in ("electricity", "compas"):
         path = Path(os.environ["HOLDFAST_DATA"]) / f"{name}.parquet"
         pd.testing.assert_frame_equal(read_table(path), pd.read_parquet(path), check_dtype=False)
+
+
+# --- spreadsheets ---------------------------------------------------------------------------------
+
+STARTS = ["=", "+", "-", "@", "\t", "\r"]
+TEXTS = [
+    *(f"{start}{rest}" for start in STARTS for rest in ("", "1+1", "cmd|' /C calc'!A0", "x")),
+    *("-5", "+5", "-5.25e3", "-.5", "-5.", "- 5", "-5x", "--5", "-1\n", "=5", "-inf"),
+    *("'", "''", "'x", "'=1", "''=1", "'''-x", "'-5", "''-5", "'\t", "it's", "a=b", " =1"),
+    *("5", "x", '"=1"', "é=1", "٣", "-٣", None),
+]
+
+
+def cells_of(path):
+    opener = gzip.open if path.suffix == ".gz" else open
+    delimiter = "\t" if ".tsv" in path.name else ","
+    with opener(path, "rt", encoding="utf-8", newline="") as file:
+        return list(csv.reader(file, delimiter=delimiter))
+
+
+def runs_in_a_spreadsheet(cell):
+    number = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", cell, re.ASCII)
+    return cell[:1] in STARTS and number is None
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".csv.gz"])
+def test_text_is_no_formula_in_a_spreadsheet_and_reads_back_unchanged(tmp_path, suffix):
+    numbers = np.arange(len(TEXTS)) - 7.5
+    kinds = pd.Categorical(np.resize(["@x", "y"], len(TEXTS)))
+    frame = pd.DataFrame({"text": TEXTS, "=name()": TEXTS, "'@n": TEXTS, "-1": numbers})
+    path = write(tmp_path / f"t{suffix}", frame.assign(kind=kinds))
+    (header, *rows) = cells_of(path)
+    assert header == ["text", "'=name()", "''@n", "-1", "kind"]
+    assert not any(runs_in_a_spreadsheet(cell) for row in rows for cell in row)
+    for text, row in zip(TEXTS, rows, strict=True):
+        escaped = text is not None and text.lstrip("'")[:1] in STARTS
+        plain = text in ("-5", "+5", "-5.25e3", "-.5", "-5.")
+        assert row[0] == ("" if text is None else "'" + text if escaped and not plain else text)
+    read = read_table(path)
+    assert list(read.columns) == ["text", "=name()", "'@n", "-1", "kind"]
+    for column in ("text", "=name()", "'@n"):
+        assert [None if pd.isna(v) else v for v in read[column]] == TEXTS
+    assert read["-1"].tolist() == numbers.tolist()
+    assert set(read["kind"]) == {"@x", "y"}
+
+
+def test_parquet_has_the_text_itself(tmp_path):
+    path = write(tmp_path / "t.parquet", pd.DataFrame({"=a": ["=1"]}))
+    assert pl.read_parquet(path).to_dict(as_series=False) == {"=a": ["=1"]}
+
+
+def test_an_apostrophe_that_was_not_put_there_stays(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("'-5,'=a,'b\n'-5,'tis,'\n'x,'=1,''\n")
+    read = read_table(path)
+    assert read.to_dict("list") == {"'-5": ["'-5", "'x"], "=a": ["'tis", "=1"], "'b": ["'", "''"]}
+    path.write_text("'=a,=a\n1,2\n")
+    with pytest.raises(InvalidInputError, match="column names that differ in more than case"):
+        read_table(path)

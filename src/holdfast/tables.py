@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import compress, takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast._files import replace_file
+from holdfast._spreadsheets import escaped_name, is_formula, plain_name, was_escaped
 from holdfast._validation import require
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 
@@ -59,6 +60,7 @@ _CSV_OPTIONS = (
     "null_padding = false, ignore_errors = false, sample_size = -1, "
     "auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR']"
 )
+_NEVER_TEXT = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$")
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -75,7 +77,8 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Text is text, integers are integers (real numbers where some are missing). In CSV files
-        `true` and `false` are booleans; dates stay text, and so do numbers with leading zeros.
+        `true` and `false` are booleans; dates stay text, and so do numbers with leading zeros. The
+        apostrophe that `write_table` puts before text and names in CSV files is taken off again.
 
     Raises
     ------
@@ -115,6 +118,13 @@ def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
         extension or cannot be written.
     MissingExtraError
         When an Arrow file is written without pyarrow.
+
+    Notes
+    -----
+    Text in a CSV file that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return would
+    run as a formula in a spreadsheet. Such cells and column names get a leading apostrophe, unless
+    they are plain numbers; those that have apostrophes there already get one more. `read_table`
+    takes exactly that one off, so that it reads what was written here unchanged.
 
     Examples
     --------
@@ -349,13 +359,22 @@ def _open_csv(
     types = {row[0]: row[1] for row in rows_of(connection, f"DESCRIBE {name}_text")}
     text = [quoted(column) for column, kind in types.items() if kind == "VARCHAR"]
     tests = [f"coalesce(bool_and(lower({c}) IN ('true', 'false')), false)" for c in text]
+    tests += [f"coalesce(bool_or(starts_with({c}, '''')), false)" for c in text]
     found = rows_of(connection, f"SELECT {', '.join(tests)} FROM {name}_text")[0] if text else ()
-    casts = [
-        f"CAST({c} AS BOOLEAN) AS {c}" for c, boolean in zip(text, found, strict=True) if boolean
-    ]
-    replaced = f"REPLACE ({', '.join(casts)})" if casts else ""
-    connection.execute(f"CREATE VIEW {name} AS SELECT * {replaced} FROM {name}_text")
-    return [column for column in next(csv.reader([first], delimiter=delimiter), []) if column]
+    boolean, escaped = (
+        set(compress(text, part)) for part in (found[: len(text)], found[len(text) :])
+    )
+    listed = []
+    for column in types:
+        value = source = quoted(column)
+        if source in boolean:
+            value = f"CAST({source} AS BOOLEAN)"
+        elif source in escaped:
+            value = f"CASE WHEN {was_escaped(source)} THEN substr({source}, 2) ELSE {source} END"
+        listed.append(f"{value} AS {quoted(plain_name(column))}")
+    connection.execute(f"CREATE VIEW {name} AS SELECT {', '.join(listed)} FROM {name}_text")
+    header = next(csv.reader([first], delimiter=delimiter), [])
+    return [plain_name(column) for column in header if column]
 
 
 def _semicolons(header: str) -> bool:
@@ -435,8 +454,22 @@ def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
     target = "'" + str(path).replace("'", "''") + "'"
     with connect() as connection:
         connection.register("frame", frame)
+        columns = _escaped_columns(connection, "frame") if suffix in _CSV_SUFFIXES else "*"
         # The path is a temporary file already; a second one would stay behind after a kill.
-        connection.execute(f"COPY (SELECT * FROM frame) TO {target} ({form}, USE_TMP_FILE false)")
+        query = f"SELECT {columns} FROM frame"
+        connection.execute(f"COPY ({query}) TO {target} ({form}, USE_TMP_FILE false)")
+
+
+def _escaped_columns(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Return the columns of a query in which no text is a formula."""
+    listed = []
+    for column, kind, *_ in rows_of(connection, f"DESCRIBE {name}"):
+        value = quoted(column)
+        if not _NEVER_TEXT.match(kind):
+            text = f"CAST({value} AS VARCHAR)"
+            value = f"CASE WHEN {is_formula(text)} THEN '''' || {text} ELSE {text} END"
+        listed.append(f"{value} AS {quoted(escaped_name(column))}")
+    return ", ".join(listed)
 
 
 def fetch(table: Table, columns: list[str]) -> pd.DataFrame:
