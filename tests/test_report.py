@@ -85,6 +85,7 @@ def full_summary(models, names=("cat", "dog", "fox", "owl"), text="x"):
         classes=classes,
         y=classes[y],
         ids=[f"{text} {i}" for i in range(600)],
+        groups=groups,
         title=f"Title {text}",
         facts={"command": ["train", text], text: {"seed": 0, "deep": {text: 1}}},
     )
@@ -114,7 +115,36 @@ def full_summary(models, names=("cat", "dog", "fox", "owl"), text="x"):
         "serving": f"Served {text}",
         "budgets": [budget],
         "frontier": {"points": [point], "budget": 0.02, "measured_on": text},
+        "ladder": LADDER | {"measured_on": text},
     }
+
+
+STEP = {
+    "budget": 0.01,
+    "chosen": False,
+    "accuracy": 0.9,
+    "accuracy_interval": [0.88, 0.92],
+    "accuracy_gain": 0.005,
+    "accuracy_gain_interval": [-0.001, 0.011],
+    "against_cold": -0.002,
+    "churn_rate": 0.0075,
+    "churn_rate_interval": [0.005, 0.01],
+    "negative_flip_rate": 0.0012,
+    "negative_flip_rate_interval": [0.001, 0.002],
+    "positive_flip_rate": 0.0062,
+    "positive_flip_rate_interval": [0.005, 0.007],
+    "lateral_flip_rate": 0.0001,
+    "serving": "one model",
+    "certificate": None,
+}
+LADDER = {
+    "steps": [STEP | {"budget": 0.0}, STEP, STEP | {"budget": 0.02, "chosen": True}],
+    "impossible": 0,
+    "accuracy_base": 0.895,
+    "cold": {"accuracy": 0.902, "churn_rate": 0.031},
+    "confidence": None,
+    "measured_on": "200 selection rows",
+}
 
 
 # --- the page as a file ---------------------------------------------------------------------------
@@ -129,7 +159,7 @@ def test_same_summary_gives_the_same_bytes(models):
 def test_page_is_below_six_megabytes_and_small_without_a_chart(models):
     summary = full_summary(models)
     assert len(render_page(summary).encode()) < 6e6
-    assert len(render_page(summary | {"frontier": None}).encode()) < 60e3
+    assert len(render_page(summary | {"frontier": None}).encode()) < 120e3
 
 
 def test_page_loads_nothing(models):
@@ -141,10 +171,10 @@ def test_page_loads_nothing(models):
     styles = "".join(page.styles)
     assert "url(" not in styles
     assert "@import" not in styles
-    assert len(page.scripts) == 3
+    assert len(page.scripts) == 4
 
 
-def test_security_policy_allows_the_two_scripts_only(models):
+def test_security_policy_allows_the_three_scripts_only(models):
     import base64
     import hashlib
 
@@ -232,8 +262,8 @@ def test_shown_numbers_are_those_of_the_comparison(models):
         assert f"= {pair['value']}" in words
     for row in summary["matrix"]["counts"]:
         assert all(f" {count:,} " in words for count in row)
-    for move in summary["moves"]:
-        assert f"{100 * move['move']:.1f} %" in words
+    for i in summary["rows"]["shown"]:
+        assert f"{100 * summary['rows']['rows'][i]['move']:.1f} %" in words
     assert "Budgets" in words
     assert "1.23 % (1.00 to 1.50)" not in words  # a width of half a point carries one decimal
     assert "1.2 % (1.0 to 1.5)" in words
@@ -242,11 +272,12 @@ def test_shown_numbers_are_those_of_the_comparison(models):
 def test_chart_has_the_points_and_the_budget(models):
     page = Page(render_page(full_summary(models)))
     figure = json.loads(page.scripts[0])
-    trace, chosen = figure["data"]
+    trace, chosen, slider = figure["data"]
     assert (trace["x"], trace["y"]) == ([0.021], [0.9])
     assert trace["error_x"]["array"] == [pytest.approx(0.003)]
     assert trace["error_y"]["visible"] is False
     assert (chosen["name"], chosen["x"]) == ("chosen", [0.021])
+    assert (slider["name"], slider["x"], slider["y"]) == ("at the slider", [0.0075], [0.9])
     assert figure["layout"]["shapes"][0]["x0"] == 0.02
     assert "λ 0.5" in trace["hovertext"][0]
     assert "weight other 0.75" in trace["hovertext"][0]
@@ -265,21 +296,23 @@ def test_plotly_accepts_the_chart(models):
     from plotly.graph_objects import Figure
 
     figure = json.loads(Page(render_page(full_summary(models))).scripts[0])
-    assert len(Figure(figure["data"], figure["layout"]).data) == 2
+    assert len(Figure(figure["data"], figure["layout"]).data) == 3
 
 
 def test_sections_come_in_order_and_only_with_their_keys(models):
     summary = full_summary(models)
     every = [attrs["aria-labelledby"] for attrs in Page(render_page(summary)).tags("section")]
-    names = ["verdict", "checks", "headline", "budgets", "frontier", "classes", "groups"]
-    assert every == [f"{name}-title" for name in [*names, "moves", "provenance"]]
+    names = ["verdict", "checks", "headline", "budgets", "frontier", "ladder"]
+    names += ["classes", "groups", "rows", "provenance"]
+    assert every == [f"{name}-title" for name in names]
     for key, gone in {
         "decision": {"verdict", "checks"},
         "comparison": {"headline", "groups"},
         "budgets": {"budgets"},
         "frontier": {"frontier"},
         "matrix": set(),  # the list of changes takes its place
-        "moves": {"moves"},
+        "ladder": {"ladder"},
+        "rows": {"rows"},
         "provenance": {"provenance"},
     }.items():
         page = Page(render_page(summary | {key: None}))
@@ -383,15 +416,15 @@ def test_one_class():
 
 def test_many_groups_show_those_with_highest_churn():
     rng = np.random.default_rng(0)
-    base, groups = rng.integers(0, 2, 5000), rng.integers(0, 260, 5000)
-    new = np.where(rng.random(5000) < groups / 1000, 1 - base, base)
+    base, groups = rng.integers(0, 2, 20_000), rng.integers(0, 2060, 20_000)
+    new = np.where(rng.random(20_000) < groups / 4000, 1 - base, base)
     comparison = compare(base, new, groups={"shop": groups})
     page = Page(render_page({"comparison": comparison.to_dict()}))
     shown = [int(value) for value in re.findall(r"shop = (\d+)", page.words)]
-    assert len(shown) == 200
+    assert len(shown) == 2000
     rate = {group.value: group.churn_rate for group in comparison.groups}
     assert min(rate[v] for v in shown) >= max(rate[v] for v in set(rate) - set(shown))
-    assert "60 groups with lower churn are not shown" in page.words
+    assert "60 groups with lower churn are left out of this file" in page.words
 
 
 def test_many_checks_and_reasons_are_cut():
@@ -431,3 +464,70 @@ def test_other_numbers():
     assert limit_text(-0.005, gain=True) == "−0.5\N{NO-BREAK SPACE}points"
     assert [amount(x) for x in (1234, 2.0, 2.25, None)] == ["1,234", "2", "2.2", "–"]
     assert [p_value(x) for x in (0.04999, 1e-9, 1.0)] == ["0.05", "below 0.0001", "1"]
+
+
+@pytest.mark.parametrize("with_chart", [True, False])
+def test_a_hundred_thousand_groups_with_long_names_stay_below_six_megabytes(models, with_chart):
+    summary, n, long = full_summary(models), 100_000, '<"&\N{PILE OF POO}' * 100
+    (group, *_) = summary["comparison"]["groups"]
+    groups = [group | {"column": long, "value": f"{i} {long}"} for i in range(n)]
+    (row, *_) = summary["rows"]["rows"]
+    long_row = row | dict.fromkeys(("row", "label", "base", "new"), long) | {"groups": [long] * 9}
+    rows = summary["rows"] | {"columns": [long] * 9, "rows": [long_row] * 1220}
+    matrix = {"classes": [f"{i} {long}" for i in range(20)], "counts": [[9] * 20] * 20}
+    changed = {"groups": groups, "classes": matrix["classes"]}
+    summary |= {"comparison": summary["comparison"] | changed, "rows": rows, "matrix": matrix}
+    summary["provenance"]["features"] = [long] * 1000
+    html = render_page(summary if with_chart else summary | {"frontier": None})
+    assert len(html.encode()) < 6e6
+    (left,) = re.findall(r"([\d,]+) groups with lower churn are left", html)
+    table = html[html.index('id="groups-table"') :]
+    shown = table[: table.index("</table>")].count("<tr") - 1
+    assert shown == n - int(left.replace(",", ""))
+    assert shown > 50
+
+
+def test_groups_that_break_their_limit_come_first():
+    group = {"column": "shop", "n": 10}
+    groups = [
+        group | {"value": "few", "churn_rate": 0.9, "status": "underpowered"},
+        group | {"value": "good", "churn_rate": 0.95, "status": "pass"},
+        group | {"value": "bad", "churn_rate": 0.2, "status": "fail"},
+        group | {"value": "worse", "churn_rate": 0.3, "status": "fail"},
+    ]
+    html = render_page({"comparison": {"groups": groups, "max_group_churn": 0.1}})
+    assert re.findall(r"shop = (\w+)", Page(html).words) == ["worse", "bad", "few", "good"]
+
+
+def test_cells_and_groups_name_their_rows(models):
+    summary = full_summary(models)
+    page = Page(render_page(summary))
+    numbers = {
+        attrs["data-rows"]: attrs["data-n"] for attrs in page.tags("button") if "data-rows" in attrs
+    }
+    picks = summary["rows"]["changes"] + summary["rows"]["groups"]
+    assert len(picks) > 10
+    for pick in picks:
+        assert numbers[" ".join(map(str, pick["rows"]))] == f"{pick['n']:,}"
+    total = sum(pick["n"] for pick in summary["rows"]["changes"])
+    assert total == round(summary["comparison"]["churn_rate"] * 600)
+    # Without a script nothing that cannot work is offered.
+    assert all("disabled" in attrs for attrs in page.tags("button") if "data-rows" in attrs)
+    assert [
+        attrs for tag, attrs in page.elements if "slider" in attrs.get("class", "").split()
+    ] == [{"class": "slider", "hidden": None}]
+
+
+def test_ladder_without_a_script_is_a_table(models):
+    certified = {"limits": [{"upper": 0.0093}, {"upper": 0.5}]}
+    steps = [STEP | {"certificate": certified}, STEP | {"budget": 0.02}]
+    ladder = LADDER | {"steps": steps, "confidence": 0.95, "impossible": 1}
+    words = Page(render_page({"ladder": ladder})).words
+    assert "1 of these 2 budgets can be certified at 95 % confidence" in words
+    assert "certified at most 0.93 % in truth" in words
+    assert "not certified by these rows" in words
+    assert "1 lower budgets cannot be kept" in words
+    assert "1 % 90.0 % (88.0 to 92.0) +0.5 points (−0.1 to +1.1) −0.20 points 0.8 %" in words
+    uncertified = Page(render_page(full_summary(models))).words
+    assert "Nothing is certified" in uncertified
+    assert "All 3 budgets as a table" in uncertified

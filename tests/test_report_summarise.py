@@ -7,18 +7,9 @@ from holdfast.comparison import compare
 from holdfast.exceptions import InvalidInputError
 from holdfast.report.summarise import (
     flip_matrix,
-    largest_moves,
     provenance,
     summarise_comparison,
 )
-
-
-@pytest.fixture
-def models():
-    rng = np.random.default_rng(3)
-    n = 600
-    base, other = rng.dirichlet([0.6] * 4, n), rng.dirichlet([0.6] * 4, n)
-    return base, 0.8 * base + 0.2 * other, rng.integers(0, 4, n)
 
 
 @pytest.mark.parametrize(("n_classes", "max_classes"), [(3, 20), (30, 5), (200, 20)])
@@ -53,42 +44,6 @@ def test_flip_matrix_without_labels_and_with_weights():
         flip_matrix(compare([0, 1], [1, 1]), 0)
 
 
-@pytest.mark.parametrize("limit", [0, 1, 7, 20, 1000])
-def test_largest_moves_are_those_of_a_sort(models, limit):
-    base, new, y = models
-    base, new = base.copy(), np.round(new, 1)
-    base = np.round(base, 1)  # ties
-    base /= base.sum(axis=1, keepdims=True)
-    new /= new.sum(axis=1, keepdims=True)
-    base[::7] = np.nan
-    names = np.array(["a", "b", "c", "d"])
-    ids = [f"id-{i}" for i in range(len(base))]
-    moves = largest_moves(base, new, names, ids=ids, y=names[y], limit=limit)
-    distance = [float(np.abs(g - h).sum() / 2) for g, h in zip(base, new, strict=True)]
-    moved = [i for i, d in enumerate(distance) if d > 0]
-    expected = sorted(moved, key=lambda i: (-distance[i], i))[:limit]
-    assert [move["row"] for move in moves] == [ids[i] for i in expected]
-    for move, i in zip(moves, expected, strict=True):
-        assert move["move"] == pytest.approx(distance[i])
-        assert move["label"] == names[y[i]]
-        assert move["base"] == names[base[i].argmax()]
-        assert move["new_proba"] == new[i].max()
-
-
-def test_largest_moves_keep_to_row_order_in_ties():
-    base, new = np.tile([1.0, 0.0], (50, 1)), np.tile([0.0, 1.0], (50, 1))
-    assert [move["row"] for move in largest_moves(base, new, [0, 1], limit=5)] == [0, 1, 2, 3, 4]
-
-
-def test_largest_moves_check_their_input():
-    with pytest.raises(InvalidInputError, match="must have shapes"):
-        largest_moves([[0.5, 0.5]], [[0.5, 0.5]], [0, 1, 2])
-    with pytest.raises(InvalidInputError, match="same number of rows"):
-        largest_moves([[0.5, 0.5]], [[0.5, 0.5]], [0, 1], ids=[1, 2])
-    with pytest.raises(InvalidInputError, match="look like logits"):
-        largest_moves([[0.5, 0.5]], [[-3.0, 4.0]], [0, 1])
-
-
 def test_provenance_is_plain_and_names_versions():
     facts = provenance(
         rows=np.int64(5),
@@ -104,8 +59,7 @@ def test_provenance_is_plain_and_names_versions():
     assert (facts["rows"], facts["when"], facts["seeds"]) == (5, "2024-01-02", [0, 1])
 
 
-def test_summary_of_labels_has_no_moves():
-    base, new = [0, 1, 1], [1, 1, 1]
-    summary = summarise_comparison(compare(base, new), base=base, new=new)
-    assert summary["moves"] is None
+def test_summary_without_predictions_has_no_rows():
+    summary = summarise_comparison(compare([0, 1, 1], [1, 1, 1]))
+    assert summary["rows"] is None
     assert summary["decision"] is None

@@ -416,6 +416,46 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         other._check_base_use()
         return other._select(None)
 
+    def compare_candidate(self, position: int = 0) -> Comparison:
+        """Compare one candidate of the path with the base model, on the selection rows.
+
+        Parameters
+        ----------
+        position : int
+            In ``path_.candidates``; the first is plain retraining.
+
+        Returns
+        -------
+        Comparison
+
+        Raises
+        ------
+        InvalidInputError
+            For a first release, which has no base model, or a position that is not on the path.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_classification
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> X, y = make_classification(600, random_state=0)
+        >>> base = LogisticRegression().fit(X[:100], y[:100])
+        >>> model = LowChurnClassifier(LogisticRegression(), base, random_state=0).fit(X, y)
+        >>> model.comparison_.churn_rate <= model.compare_candidate().churn_rate
+        True
+        """
+        check_is_fitted(self, "served_")
+        if self.selection_ is None:
+            raise InvalidInputError(
+                "compare_candidate needs an update of a base model, got a first release; give "
+                "base_model or base_proba to the fit"
+            )
+        n = len(self.path_.candidates)
+        if not isinstance(position, int) or not 0 <= position < n:
+            raise InvalidInputError(
+                f"position must be an integer from 0 to {n - 1}, got {position!r}; see path_.labels"
+            )
+        return self._compare(self.path_.proba[position].argmax(axis=1))
+
     def _select(self, refit: Callable[..., list[Candidate]] | None) -> LowChurnClassifier:
         """Choose from the path, train the chosen again if asked to, and build what is served."""
         chooser, proba = self._chooser, self.path_.proba

@@ -13,6 +13,7 @@ from holdfast.cli.floor import floor
 from holdfast.cli.gate import gate
 from holdfast.cli.plan import plan
 from holdfast.cli.predict import predict
+from holdfast.cli.report import report
 from holdfast.cli.train import train
 from holdfast.exceptions import HoldfastError
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # square brackets in help texts are meant
     pretty_exceptions_enable=False,
 )
-for command in (demo, compare, train, predict, gate, plan, floor):
+for command in (demo, compare, train, predict, gate, report, plan, floor):
     app.command()(command)
 
 

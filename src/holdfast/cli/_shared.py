@@ -25,6 +25,7 @@ __all__ = [
     "EXIT_CODES",
     "JSON_OPTION",
     "JUNIT_OPTION",
+    "REPORT_OPTION",
     "TRUSTED_OPTION",
     "check_columns",
     "check_outputs",
@@ -58,6 +59,10 @@ JUNIT_OPTION = typer.Option(
 )
 
 MAX_GROUPS_SHOWN = 20
+REPORT_OPTION = typer.Option(
+    help="Report to write: .html, or .json for `holdfast report` to render later."
+)
+
 LEARNERS = ("linear", "trees", "forest")
 
 
@@ -136,11 +141,13 @@ def progress(message: str) -> Iterator[None]:
 
 
 def write_report(path: Path, summary: dict[str, Any]) -> None:
-    """Write the HTML report."""
+    """Write the report: an HTML page, or its summary as JSON."""
     from holdfast._files import write_text
     from holdfast.report.render import render_page
+    from holdfast.report.saved import to_json
 
-    write_text(path, render_page(summary))
+    as_json = path.suffix.lower() == ".json"
+    write_text(path, to_json(summary) if as_json else render_page(summary))
 
 
 def summary_of(
@@ -161,6 +168,7 @@ def summary_of(
         classes=pair.classes,
         y=pair.y,
         ids=pair.ids,
+        groups=pair.groups,
         facts=facts | {"rows": comparison.n},
     )
 
@@ -199,12 +207,13 @@ def _there(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
-def check_report(path: Path | None) -> None:
-    """Raise unless a report's name says that it is HTML."""
-    if path is not None and path.suffix.lower() not in (".html", ".htm"):
+def check_report(path: Path | None, *, option: str = "--report", page: bool = False) -> None:
+    """Raise unless a report's name says that it is HTML, or JSON where it need not be a page."""
+    allowed = (".html", ".htm") if page else (".html", ".htm", ".json")
+    if path is not None and path.suffix.lower() not in allowed:
         raise InvalidInputError(
-            f"--report must end in .html, got {path.name!r}; name the file "
-            f"{path.with_suffix('.html').name!r}"
+            f"{option} must end in .html{'' if page else ' or .json'}, got {path.name!r}; name the "
+            f"file {path.with_suffix('.html').name!r}"
         )
 
 

@@ -11,6 +11,7 @@ from holdfast.cli._shared import (
     EXIT_CODES,
     JSON_OPTION,
     JUNIT_OPTION,
+    REPORT_OPTION,
     check_outputs,
     check_report,
     print_comparison,
@@ -88,7 +89,7 @@ def compare(
     temp_dir: Annotated[
         Path | None, typer.Option(help="Folder for what does not fit into memory.")
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
+    report: Annotated[Path | None, REPORT_OPTION] = None,
     junit: Annotated[Path | None, JUNIT_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:

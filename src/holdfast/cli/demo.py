@@ -12,6 +12,7 @@ import typer
 
 from holdfast.cli._shared import (
     JSON_OPTION,
+    REPORT_OPTION,
     check_outputs,
     check_report,
     check_seed_and_jobs,
@@ -51,7 +52,7 @@ def demo(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of splits and learners.")] = 0,
     jobs: Annotated[int, typer.Option(help="Candidates fitted at once.")] = 1,
-    report: Annotated[Path, typer.Option(help="HTML report to write.")] = Path("report.html"),
+    report: Annotated[Path, REPORT_OPTION] = Path("report.html"),
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Train a base model on older rows, then retrain it plainly and under churn budgets.
@@ -197,6 +198,7 @@ class _Update:
         """Return what the report shows: all budgets, and the middle one in detail."""
         from holdfast.policy import Policy
         from holdfast.report.frontier import frontier
+        from holdfast.report.ladder import ladder
         from holdfast.report.summarise import summarise_comparison
 
         detailed = lines[1:][(len(lines) - 1) // 2]
@@ -207,6 +209,7 @@ class _Update:
             base=self.base.predict_proba(self.X_test),
             new=model.predict_proba(self.X_test),
             classes=classes,
+            answers=(self.base_pred, model.predict(self.X_test)),
             y=self.y_test,
             ids=self.X_test.index.to_numpy(),
             title=f"Updating a model of {self.data.name}",
@@ -222,6 +225,7 @@ class _Update:
             "subtitle": f"In detail: {detailed.name} under a budget of {percent(detailed.budget)}",
             "serving": model.serving_,
             "frontier": frontier(model, floor=self._floor()),
+            "ladder": ladder(model),
             "budgets": [line.to_dict() for line in lines],
         }
 

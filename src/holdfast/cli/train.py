@@ -11,6 +11,7 @@ import typer
 
 from holdfast.cli._shared import (
     JSON_OPTION,
+    REPORT_OPTION,
     TRUSTED_OPTION,
     check_columns,
     check_outputs,
@@ -95,7 +96,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Of splits and learners.")] = 0,
     jobs: Annotated[int, typer.Option(help="Candidates fitted at once.")] = 1,
     trusted: Annotated[list[str] | None, TRUSTED_OPTION] = None,
-    report: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
+    report: Annotated[Path | None, REPORT_OPTION] = None,
     floor: Annotated[
         int,
         typer.Option(help="Retrainings that measure the churn floor for the report; 0: none."),
@@ -339,6 +340,7 @@ class _Result:
     def summary(self, n_floor: int, jobs: int) -> dict[str, Any]:
         """Return what the report shows; the churn floor is of so many retrainings."""
         from holdfast.report.frontier import frontier
+        from holdfast.report.ladder import ladder
         from holdfast.report.summarise import summarise_comparison
 
         card = self.card()
@@ -351,6 +353,7 @@ class _Result:
             base=self._base_predictions.matched.proba,
             new=self.model.predict_proba(X),
             classes=self.model.classes_,
+            answers=(self._base_predictions.served, self.model.predict(X)),
             y=self.rows.y[self.parts.test],
             ids=X.index.to_numpy(),
             title="Update inside a churn budget",
@@ -361,6 +364,7 @@ class _Result:
             "serving": self.model.serving_,
             "certificate": None if promised is None else str(promised).splitlines(),
             "frontier": frontier(self.model, floor=self._floor(n_floor, jobs)),
+            "ladder": ladder(self.model),
         }
 
     def _floor(self, n_models: int, jobs: int) -> float | None:

@@ -38,8 +38,13 @@ COLOURS = (
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
 
 
-def chart_view(frontier: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the points for the table, and Plotly's data and layout for the chart."""
+def chart_view(
+    frontier: Mapping[str, Any], ladder: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Return the points for the table, and Plotly's data and layout for the chart.
+
+    With a ladder the last trace is where its slider stands.
+    """
     points = [
         point
         for point in frontier.get("points") or []
@@ -55,6 +60,8 @@ def chart_view(frontier: Mapping[str, Any]) -> dict[str, Any] | None:
     chosen = [point for point in points if point.get("chosen")]
     if chosen:
         data.append(_chosen_trace(chosen))
+    if ladder is not None:
+        data.append(_slider_trace(ladder["steps"][ladder["at"]]))
     return {
         "points": [{**point, "weights_shown": _weights(point)} for point in points],
         "budget": frontier.get("budget"),
@@ -124,6 +131,23 @@ def _chosen_trace(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _slider_trace(step: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "at the slider",
+        "x": [step["churn_rate"]],
+        "y": [step["accuracy"]],
+        "hoverinfo": "skip",
+        "marker": {
+            "size": 15,
+            "symbol": "diamond-open",
+            "color": "rgb(209,73,91)",
+            "line": {"width": 3},
+        },
+    }
+
+
 def _layout(n_traces: int, frontier: Mapping[str, Any]) -> dict[str, Any]:
     axis = {"tickformat": ".3~%", "zeroline": False, "automargin": True, "showline": True}
     layout: dict[str, Any] = {
@@ -158,7 +182,8 @@ def _upright(
     """Return a line at some churn, and its name."""
     at = {"x0": churn, "x1": churn, "y0": 0, "y1": 1, "yref": "paper"}
     line = {"width": 1.5, "dash": dash, "color": "rgb(122,130,142)"}
-    text = {"text": f"{name} {limit_text(churn)}", "showarrow": False}
+    shown = limit_text(churn) if name == "budget" else share(churn).value
+    text = {"text": f"{name} {shown}", "showarrow": False}
     place = {"x": churn, "y": height, "yref": "paper", "yanchor": anchor}
     return {"type": "line", **at, "line": line}, {**text, **place}
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast._validation import as_array, check_labels, check_proba, check_same_length
 from holdfast.exceptions import InvalidInputError
+from holdfast.report._numbers import plain
+from holdfast.report.rows import sampled_rows
 
 if TYPE_CHECKING:
     from holdfast.comparison import Comparison
 
-__all__ = ["flip_matrix", "largest_moves", "provenance", "summarise_comparison"]
+__all__ = ["flip_matrix", "provenance", "summarise_comparison"]
 
 PACKAGES = ("holdfast", "numpy", "scikit-learn")
 
@@ -32,8 +33,10 @@ def summarise_comparison(
     base: ArrayLike | None = None,
     new: ArrayLike | None = None,
     classes: ArrayLike | None = None,
+    answers: tuple[ArrayLike, ArrayLike] | None = None,
     y: ArrayLike | None = None,
     ids: ArrayLike | None = None,
+    groups: Mapping[str, ArrayLike] | None = None,
     title: str = "Comparison of two models",
     facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -44,13 +47,11 @@ def summarise_comparison(
     comparison : Comparison
     decision : Decision, optional
         The verdict of a policy; without it the report leads with the numbers.
-    base, new : array-like of shape (n, K), optional
-        Probabilities of both models. With both, the report lists the rows that moved most; labels
-        (n,) are allowed and list nothing.
-    classes : array-like of shape (K,), optional
-        Class of each probability column; 0 … K-1 when left out.
-    y, ids : array-like of shape (n,), optional
-        Truth and name of each row, shown beside the moves.
+    base, new : array-like of shape (n,) or (n, K), optional
+        Labels or probabilities of both models. With both, the report shows rows: a sample of each
+        change and of each group and, with probabilities, those that moved most.
+    classes, answers, y, ids, groups : optional
+        As in `holdfast.report.rows.sampled_rows`.
     title : str
     facts : mapping, optional
         What else `provenance` shall hold: rows, seeds, commands.
@@ -67,31 +68,27 @@ def summarise_comparison(
     >>> summary["matrix"]["counts"]
     [[1, 1], [0, 1]]
     """
+    matrix, rows = flip_matrix(comparison), None
+    if base is not None and new is not None:
+        rows = sampled_rows(
+            comparison,
+            base,
+            new,
+            classes=classes,
+            answers=answers,
+            y=y,
+            ids=ids,
+            groups=groups,
+            first=matrix["classes"],
+        )
     return {
         "title": title,
         "decision": None if decision is None else decision.to_dict(),
         "comparison": comparison.to_dict(),
-        "matrix": flip_matrix(comparison),
-        "moves": _moves(base, new, classes, ids=ids, y=y),
+        "matrix": matrix,
+        "rows": rows,
         "provenance": provenance(**(facts or {})),
     }
-
-
-def _moves(
-    base: ArrayLike | None,
-    new: ArrayLike | None,
-    classes: ArrayLike | None,
-    *,
-    ids: ArrayLike | None,
-    y: ArrayLike | None,
-) -> list[dict[str, Any]] | None:
-    if base is None or new is None:
-        return None
-    base_proba, new_proba = as_array("base", base), as_array("new", new)
-    if base_proba.ndim != 2 or new_proba.ndim != 2:
-        return None
-    known = np.arange(base_proba.shape[1]) if classes is None else classes
-    return largest_moves(base_proba, new_proba, known, ids=ids, y=y)
 
 
 def flip_matrix(comparison: Comparison, max_classes: int = 20) -> dict[str, Any]:
@@ -129,7 +126,7 @@ def flip_matrix(comparison: Comparison, max_classes: int = 20) -> dict[str, Any]
     shown = np.sort(np.argsort(-np.asarray(flips), kind="stable")[:max_classes])
     negative = comparison.negative_transitions
     return {
-        "classes": [_plain(comparison.classes[i]) for i in shown],
+        "classes": [plain(comparison.classes[i]) for i in shown],
         "counts": _dense(comparison.transitions, shown),
         "negative": None if negative is None else _dense(negative, shown),
         "other_classes": n_classes - len(shown),
@@ -140,87 +137,6 @@ def _dense(matrix: Any, shown: NDArray[np.intp]) -> list[list[Any]]:
     dense = matrix[shown][:, shown].toarray()
     whole = dense.astype(np.int64)
     return whole.tolist() if (whole == dense).all() else dense.tolist()
-
-
-def largest_moves(
-    base_proba: ArrayLike,
-    new_proba: ArrayLike,
-    classes: ArrayLike,
-    *,
-    ids: ArrayLike | None = None,
-    y: ArrayLike | None = None,
-    limit: int = 20,
-) -> list[dict[str, Any]]:
-    """Return the rows whose probabilities moved most, base -> new.
-
-    Parameters
-    ----------
-    base_proba, new_proba : array-like of shape (n, K)
-        A row of NaN in `base_proba` has no base prediction and is passed over.
-    classes : array-like of shape (K,)
-        Class of each column.
-    ids, y : array-like of shape (n,), optional
-        Name and truth of each row. Without `ids` rows are numbered from 0.
-    limit : int
-        Most rows to return.
-
-    Returns
-    -------
-    list of dict
-        Largest move first, ties in the order of the rows; rows that did not move are left out.
-        ``move`` is the total variation distance ½ Σ|g − h|, in [0, 1]; ``base`` and ``new`` are the
-        predicted classes; ``base_proba`` and ``new_proba`` the probability that each model gave to
-        its own predicted class.
-
-    Raises
-    ------
-    InvalidInputError
-        For unequal shapes, or values that are not probabilities.
-
-    Examples
-    --------
-    >>> moves = largest_moves([[0.9, 0.1], [0.5, 0.5]], [[0.2, 0.8], [0.5, 0.5]], ["no", "yes"])
-    >>> [(move["row"], move["base"], move["new"], round(move["move"], 2)) for move in moves]
-    [(0, 'no', 'yes', 0.7)]
-    """
-    g = check_proba("base_proba", base_proba, allow_missing=True)
-    h = check_proba("new_proba", new_proba)
-    known = check_labels("classes", classes)
-    if g.shape != h.shape or len(known) != g.shape[1]:
-        raise InvalidInputError(
-            "base_proba, new_proba and classes must have shapes (n, K), (n, K) and (K,), got "
-            f"{g.shape}, {h.shape} and {known.shape}; match rows and classes"
-        )
-    truth = None if y is None else as_array("y", y)
-    names = np.arange(len(g)) if ids is None else as_array("ids", ids)
-    check_same_length(base_proba=g, y=truth, ids=names)
-    move = np.nan_to_num(np.abs(g - h).sum(axis=1, dtype=np.float64) / 2)
-    rows = _largest(move, limit)
-    base, new = g[rows].argmax(axis=1), h[rows].argmax(axis=1)
-    return [
-        {
-            "row": _plain(names[row]),
-            "label": None if truth is None else _plain(truth[row]),
-            "base": _plain(known[b]),
-            "new": _plain(known[n]),
-            "base_proba": float(g[row, b]),
-            "new_proba": float(h[row, n]),
-            "move": float(move[row]),
-        }
-        for row, b, n in zip(rows, base, new, strict=True)
-    ]
-
-
-def _largest(values: NDArray[np.float64], limit: int) -> NDArray[np.intp]:
-    """Return positions of the largest positive values, ties in order."""
-    limit = min(limit, len(values))
-    if limit < 1:
-        return np.empty(0, dtype=np.intp)
-    # A partition finds the bar in linear time; which of the ties it puts first is arbitrary, so the
-    # rows are taken by the bar and not by their place in the partition.
-    bar = np.partition(values, len(values) - limit)[len(values) - limit]
-    above = np.flatnonzero((values >= bar) & (values > 0))
-    return above[np.argsort(-values[above], kind="stable")][:limit]
 
 
 def provenance(**facts: Any) -> dict[str, Any]:
@@ -249,19 +165,4 @@ def provenance(**facts: Any) -> dict[str, Any]:
         except PackageNotFoundError:  # e.g. run from a source tree
             continue
     given = facts.get("versions") or {}
-    return _plain({**facts, "versions": {**versions, **given}})
-
-
-def _plain(value: Any) -> Any:
-    """Return the nearest value that JSON knows."""
-    if isinstance(value, (np.datetime64, np.timedelta64)):
-        return str(value)  # their own conversion gives a bare count of nanoseconds
-    if isinstance(value, (np.generic, np.ndarray)):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None if np.isnan(value) else str(value)
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+    return plain({**facts, "versions": {**versions, **given}})

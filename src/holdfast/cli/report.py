@@ -1,0 +1,33 @@
+"""`holdfast report RESULT.json`: render a report again, without the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from holdfast.cli._shared import (
+    JSON_OPTION,
+    check_outputs,
+    check_report,
+    print_json,
+    write_report,
+)
+
+
+def report(
+    result: Annotated[Path, typer.Argument(help="What --report FILE.json wrote.")],
+    out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("report.html"),
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Render a report from the JSON that `compare`, `train` or `demo` wrote."""
+    from holdfast.report.saved import read_summary
+
+    check_report(out, option="--out", page=True)
+    check_outputs(out, inputs=[result])
+    write_report(out, read_summary(result))
+    if as_json:
+        print_json({"out": str(out), "bytes": out.stat().st_size})
+    else:
+        typer.echo(f"report: {out}")

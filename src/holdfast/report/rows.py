@@ -1,0 +1,318 @@
+"""Which rows a report shows: the largest moves, and a sample of each change and of each group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from holdfast._validation import as_array, check_labels, check_proba, check_same_length, class_index
+from holdfast.exceptions import InvalidInputError
+from holdfast.report._numbers import plain
+
+if TYPE_CHECKING:
+    from holdfast.comparison import Comparison
+
+__all__ = ["sampled_rows", "worst_first"]
+
+MOST_OF_ONE = 20  # rows of one change or group
+MOST_OF_ALL = 600  # rows of all changes, and as many of all groups
+LEAST_OF_GROUP = 3
+
+_STATUS_ORDER = {"fail": 0, "underpowered": 1, "pass": 2}
+
+
+def worst_first(groups: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return positions of groups: those that break their limit, then the highest churn.
+
+    Examples
+    --------
+    >>> worst_first([{"churn_rate": 0.1}, {"churn_rate": 0.3}, {"churn_rate": 0.2}])
+    [1, 2, 0]
+    """
+
+    def badness(i: int) -> tuple[int, float]:
+        status = _STATUS_ORDER.get(groups[i].get("status") or "", 3)
+        return status, -(groups[i].get("churn_rate") or 0.0)
+
+    return sorted(range(len(groups)), key=badness)
+
+
+def sampled_rows(
+    comparison: Comparison,
+    base: ArrayLike,
+    new: ArrayLike,
+    *,
+    classes: ArrayLike | None = None,
+    answers: tuple[ArrayLike, ArrayLike] | None = None,
+    y: ArrayLike | None = None,
+    ids: ArrayLike | None = None,
+    groups: Mapping[str, ArrayLike] | None = None,
+    first: Sequence[Any] = (),
+) -> dict[str, Any]:
+    """Return the rows that a report shows.
+
+    Of every change (base class, new class) and of the worst groups up to 20 changed rows, those
+    first whose new answer has the largest probability; without probabilities of the new model, the
+    first ones. Of all changes together at most 600 rows, and as many of all groups.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Of the same rows.
+    base, new : array-like of shape (n,) or (n, K)
+        Labels or probabilities; a row of NaN in `base` has no base prediction and no change.
+    classes : array-like of shape (K,), optional
+        Class of each probability column; 0 … K-1 when left out.
+    answers : pair of array-like of shape (n,), optional
+        The classes that each model served, where they are not those of the largest probability.
+    y, ids : array-like of shape (n,), optional
+        Truth and name of each row. Without `ids` rows are numbered from 0.
+    groups : mapping of str to array-like of shape (n,), optional
+        The columns of the comparison's groups.
+    first : sequence
+        Classes whose changes among each other come before all others.
+
+    Returns
+    -------
+    dict
+        ``rows`` : list of dict, each with ``row``, ``label``, ``base`` and ``new`` (the answers),
+        ``base_proba`` and ``new_proba`` (of these answers), ``move`` (the total variation distance
+        ½ Σ|g − h|), ``groups`` (a value for each of ``columns``); None for what is not known.
+        ``shown`` : positions of the 20 rows to show at first; those whose probabilities moved most
+        where ``moves`` says so, else the first that changed. ``changes`` and ``groups`` : list of
+        dict with ``base`` and ``new``, or ``column`` and ``value``, ``n`` changed rows and the
+        positions ``rows`` of the sample.
+        ``ranked`` : whether the most confident changes come first.
+
+    Raises
+    ------
+    InvalidInputError
+        For arrays that do not fit together, or values that are not probabilities.
+
+    Examples
+    --------
+    >>> from holdfast.comparison import compare
+    >>> base, new = [[0.9, 0.1], [0.6, 0.4], [0.8, 0.2]], [[0.3, 0.7], [0.1, 0.9], [0.7, 0.3]]
+    >>> sampled = sampled_rows(compare(base, new), base, new)
+    >>> sampled["changes"]
+    [{'base': 0, 'new': 1, 'n': 2, 'rows': [1, 0]}]
+    >>> [(row["row"], row["new_proba"]) for row in sampled["rows"][:2]]
+    [(0, 0.7), (1, 0.9)]
+    """
+    models = _Models.of(base, new, classes, answers)
+    truth = None if y is None else as_array("y", y)
+    names = np.arange(models.n) if ids is None else as_array("ids", ids)
+    columns = {column: as_array(column, values) for column, values in (groups or {}).items()}
+    check_same_length(base=models.answers[0], y=truth, ids=names, **columns)
+    sample = _Sample()
+    order = models.changed()
+    moves = models.moves()
+    shown = sample.add(order[:MOST_OF_ONE] if moves is None else _largest(moves, MOST_OF_ONE))
+    changes = _changes(comparison, models, order, first, sample)
+    of_groups = _groups(comparison, columns, order, sample)
+    return {
+        "rows": [
+            models.row(i, moves)
+            | {
+                "row": plain(names[i]),
+                "label": None if truth is None else plain(truth[i]),
+                "groups": [plain(values[i]) for values in columns.values()],
+            }
+            for i in sample.positions
+        ],
+        "columns": list(columns),
+        "shown": shown,
+        "moves": moves is not None,
+        "changes": changes,
+        "groups": of_groups,
+        "ranked": models.proba[1] is not None,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Models:
+    """Answers and, where they are known, probabilities of the base and the new model."""
+
+    answers: tuple[NDArray[Any], NDArray[Any]]
+    proba: tuple[NDArray[Any] | None, NDArray[Any] | None]
+    classes: NDArray[Any]
+    answered: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls, base: ArrayLike, new: ArrayLike, classes: ArrayLike | None, answers: Any
+    ) -> _Models:
+        arrays = {"base": as_array("base", base), "new": as_array("new", new)}
+        widths = {array.shape[1] for array in arrays.values() if array.ndim == 2}
+        known = np.arange(max(widths, default=0))
+        if classes is not None and widths:
+            known = check_labels("classes", classes)
+        if widths - {len(known)}:
+            raise InvalidInputError(
+                "base, new and classes must have shapes (n, K), (n, K) and (K,), got "
+                f"{arrays['base'].shape}, {arrays['new'].shape} and {known.shape}; match classes"
+            )
+        proba, labels = [], []
+        for position, (name, array) in enumerate(arrays.items()):
+            if array.ndim == 2:
+                array = check_proba(name, array, allow_missing=name == "base")
+                labels.append(known[array.argmax(axis=1)])
+            else:
+                labels.append(check_labels(name, array))
+            proba.append(array if array.ndim == 2 else None)
+            if answers is not None:
+                labels[position] = check_labels(f"answers[{position}]", answers[position])
+        check_same_length(**arrays, **{f"answers[{i}]": label for i, label in enumerate(labels)})
+        answered = np.ones(len(labels[0]), dtype=bool)
+        if answers is None and proba[0] is not None:
+            answered = ~np.isnan(proba[0][:, 0])
+        return cls((labels[0], labels[1]), (proba[0], proba[1]), known, answered)
+
+    @property
+    def n(self) -> int:
+        return len(self.answers[0])
+
+    def changed(self) -> NDArray[np.intp]:
+        """Return the rows whose answer changed, the most confident changes first."""
+        rows = np.flatnonzero((self.answers[0] != self.answers[1]) & self.answered)
+        confidence = self._of_answers(1, rows)
+        return rows if confidence is None else rows[np.argsort(-confidence, kind="stable")]
+
+    def moves(self) -> NDArray[np.float64] | None:
+        g, h = self.proba
+        if g is None or h is None:
+            return None
+        distance: NDArray[np.float64] = np.abs(g - h).sum(axis=1, dtype=np.float64) / 2
+        return np.nan_to_num(distance)
+
+    def row(self, i: int, moves: NDArray[np.float64] | None) -> dict[str, Any]:
+        at = np.array([i])
+        of_base, of_new = self._of_answers(0, at), self._of_answers(1, at)
+        return {
+            "base": plain(self.answers[0][i]) if self.answered[i] else None,
+            "new": plain(self.answers[1][i]),
+            "base_proba": None if of_base is None else plain(of_base[0]),
+            "new_proba": None if of_new is None else plain(of_new[0]),
+            "move": None if moves is None or not self.answered[i] else float(moves[i]),
+        }
+
+    def _of_answers(self, side: int, rows: NDArray[np.intp]) -> NDArray[np.float64] | None:
+        """Return the probability that a model gave to its own answers, NaN for a class without."""
+        proba = self.proba[side]
+        if proba is None:
+            return None
+        column = class_index(self.answers[side][rows], self.classes)
+        return np.where(column < 0, np.nan, proba[rows, column]).astype(np.float64)
+
+
+@dataclass
+class _Sample:
+    """Rows that are shown, each once however many lists it is in."""
+
+    positions: dict[int, int] = field(default_factory=dict)
+
+    def add(self, rows: NDArray[np.intp]) -> list[int]:
+        """Return where rows are in the sample, adding those that are not there yet."""
+        return [self.positions.setdefault(i, len(self.positions)) for i in rows.tolist()]
+
+
+def _changes(
+    comparison: Comparison,
+    models: _Models,
+    order: NDArray[np.intp],
+    first: Sequence[Any],
+    sample: _Sample,
+) -> list[dict[str, Any]]:
+    known = np.array(comparison.classes)
+    base, new = (class_index(labels[order], known) for labels in models.answers)
+    code = np.where((base < 0) | (new < 0), -1, base * len(known) + new)  # −1: without weight
+    pairs, n = np.unique(code[code >= 0], return_counts=True)
+    among = np.isin(np.arange(len(known)), class_index(np.array(first), known) if first else [])
+    later = ~(among[pairs // len(known)] & among[pairs % len(known)])
+    ranked = np.lexsort((-n, later))
+    most = int(np.clip(MOST_OF_ALL // max(len(pairs), 1), 1, MOST_OF_ONE))
+    rows = _first_of_each(order, code, most)
+    return [
+        {
+            "base": plain(known[pairs[i] // len(known)]),
+            "new": plain(known[pairs[i] % len(known)]),
+            "n": int(n[i]),
+            "rows": sample.add(rows[int(pairs[i])]),
+        }
+        for i in ranked[: MOST_OF_ALL // most].tolist()
+    ]
+
+
+def _groups(
+    comparison: Comparison,
+    columns: Mapping[str, NDArray[Any]],
+    order: NDArray[np.intp],
+    sample: _Sample,
+) -> list[dict[str, Any]]:
+    most = MOST_OF_ALL // max(len(comparison.groups), 1)
+    most = int(np.clip(most, LEAST_OF_GROUP, MOST_OF_ONE))
+    facts = [vars(group) for group in comparison.groups]
+    chosen = [i for i in worst_first(facts) if facts[i]["column"] in columns]
+    chosen = [i for i in chosen if facts[i]["churn_rate"] > 0][: MOST_OF_ALL // most]
+    found: dict[int, NDArray[np.intp]] = {}
+    counts: dict[int, int] = {}
+    for column, values in columns.items():
+        wanted = {facts[i]["value"]: i for i in chosen if facts[i]["column"] == column}
+        code = _codes(values[order], wanted)
+        found |= _first_of_each(order, code, most)
+        numbers, n = np.unique(code, return_counts=True)
+        counts |= dict(zip(numbers.tolist(), n.tolist(), strict=True))
+    return [
+        {
+            "column": facts[i]["column"],
+            "value": plain(facts[i]["value"]),
+            "n": counts[i],
+            "rows": sample.add(found[i]),
+        }
+        for i in chosen
+        if i in found
+    ]
+
+
+def _codes(values: NDArray[Any], wanted: Mapping[Any, int]) -> NDArray[np.intp]:
+    """Return the number of each value, −1 for one that is not wanted; None is a missing value."""
+    import pandas as pd
+
+    code, distinct = pd.factorize(values, use_na_sentinel=False)
+    if distinct.dtype.kind in "mM":
+        distinct = pd.Index(distinct).astype(object)
+    missing = np.asarray(pd.isna(distinct))
+    numbers = [
+        wanted.get(None if gone else value, -1)
+        for value, gone in zip(distinct.tolist(), missing, strict=True)
+    ]
+    return np.array(numbers, dtype=np.intp)[code]
+
+
+def _first_of_each(
+    rows: NDArray[np.intp], code: NDArray[np.intp], most: int
+) -> dict[int, NDArray[np.intp]]:
+    """Return the first rows of each code, in their order; a negative code is none."""
+    import pandas as pd
+
+    kept = (pd.Series(code).groupby(code).cumcount() < most).to_numpy() & (code >= 0)
+    ordered = np.argsort(code[kept], kind="stable")
+    numbers, starts = np.unique(code[kept][ordered], return_index=True)
+    parts = np.split(rows[kept][ordered], starts)[1:]
+    return dict(zip(numbers.tolist(), parts, strict=True))
+
+
+def _largest(values: NDArray[np.float64], limit: int) -> NDArray[np.intp]:
+    """Return positions of the largest positive values, ties in order."""
+    limit = min(limit, len(values))
+    if limit < 1:
+        return np.empty(0, dtype=np.intp)
+    # A partition finds the bar in linear time; which of the ties it puts first is arbitrary, so the
+    # rows are taken by the bar and not by their place in the partition.
+    bar = np.partition(values, len(values) - limit)[len(values) - limit]
+    above = np.flatnonzero((values >= bar) & (values > 0))
+    return above[np.argsort(-values[above], kind="stable")][:limit]

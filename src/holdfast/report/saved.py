@@ -1,0 +1,277 @@
+"""A summary as a file: JSON with the name and version of its format, checked when it is read.
+
+What is in such a file is not trusted. Whatever has the shape of a summary can be rendered, since
+the templates escape all of it; anything else is refused before it gets there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from holdfast.exceptions import InvalidInputError
+from holdfast.report._numbers import plain
+
+__all__ = ["FORMAT", "FORMAT_VERSION", "read_summary", "to_json"]
+
+FORMAT = "holdfast-report"
+FORMAT_VERSION = 1
+LARGEST = 1e15  # beyond any number of rows
+
+_Test = Callable[[Any], bool]
+
+
+def to_json(summary: Mapping[str, Any]) -> str:
+    """Return a summary as the text of a JSON file.
+
+    Parameters
+    ----------
+    summary : mapping
+        As `holdfast.report.render.render_page` takes it.
+
+    Examples
+    --------
+    >>> to_json({"title": "Release 7"})
+    '{"format": "holdfast-report", "format_version": 1, "summary": {"title": "Release 7"}}'
+    """
+    content = {"format": FORMAT, "format_version": FORMAT_VERSION, "summary": plain(summary)}
+    return json.dumps(content, allow_nan=False)
+
+
+def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a summary that `to_json` made.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict
+        As `holdfast.report.render.render_page` takes it.
+
+    Raises
+    ------
+    InvalidInputError
+        When the file is missing, damaged, of another kind or a newer version, or does not have the
+        shape of a summary.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "result.json"
+    >>> _ = path.write_text(to_json({"title": "Release 7"}))
+    >>> read_summary(path)
+    {'title': 'Release 7'}
+    """
+    file = Path(path)
+    if not file.is_file():
+        what = "the folder" if file.is_dir() else "no file at"
+        raise InvalidInputError(f"path must be a report in JSON, got {what} {file}; check the path")
+    try:
+        content = json.loads(file.read_bytes().decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        reason = str(error).split("\n")[0][:200]
+        raise InvalidInputError(
+            f"{file} must be whole JSON, got: {reason}; write it again with --report FILE.json"
+        ) from error
+    summary = _summary_of(content, file)
+    try:
+        _check(summary, SUMMARY, "summary")
+        _check_together(summary)
+    except _WrongShapeError as error:
+        raise InvalidInputError(
+            f"{file} must hold a summary as holdfast writes it, got {error}; write it again with "
+            "--report FILE.json"
+        ) from error
+    return summary
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"the number {name}, which JSON does not have")
+
+
+def _summary_of(content: Any, file: Path) -> dict[str, Any]:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InvalidInputError(
+            f"{file} must be a report of holdfast (format {FORMAT!r}), got other JSON; give a file "
+            "that --report FILE.json wrote"
+        )
+    version, summary = content.get("format_version"), content.get("summary")
+    if type(version) is not int or version != FORMAT_VERSION:
+        raise InvalidInputError(
+            f"{file} must have format_version {FORMAT_VERSION}, got {version!r:.40}; read it with "
+            "the release of holdfast that wrote it, or write it again"
+        )
+    if not isinstance(summary, dict):
+        raise InvalidInputError(
+            f"{file} must hold a summary, got {type(summary).__name__}; write it again"
+        )
+    return summary
+
+
+# --- the shape of a summary -----------------------------------------------------------------------
+
+
+class _WrongShapeError(ValueError):
+    pass
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value) and abs(value) <= LARGEST
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and isinstance(value, int) and value >= 0
+
+
+def _is_value(value: Any) -> bool:
+    return _is_text(value) or _is_flag(value) or _is_number(value)
+
+
+def _is_interval(value: Any) -> bool:
+    return isinstance(value, list) and len(value) in (0, 2) and all(map(_is_number, value))
+
+
+_SHOWN = {_is_text: "text", _is_flag: "true or false", _is_number: "a number", _is_count: "a count",
+          _is_value: "text or a number", _is_interval: "an interval"}  # fmt: skip
+
+_RATES = ("churn_rate", "negative_flip_rate", "positive_flip_rate", "lateral_flip_rate",
+          "accuracy", "accuracy_base", "accuracy_new", "accuracy_gain")  # fmt: skip
+_MEASURES = {
+    **dict.fromkeys(_RATES, _is_number),
+    **{f"{name}_interval": _is_interval for name in _RATES},
+    "n": _is_number,
+    "n_effective": _is_number,
+    "status": _is_text,
+}
+_LOSSES = ("mcnemar_p_value", "unavoidable_churn", "excess_churn", "log_loss_base", "log_loss_new",
+           "brier_base", "brier_new", "churn_divergence", "churn_divergence_brier", "confidence",
+           "max_group_churn")  # fmt: skip
+_PAIR = {"base": _is_value, "new": _is_value}
+
+# A dictionary says what its keys hold; other keys are passed over. A list of one says what each
+# entry of a list is.
+SUMMARY: dict[str, Any] = {
+    "title": _is_text,
+    "subtitle": _is_text,
+    "serving": _is_text,
+    "certificate": [_is_text],
+    "decision": {
+        "verdict": _is_text,
+        "reasons": [_is_text],
+        "checks": [
+            {"name": _is_text, "value": _is_number, "interval": _is_interval, "limit": _is_number}
+            | {"status": _is_text}
+        ],
+    },
+    "comparison": {
+        **_MEASURES,
+        **dict.fromkeys(_LOSSES, _is_number),
+        "weighted": _is_flag,
+        "classes": [_is_value],
+        "groups": [{**_MEASURES, "column": _is_text, "value": _is_value}],
+        "transitions": [
+            {**_PAIR, "weight": _is_number, "negative": _is_number, "positive": _is_number}
+        ],
+    },
+    "matrix": {
+        "classes": [_is_value],
+        "counts": [[_is_number]],
+        "negative": [[_is_number]],
+        "other_classes": _is_count,
+    },
+    "budgets": [{**_MEASURES, "name": _is_text, "budget": _is_number}],
+    "frontier": {
+        "points": [
+            {**_MEASURES, "series": _is_text, "label": _is_text, "lam": _is_number}
+            | {"weights": {str: _is_number}, "chosen": _is_flag}
+        ],
+        "budget": _is_number,
+        "floor": _is_number,
+        "measured_on": _is_text,
+    },
+    "ladder": {
+        "steps": [
+            {**_MEASURES, "budget": _is_number, "chosen": _is_flag, "against_cold": _is_number}
+            | {"serving": _is_text, "certificate": {"limits": [{"upper": _is_number}]}}
+        ],
+        "impossible": _is_count,
+        "accuracy_base": _is_number,
+        "cold": _MEASURES,
+        "confidence": _is_number,
+        "measured_on": _is_text,
+    },
+    "rows": {
+        "rows": [
+            {**_PAIR, "row": _is_value, "label": _is_value, "base_proba": _is_number}
+            | {"new_proba": _is_number, "move": _is_number, "groups": [_is_value]}
+        ],
+        "columns": [_is_text],
+        "shown": [_is_count],
+        "moves": _is_flag,
+        "ranked": _is_flag,
+        "changes": [{**_PAIR, "n": _is_count, "rows": [_is_count]}],
+        "groups": [{"column": _is_text, "value": _is_value, "n": _is_count, "rows": [_is_count]}],
+    },
+    "provenance": {},
+}
+
+
+def _check(value: Any, shape: Any, where: str) -> None:
+    """Raise unless a value has a shape; None fits everywhere, as a key may be missing."""
+    if value is None:
+        return
+    if isinstance(shape, dict):
+        _require(isinstance(value, dict), where, "an object", value)
+        for key, item in value.items():
+            _check(item, shape.get(str, shape.get(key, _anything)), f"{where}.{key:.40}")
+    elif isinstance(shape, list):
+        _require(isinstance(value, list), where, "a list", value)
+        for i, item in enumerate(value):
+            _check(item, shape[0], f"{where}[{i}]")
+    elif shape is not _anything:
+        _require(shape(value), where, _SHOWN[shape], value)
+
+
+def _anything(value: Any) -> bool:
+    return True
+
+
+def _check_together(summary: Mapping[str, Any]) -> None:
+    """Raise unless a matrix is square, and rows that are named are there."""
+    matrix = summary.get("matrix") or {}
+    size = len(matrix.get("classes") or ())
+    for name in ("counts", "negative"):
+        lines = matrix.get(name)
+        if lines is None and (name == "negative" or not size):
+            continue
+        square = lines is not None and [len(line or ()) for line in lines] == [size] * size
+        _require(square, f"summary.matrix.{name}", f"{size} lists of {size} numbers", lines)
+    rows = summary.get("rows") or {}
+    n = len(rows.get("rows") or ())
+    named = [("shown", rows)] + [
+        ("rows", pick or {}) for kind in ("changes", "groups") for pick in rows.get(kind) or ()
+    ]
+    for key, holder in named:
+        numbers = holder.get(key) or []
+        there = all(i is not None and i < n for i in numbers)
+        _require(there, f"summary.rows: {key}", f"positions below {n}", numbers)
+
+
+def _require(fits: bool, where: str, what: str, value: Any) -> None:
+    if not fits:
+        raise _WrongShapeError(f"{where} = {str(value)[:40]!r} instead of {what}")
