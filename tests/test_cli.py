@@ -145,6 +145,52 @@ class TestCompare:
         assert result["risk_base"] == pytest.approx(expected.risk_base, rel=1e-12)
 
 
+class TestReport:
+    """A report in JSON renders later, without the data, to the same page."""
+
+    def test_renders_the_page_that_compare_would_have_written(
+        self, cli: Cli, pair: tuple[Path, Path], tmp_path: Path
+    ) -> None:
+        compared = ["compare", *pair, "--id", "id", "--group", "country", "--max-churn", 0.05]
+        assert cli(*compared, "--report", "page.html").code == 0
+        assert cli(*compared, "--report", "result.json").code == 0
+        for path in pair:
+            path.unlink()
+        result = cli("report", "result.json", "--out", "again.html", "--json")
+        page = (tmp_path / "page.html").read_bytes()
+        assert result.json == {"out": "again.html", "bytes": len(page)}
+        assert (tmp_path / "again.html").read_bytes() == page
+        assert b"Choose a group to see its changed rows" in page
+        assert cli("report", "result.json").out == "report: report.html\n"
+
+    @pytest.mark.parametrize(
+        ("content", "arguments", "message"),
+        [
+            ("{", [], "must be whole JSON"),
+            ('{"a": 1}', [], "must be a report of holdfast"),
+            (
+                '{"format": "holdfast-report", "format_version": 9}',
+                [],
+                "must have format_version 1",
+            ),
+            (None, [], "got no file at result.json"),
+            ('{"format": "holdfast-report"}', ["--out", "x.json"], "--out must end in .html, got"),
+            ('{"format": "holdfast-report"}', ["--out", "none/x.html"], "existing folder"),
+        ],
+    )
+    def test_bad_input(
+        self, cli: Cli, tmp_path: Path, content: str | None, arguments: list[str], message: str
+    ) -> None:
+        if content is not None:
+            (tmp_path / "result.json").write_text(content)
+        there = set(tmp_path.iterdir())
+        result = cli("report", "result.json", *arguments)
+        assert (result.code, result.out) == (2, "")
+        assert message in result.err
+        assert "Traceback" not in result.err
+        assert set(tmp_path.iterdir()) == there
+
+
 class TestCompareBadInput:
     """Each is one readable message, exit code 2, no traceback, and nothing is written."""
 

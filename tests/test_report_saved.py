@@ -20,6 +20,11 @@ from holdfast.report.summarise import summarise_comparison
 JUNK = [None, True, -1, 1e300, 10**400, "text", "\ud800", [], [[]], {}, [None], {"a": 1}, [1, 2, 3]]
 
 
+NESTED: dict = {}
+for _ in range(100):
+    NESTED = {"a": NESTED}
+
+
 @pytest.fixture(scope="module")
 def summary():
     X, y = make_classification(900, n_informative=4, n_classes=3, random_state=0)
@@ -111,6 +116,8 @@ def test_missing_files_and_folders_are_refused(tmp_path):
         ({"rows": {"rows": [{}], "groups": [{"rows": [0, 7]}]}}, "positions below 1"),
         ({"ladder": {"steps": [{"churn_rate": "x\" onload=\"1"}]}}, "instead of a number"),
         ({"comparison": {"churn_rate_interval": [1, 2, 3]}}, "instead of an interval"),
+        ({"comparison": {"groups": [None]}}, "instead of an entry"),
+        ({"provenance": {"a": NESTED}}, "instead of facts"),
     ],
 )  # fmt: skip
 def test_other_shapes_are_refused(tmp_path, changes, message):
@@ -120,9 +127,9 @@ def test_other_shapes_are_refused(tmp_path, changes, message):
 
 def places(value, path=()):
     yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in items if isinstance(value, (dict, list)) else ():
-        yield from places(item, (*path, key))
+    if isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(item, (*path, key))
 
 
 def test_whatever_stands_where_it_does_not_belong_is_refused_or_shown(tmp_path, summary):

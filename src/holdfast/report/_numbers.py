@@ -51,9 +51,11 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 def known_interval(interval: Any) -> tuple[float, float] | None:
     """Return the ends of an interval, or None where one is missing."""
-    if not isinstance(interval, (list, tuple)) or not all(is_number(end) for end in interval):
+    if not isinstance(interval, (list, tuple)) or len(interval) != 2:
         return None
     low, high = interval
+    if not is_number(low) or not is_number(high):
+        return None
     return low, high
 
 

@@ -21,6 +21,7 @@ __all__ = ["FORMAT", "FORMAT_VERSION", "read_summary", "to_json"]
 FORMAT = "holdfast-report"
 FORMAT_VERSION = 1
 LARGEST = 1e15  # beyond any number of rows
+DEEPEST = 20  # of facts within facts
 
 _Test = Callable[[Any], bool]
 
@@ -131,7 +132,7 @@ def _is_flag(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and abs(value) <= LARGEST
+    return number and abs(value) <= LARGEST
 
 
 def _is_count(value: Any) -> bool:
@@ -139,15 +140,33 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_value(value: Any) -> bool:
-    return _is_text(value) or _is_flag(value) or _is_number(value)
+    return isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _is_interval(value: Any) -> bool:
     return isinstance(value, list) and len(value) in (0, 2) and all(map(_is_number, value))
 
 
-_SHOWN = {_is_text: "text", _is_flag: "true or false", _is_number: "a number", _is_count: "a count",
-          _is_value: "text or a number", _is_interval: "an interval"}  # fmt: skip
+def _is_fact(value: Any) -> bool:
+    """Return whether facts are nested no deeper than can be shown."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inner = [part for part in level if isinstance(part, (dict, list))]
+        level = [v for part in inner for v in (part.values() if isinstance(part, dict) else part)]
+        if not level:
+            return True
+    return False
+
+
+_SHOWN = {
+    _is_text: "text",
+    _is_flag: "true or false",
+    _is_number: "a number",
+    _is_count: "a count",
+    _is_value: "text or a number",
+    _is_fact: "facts",
+    _is_interval: "an interval",
+}
 
 _RATES = ("churn_rate", "negative_flip_rate", "positive_flip_rate", "lateral_flip_rate",
           "accuracy", "accuracy_base", "accuracy_new", "accuracy_gain")  # fmt: skip
@@ -227,7 +246,7 @@ SUMMARY: dict[str, Any] = {
         "changes": [{**_PAIR, "n": _is_count, "rows": [_is_count]}],
         "groups": [{"column": _is_text, "value": _is_value, "n": _is_count, "rows": [_is_count]}],
     },
-    "provenance": {},
+    "provenance": {str: _is_fact},
 }
 
 
@@ -242,6 +261,8 @@ def _check(value: Any, shape: Any, where: str) -> None:
     elif isinstance(shape, list):
         _require(isinstance(value, list), where, "a list", value)
         for i, item in enumerate(value):
+            nothing = item is None and isinstance(shape[0], (dict, list))
+            _require(not nothing, f"{where}[{i}]", "an entry", item)
             _check(item, shape[0], f"{where}[{i}]")
     elif shape is not _anything:
         _require(shape(value), where, _SHOWN[shape], value)
@@ -259,12 +280,12 @@ def _check_together(summary: Mapping[str, Any]) -> None:
         lines = matrix.get(name)
         if lines is None and (name == "negative" or not size):
             continue
-        square = lines is not None and [len(line or ()) for line in lines] == [size] * size
+        square = lines is not None and [len(line) for line in lines] == [size] * size
         _require(square, f"summary.matrix.{name}", f"{size} lists of {size} numbers", lines)
     rows = summary.get("rows") or {}
     n = len(rows.get("rows") or ())
     named = [("shown", rows)] + [
-        ("rows", pick or {}) for kind in ("changes", "groups") for pick in rows.get(kind) or ()
+        ("rows", pick) for kind in ("changes", "groups") for pick in rows.get(kind) or ()
     ]
     for key, holder in named:
         numbers = holder.get(key) or []
