@@ -45,6 +45,7 @@ results: .venv/ready
 	.venv/bin/python benchmarks/theory_figure.py
 	.venv/bin/python benchmarks/constrained.py
 	.venv/bin/python benchmarks/figures.py
+	.venv/bin/python benchmarks/report_screens.py
 	.venv/bin/python benchmarks/readme.py
 
 benchmark: .venv/ready

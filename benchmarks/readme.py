@@ -33,6 +33,7 @@ PAGES = tuple(
         "docs/gate.md",
         "docs/base_models.md",
         "docs/benchmark.md",
+        "docs/report.md",
     )
 )
 BLOCK = re.compile(

@@ -66,6 +66,21 @@ def test_code_blocks_run(language: str, folder: Path) -> None:
     assert "churn" in done.stdout
 
 
+def test_the_report_s_block_runs(folder: Path) -> None:
+    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    (block,) = script("readme").BLOCK.finditer(text)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", block["code"]],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("report: report.html\n")
+
+
 def test_the_benchmark_s_block_runs(folder: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("matplotlib")

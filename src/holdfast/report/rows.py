@@ -114,15 +114,16 @@ def sampled_rows(
     shown = sample.add(order[:MOST_OF_ONE] if moves is None else _largest(moves, MOST_OF_ONE))
     changes = _changes(comparison, models, order, first, sample)
     of_groups = _groups(comparison, columns, order, sample)
+    chosen = list(sample.positions)
     return {
         "rows": [
-            models.row(i, moves)
+            fact
             | {
                 "row": plain(names[i]),
                 "label": None if truth is None else plain(truth[i]),
                 "groups": [plain(values[i]) for values in columns.values()],
             }
-            for i in sample.positions
+            for i, fact in zip(chosen, models.facts(np.array(chosen, np.intp), moves), strict=True)
         ],
         "columns": list(columns),
         "shown": shown,
@@ -189,16 +190,23 @@ class _Models:
         distance: NDArray[np.float64] = np.abs(g - h).sum(axis=1, dtype=np.float64) / 2
         return np.nan_to_num(distance)
 
-    def row(self, i: int, moves: NDArray[np.float64] | None) -> dict[str, Any]:
-        at = np.array([i])
-        of_base, of_new = self._of_answers(0, at), self._of_answers(1, at)
-        return {
-            "base": plain(self.answers[0][i]) if self.answered[i] else None,
-            "new": plain(self.answers[1][i]),
-            "base_proba": None if of_base is None else plain(of_base[0]),
-            "new_proba": None if of_new is None else plain(of_new[0]),
-            "move": None if moves is None or not self.answered[i] else float(moves[i]),
+    def facts(
+        self, rows: NDArray[np.intp], moves: NDArray[np.float64] | None
+    ) -> list[dict[str, Any]]:
+        """Return both answers of some rows, their probabilities and the move between them."""
+        nothing = np.full(len(rows), np.nan)
+        of_base, of_new = (self._of_answers(side, rows) for side in (0, 1))
+        known = self.answered[rows]
+        columns: dict[str, Any] = {
+            "base": np.where(known, self.answers[0][rows].astype(object), None),
+            "new": self.answers[1][rows],
+            "base_proba": nothing if of_base is None else of_base,
+            "new_proba": nothing if of_new is None else of_new,
+            "move": nothing if moves is None else np.where(known, moves[rows], np.nan),
         }
+        return [
+            {name: plain(values[i]) for name, values in columns.items()} for i in range(len(rows))
+        ]
 
     def _of_answers(self, side: int, rows: NDArray[np.intp]) -> NDArray[np.float64] | None:
         """Return the probability that a model gave to its own answers, NaN for a class without."""
