@@ -197,8 +197,10 @@ class _Models:
         nothing = np.full(len(rows), np.nan)
         of_base, of_new = (self._of_answers(side, rows) for side in (0, 1))
         known = self.answered[rows]
+        base = self.answers[0][rows].astype(object)
+        base[~known] = None
         columns: dict[str, Any] = {
-            "base": np.where(known, self.answers[0][rows].astype(object), None),
+            "base": base,
             "new": self.answers[1][rows],
             "base_proba": nothing if of_base is None else of_base,
             "new_proba": nothing if of_new is None else of_new,
