@@ -524,7 +524,7 @@ def test_ladder_without_a_script_is_a_table(models):
     ladder = LADDER | {"steps": steps, "confidence": 0.95, "impossible": 1}
     words = Page(render_page({"ladder": ladder})).words
     assert "1 of these 2 budgets can be certified at 95 % confidence" in words
-    assert "certified at most 0.93 % in truth" in words
+    assert "certified at most 0.93 %" in words
     assert "not certified by these rows" in words
     assert "1 lower budgets cannot be kept" in words
     assert "1 % 90.0 % (88.0 to 92.0) +0.5 points (−0.1 to +1.1) −0.20 points 0.8 %" in words

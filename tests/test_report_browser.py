@@ -300,7 +300,7 @@ def test_without_a_script_everything_is_a_table(show, update, crowd, summary):
 
 
 def test_paper_has_what_is_useful_and_no_controls(show, update, crowd, summary):
-    screen = show(update, color_scheme="dark")
+    screen = show(update, width=720, color_scheme="dark")  # a sheet of A4 with margins
     screen.page.emulate_media(media="print", color_scheme="dark")
     assert (
         screen.run("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -308,6 +308,8 @@ def test_paper_has_what_is_useful_and_no_controls(show, update, crowd, summary):
     screen.run("() => window.dispatchEvent(new Event('beforeprint'))")
     assert len(screen.visible("#ladder-table tbody tr")) == len(summary["ladder"]["steps"])
     assert screen.page.locator("details:not([open])").count() == 0
+    wide = "() => [...document.querySelectorAll('table')].map(t => t.getBoundingClientRect().right)"
+    assert max(screen.run(wide)) <= 720
     assert screen.visible("input, .tools, .scripted") == []
     screen.run("() => window.dispatchEvent(new Event('afterprint'))")
     assert screen.page.locator("details[open]").count() == 0
