@@ -600,3 +600,18 @@ def test_changed_labels(tmp_path):
     same = pd.DataFrame({"old": ["a"], "new": ["a"]})
     with open_pairs(same, prediction="old", new_prediction="new") as pairs:
         assert len(pairs.changed(5).new) == 0
+
+
+@pytest.mark.parametrize("suffixes", [(".csv", ".parquet"), (".tsv", ".csv")])
+def test_ids_and_classes_that_a_spreadsheet_would_run_join(tmp_path, suffixes):
+    ids = ["=1+1", "@a", "'=1+1", "-x", "b"]
+    base = pd.DataFrame({"=id": ids, "prediction": ["=yes", "-no", "=yes", "-no", "=yes"]})
+    new = base.assign(prediction="=yes").sample(frac=1, random_state=0)
+    paths = [tmp_path / f"{name}{s}" for name, s in zip(("base", "new"), suffixes, strict=True)]
+    for frame, path in zip((base, new), paths, strict=True):
+        write_table(frame, path)
+    with open_pairs(*paths, id="=id") as pairs:
+        assert pairs.counts().classes.tolist() == ["-no", "=yes"]
+        rows = pairs.changed(5)
+    assert rows.ids.tolist() == ["-x", "@a"]
+    assert (rows.base.tolist(), rows.new.tolist()) == (["-no"] * 2, ["=yes"] * 2)
