@@ -305,9 +305,14 @@ class TestBadInput:
     def test_rows_without_labels(self, cli: Cli, held: Registered) -> None:
         write_table(TEST.drop(columns="label"), "rows.parquet")
         arguments = held.arguments(f"runs:/{held.runs['better']}/model", "--promote")
-        assert "min_gain need labels" in self.refused(cli, held, *arguments)
+        error = self.refused(cli, held, *arguments)
+        assert "min_gain need labels, got data without; name their column with --target" in error
         named = self.refused(cli, held, *arguments, "--target", "label")
         assert "the data must have the column 'label'" in named
+
+    def test_groups_that_are_not_named(self, cli: Cli, held: Registered) -> None:
+        arguments = held.arguments(f"runs:/{held.runs['better']}/model", "--policy", "groups.toml")
+        assert "per_group needs groups, got no --group" in self.refused(cli, held, *arguments)
 
     def test_labels_that_are_missing(self, cli: Cli, held: Registered) -> None:
         write_table(TEST.assign(label=TEST["label"].where(TEST.index > 3)), "rows.parquet")

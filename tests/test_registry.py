@@ -340,7 +340,7 @@ class TestStore:
 
     def test_two_models_of_one_name(self, store: str, file: Path) -> None:
         with mlflow.start_run() as run:
-            first, second = log_model(file), log_model(file)
+            first, second = sorted([log_model(file), log_model(file)])
         with pytest.raises(InvalidInputError, match=f"logged 2 .* one of {first}, {second}"):
             resolve(f"runs:/{run.info.run_id}/model")
 

@@ -39,6 +39,7 @@ __all__ = [
     "metrics",
     "nn",
     "override_threshold",
+    "registry",
     "rows_to_certify",
     "save_model",
     "select",
@@ -73,7 +74,7 @@ _HOME = {
     "load_model": "persistence",
     "save_model": "persistence",
 }
-_MODULES = ("datasets", "methods", "metrics", "nn", "targets")
+_MODULES = ("datasets", "methods", "metrics", "nn", "registry", "targets")
 
 
 def __getattr__(name: str) -> Any:
@@ -89,7 +90,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from holdfast import datasets, methods, metrics, nn, targets
+    from holdfast import datasets, methods, metrics, nn, registry, targets
     from holdfast._counts import PairedCounts
     from holdfast.certificate import Certificate, rows_to_certify
     from holdfast.comparison import Comparison, compare

@@ -144,7 +144,7 @@ def _by_run(address: str, run: str, path: str) -> ModelAddress:
     logged = [asked.get_logged_model(output.model_id) for output in outputs]
     named = [model for model in logged if model.name == path]
     if len(named) > 1:
-        listed = ", ".join(f"models:/{model.model_id}" for model in named)
+        listed = ", ".join(sorted(f"models:/{model.model_id}" for model in named))
         raise InvalidInputError(
             f"{address} must name one model, got a run that logged {len(named)} of that name; "
             f"give one of {listed}"

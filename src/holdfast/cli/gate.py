@@ -92,6 +92,10 @@ def gate(
     check_outputs(report, junit, inputs=[data, policy])
     limits = Policy.from_toml(policy)
     table = read_table(data)
+    if limits.per_group is not None and not group:
+        raise InvalidInputError(
+            "the limit per_group needs groups, got no --group; name a column of the data"
+        )
     columns = [*([target] if target else []), *(group or []), *([weight] if weight else [])]
     check_columns([*columns, *([id_column] if id_column else [])], table)
     with registry.session(tracking_uri):
@@ -102,6 +106,7 @@ def gate(
             names = tuple(trusted or ())
             models = [registry.load_registered(at, trusted=names) for at in (old, new)]
             truth = target or _target(models, table)
+            _check_limits(limits, truth)
             pair = _predicted(models, table, truth)
         pair = _with_columns(pair, table, group=group or [], weight=weight, id_column=id_column)
         gated = _judged(pair, limits, data, old, new)
@@ -143,6 +148,14 @@ def _target(models: list[LoadedModel], table: pd.DataFrame) -> str | None:
     """Return the column with the truth: the target of the newer model's card first."""
     told = [loaded.card.get("target") for loaded in reversed(models)]
     return next((name for name in [*told, "label"] if name in table.columns), None)
+
+
+def _check_limits(limits: Policy, truth: str | None) -> None:
+    if truth is None and (limits.max_negative_flips is not None or limits.min_gain is not None):
+        raise InvalidInputError(
+            "the limits max_negative_flips and min_gain need labels, got data without; name their "
+            "column with --target"
+        )
 
 
 def _predicted(models: list[LoadedModel], table: pd.DataFrame, truth: str | None) -> PredictionPair:
