@@ -50,6 +50,7 @@ results: .venv/ready
 
 benchmark: .venv/ready
 	.venv/bin/python benchmarks/compare_speed.py
+	.venv/bin/python benchmarks/table_speed.py
 	.venv/bin/python benchmarks/import_time.py
 	.venv/bin/python benchmarks/fit_many_speed.py
 	.venv/bin/python benchmarks/trial_speed.py

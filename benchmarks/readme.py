@@ -31,6 +31,7 @@ PAGES = tuple(
         "docs/boosting.md",
         "docs/certificates.md",
         "docs/gate.md",
+        "docs/production.md",
         "docs/base_models.md",
         "docs/benchmark.md",
         "docs/report.md",

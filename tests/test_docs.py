@@ -142,6 +142,7 @@ NEEDED = {
     "boosting": ["lightgbm"],
     "certificates": [],
     "base_models": ["onnxruntime", "skl2onnx", "torch"],
+    "production": ["mlflow", "polars"],
 }
 
 
@@ -207,6 +208,23 @@ def test_tables_between_markers_equal_their_figures(name: str, page: str, table:
     assert found[0] == found[1] + getattr(made, table)(figures) + found[2]
     if name == "boosting_methods":
         assert made.PAGE.read_text(encoding="utf-8") == made.page(figures)
+
+
+def test_the_table_of_speed_equals_its_figures() -> None:
+    speed = script("table_speed")
+    found = speed.MARKERS.search(speed.PAGE.read_text(encoding="utf-8"))
+    assert found is not None
+    figures = json.loads(speed.RESULTS.read_text(encoding="utf-8"))
+    assert found[0] == found[1] + speed.table(figures) + found[2]
+
+
+def test_the_table_of_the_constraint_equals_its_figures() -> None:
+    pytest.importorskip("torch")
+    made = script("constrained")
+    found = made.MARKERS.search(made.PAGE.read_text(encoding="utf-8"))
+    assert found is not None
+    figures = json.loads(made.RESULTS.read_text(encoding="utf-8"))
+    assert found[0] == found[1] + made.table(figures["datasets"], figures["runs"]) + found[2]
 
 
 def test_tables_of_network_updates_equal_their_figures() -> None:

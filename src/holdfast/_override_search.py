@@ -55,7 +55,7 @@ class OverrideSelection:
     max_churn: float | None
     min_accuracy: float | None
     n: int
-    frontier: tuple[OverridePoint, ...]
+    frontier: tuple[OverridePoint, ...] = field(repr=False)
     others: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 

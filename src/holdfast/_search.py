@@ -146,7 +146,7 @@ class Selection:
     min_accuracy: float | None
     average_in: str
     n: int
-    frontier: tuple[FrontierPoint, ...]
+    frontier: tuple[FrontierPoint, ...] = field(repr=False)
     others: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
