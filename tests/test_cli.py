@@ -203,7 +203,7 @@ class TestCompareBadInput:
             assert word in result.err
 
     def test_same_table_twice(self, cli: Cli, pair: tuple[Path, Path]) -> None:
-        self.refused(cli("compare", pair[0], pair[0]), "same model twice")
+        self.refused(cli("compare", pair[0], pair[0]), "must be two models")
 
     def test_missing_file(self, cli: Cli, pair: tuple[Path, Path]) -> None:
         self.refused(cli("compare", pair[0], "none.parquet"), "none.parquet")

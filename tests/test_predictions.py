@@ -567,39 +567,43 @@ def test_a_damaged_table_is_named(tmp_path):
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def test_changed_rows_are_the_surest(tmp_path):
+@pytest.mark.parametrize("kind", ["parquet", "polars", "pandas"])
+def test_changed_rows_are_the_surest_of_each_change_and_group(tmp_path, kind):
     base, new = two_tables()
     base, new = with_probabilities(base, new)
     merged = base.merge(new, on="key", suffixes=("", "_new"))
     columns = [f"proba_{name}" for name in CLASSES]
     old, now = merged[columns].to_numpy(), merged[[f"{c}_new" for c in columns]].to_numpy()
-    changed = old.argmax(axis=1) != now.argmax(axis=1)
-    order = np.argsort(-now[changed].max(axis=1))[:50]
-    paths = write(tmp_path / "base.parquet", base), write(tmp_path / "new.parquet", new)
-    with open_pairs(*paths, id="key", groups=["region"]) as pairs:
-        rows = pairs.changed(50)
-    np.testing.assert_array_equal(rows.ids, merged["key"].to_numpy()[changed][order])
-    np.testing.assert_array_equal(rows.new, now[changed][order])
-    np.testing.assert_array_equal(rows.base, old[changed][order])
-    assert rows.y.tolist() == merged["label"].to_numpy()[changed][order].tolist()
-    assert len(rows.groups["region"]) == 50
-    with open_pairs(*paths, id="key") as pairs:
-        assert len(pairs.changed(10**6).new) == changed.sum()
+    rows = pd.DataFrame({"key": merged["key"], "region": merged["region"], "sure": now.max(axis=1)})
+    rows["pair"] = 3 * old.argmax(axis=1) + now.argmax(axis=1)
+    rows = rows[old.argmax(axis=1) != now.argmax(axis=1)].sort_values("sure", ascending=False)
+    expected = [rows.groupby("pair").head(20), rows.groupby("region", dropna=False).head(20)]
+    expected = pd.concat(expected).drop_duplicates("key").sort_values("sure", ascending=False)
+    given = (base, new)
+    if kind == "parquet":
+        given = write(tmp_path / "base.parquet", base), write(tmp_path / "new.parquet", new)
+    if kind == "polars":
+        given = polars_of(base).lazy(), polars_of(new).lazy()
+    with open_pairs(*given, id="key", groups=["region"]) as pairs:
+        found = pairs.changed(Comparison.from_counts(pairs.counts()))
+    assert found.ids.tolist() == expected["key"].tolist()
+    by_key = merged.set_index("key").loc[expected["key"]]
+    np.testing.assert_array_equal(found.base, by_key[columns].to_numpy())
+    np.testing.assert_array_equal(found.new, by_key[[f"{c}_new" for c in columns]].to_numpy())
+    assert found.y.tolist() == by_key["label"].tolist()
+    known = by_key["region"].astype(object)
+    assert found.groups["region"].tolist() == known.where(known.notna(), None).tolist()
 
 
 def test_changed_labels(tmp_path):
     table = {"old": ["a", "b", "b"], "new": ["a", "a", "b"]}
     with open_pairs(pd.DataFrame(table), prediction="old", new_prediction="new") as pairs:
-        rows = pairs.changed(5)
-        assert (rows.base.tolist(), rows.new.tolist(), rows.y, rows.ids) == (
-            ["b"],
-            ["a"],
-            None,
-            None,
-        )
+        rows = pairs.changed(Comparison.from_counts(pairs.counts()))
+        assert (rows.base.tolist(), rows.new.tolist()) == (["b"], ["a"])
+        assert (rows.y, rows.ids) == (None, None)
     same = pd.DataFrame({"old": ["a"], "new": ["a"]})
     with open_pairs(same, prediction="old", new_prediction="new") as pairs:
-        assert len(pairs.changed(5).new) == 0
+        assert len(pairs.changed(Comparison.from_counts(pairs.counts())).new) == 0
 
 
 @pytest.mark.parametrize("suffixes", [(".csv", ".parquet"), (".tsv", ".csv")])
@@ -611,7 +615,8 @@ def test_ids_and_classes_that_a_spreadsheet_would_run_join(tmp_path, suffixes):
     for frame, path in zip((base, new), paths, strict=True):
         write_table(frame, path)
     with open_pairs(*paths, id="=id") as pairs:
-        assert pairs.counts().classes.tolist() == ["-no", "=yes"]
-        rows = pairs.changed(5)
+        counts = pairs.counts()
+        assert counts.classes.tolist() == ["-no", "=yes"]
+        rows = pairs.changed(Comparison.from_counts(counts))
     assert rows.ids.tolist() == ["-x", "@a"]
     assert (rows.base.tolist(), rows.new.tolist()) == (["-no"] * 2, ["=yes"] * 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,16 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from typer.testing import CliRunner
 
-from holdfast import save_model
+from holdfast import LowChurnClassifier, save_model
 from holdfast._mlmodel import load_folder
+from holdfast.cli import app
 from holdfast.exceptions import InvalidInputError, RegistryError, UntrustedModelError
 from holdfast.gate import with_known_classes
 from holdfast.promotion import check_promotable, log_run, promote
 from holdfast.registry import load_registered, log_model, resolve, session
+from holdfast.tables import write_table
 
 mlflow = pytest.importorskip("mlflow")
 yaml = pytest.importorskip("yaml")
@@ -303,6 +307,26 @@ def file(folder: Path) -> Path:
     return path
 
 
+def network_of(suffix: str) -> Any:
+    pytest.importorskip("torch")
+    if suffix == ".onnx":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("skl2onnx")
+        return LogisticRegression().fit(X.to_numpy(np.float32), y)
+    from holdfast.nn import FullyConnected, NetworkClassifier
+
+    network = NetworkClassifier(partial(FullyConnected, 3, 3, width=8), max_epochs=3, n_jobs=1)
+    return network.fit(X.to_numpy(np.float32), y)
+
+
+def write_onnx(model: Any, path: Path) -> None:
+    from skl2onnx import to_onnx
+
+    rows = X.to_numpy(np.float32)[:1]
+    made = to_onnx(model, rows, options={id(model): {"zipmap": False}})
+    path.write_bytes(made.SerializeToString())
+
+
 class TestStore:
     def test_a_model_file_comes_back(self, store: str, file: Path) -> None:
         model = LogisticRegression().fit(X, y)
@@ -313,6 +337,39 @@ class TestStore:
         assert (loaded.model.predict_proba(X) == model.predict_proba(X)).all()
         theirs = mlflow.pyfunc.load_model(address)
         assert (theirs.predict(X) == model.predict(X)).all()
+
+    def test_an_address_is_a_base_model(
+        self, store: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        address = log_model(file, register_as="base")
+        settings = {"max_churn": 0.05, "mixture": "override", "random_state": 0}
+        base = load_registered(address).model
+        by_address, by_object = (
+            LowChurnClassifier(HistGradientBoostingClassifier(max_iter=5), model, **settings)
+            for model in (address, base)
+        )
+        for model in (by_address, by_object):
+            model.fit(X, y)
+        assert (by_address.predict(X) == by_object.predict(X)).all()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+        write_table(X.assign(y=y), tmp_path / "rows.parquet")
+        out = str(tmp_path / "new.skops")
+        command = ["train", str(tmp_path / "rows.parquet"), "--target", "y", "--base", address]
+        done = CliRunner().invoke(app, [*command, "--max-churn", "0.1", "--out", out])
+        assert done.exit_code in (0, 1, 3), done.output
+        assert "churn" in done.output
+
+    @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
+    def test_networks_come_back(self, store: str, folder: Path, suffix: str) -> None:
+        network, path = network_of(suffix), folder / f"network{suffix}"
+        expected = network.predict_proba(X.to_numpy(np.float32))
+        if suffix == ".onnx":
+            write_onnx(network, path)
+        else:
+            save_model(network, path)
+        loaded = load_registered(log_model(path, register_as=f"network{suffix[1:]}"))
+        found = loaded.model.predict_proba(X.to_numpy(np.float32))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
 
     def test_four_forms_name_one_model(self, store: str, file: Path) -> None:
         with mlflow.start_run() as run:

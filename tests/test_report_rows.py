@@ -158,3 +158,23 @@ def test_wrong_arrays_are_refused():
         sampled_rows(comparison, [0, 1], [1, 1], ids=[1, 2, 3])
     with pytest.raises(InvalidInputError, match="look like logits"):
         sampled_rows(comparison, [[0.5, 0.5]] * 2, [[-3.0, 4.0]] * 2)
+
+
+def test_of_a_sample_of_the_rows_the_comparison_counts():
+    rng = np.random.default_rng(5)
+    base, new = rng.integers(0, 3, 500), rng.integers(0, 3, 500)
+    groups = rng.choice(["n", "s"], 500)
+    whole = compare(base, new, groups={"g": groups})
+    changed = np.flatnonzero(base != new)
+    some = changed[::7]
+    found, of_some = (
+        sampled_rows(whole, base[rows], new[rows], ids=rows, groups={"g": groups[rows]})
+        for rows in (np.arange(500), some)
+    )
+    for part in ("changes", "groups"):
+        counts = []
+        for sampled in (found, of_some):
+            rows = [{k: v for k, v in one.items() if k != "rows"} for one in sampled[part]]
+            counts.append(sorted(rows, key=str))
+        assert counts[0] == counts[1]
+        assert sum(one["n"] for one in counts[0]) == len(changed)

@@ -1,5 +1,8 @@
 """Prediction tables as Spark frames give what the in-memory comparison gives."""
 
+import os
+import shutil
+
 import pytest
 from tests.test_predictions import assert_same, in_memory, polars_of, two_tables, with_probabilities
 
@@ -7,7 +10,12 @@ from holdfast import compare_tables
 
 pyspark_sql = pytest.importorskip("pyspark.sql")
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (os.environ.get("JAVA_HOME") or shutil.which("java")), reason="Spark needs Java"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

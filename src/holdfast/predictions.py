@@ -343,19 +343,41 @@ class Pairs:
         native.to_table("joined_pairs")
         return replace(self.pairs, frame=nw.from_native(self.connection.table("joined_pairs")))
 
-    def changed(self, most: int) -> PredictionPair:
-        """Return the rows whose answer changed, the surest new answers first, at most so many."""
+    def changed(
+        self, comparison: Comparison, *, most_of_one: int = 20, most_groups: int = 200
+    ) -> PredictionPair:
+        """Return rows whose answer changed: of each change and of the worst groups the surest.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            Of the same rows.
+        most_of_one : int
+            Rows of each pair of classes, and of each group.
+        most_groups : int
+            Groups of highest churn whose rows are returned.
+        """
         pairs = self.pairs
         frame = with_classes(pairs)
         frame = frame.filter(nw.col("base") != nw.col("new"))
-        order = [nw.max_horizontal(*pairs.new.columns)] if pairs.new.proba_classes else []
-        known = frame.collect_schema().names()
-        by = ["surest"] if order else (["id"] if "id" in known else ["base", "new"])
-        if order:
-            frame = frame.with_columns(surest=order[0])
-        frame = frame.sort(*by, descending=bool(order)).head(most)
+        surest = nw.lit(1.0)  # labels do not tell
+        if pairs.new.proba_classes:
+            surest = nw.max_horizontal(*pairs.new.columns)
+        frame = frame.with_columns(surest=surest)
+        rank = nw.col("surest").rank("ordinal", descending=True)
+        wanted = rank.over("base", "new") <= most_of_one
+        worst = sorted(comparison.groups, key=lambda group: -group.churn_rate)[:most_groups]
+        for i, column in enumerate(pairs.groups):
+            group = nw.col(f"group_{i}")
+            values = [found.value for found in worst if found.column == column]
+            among = group.is_in([value for value in values if value is not None])
+            if None in values:
+                among = among | group.is_null()
+            wanted = wanted | (among & (rank.over(f"group_{i}") <= most_of_one))
+        by = ["surest", *(["id"] if "id" in frame.collect_schema().names() else [])]
+        frame = frame.with_columns(wanted=wanted).filter(nw.col("wanted"))
         with reading(*self.paths):
-            rows = collected(frame)
+            rows = collected(frame.sort(*by, descending=[True, False][: len(by)]))
         classes = pairs.base.proba_classes or pairs.new.proba_classes
         return PredictionPair(
             base=self._answers(rows, pairs.base),

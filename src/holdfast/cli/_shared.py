@@ -157,14 +157,15 @@ def summary_of(
     *,
     facts: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return what the report on a pair of predictions shows."""
+    """Return what the report on a comparison shows, with rows of `pair`, which may be a sample."""
     from holdfast.report.summarise import summarise_comparison
 
+    some = len(pair.base) > 0
     return summarise_comparison(
         comparison,
         decision=decision,
-        base=pair.base,
-        new=pair.new,
+        base=pair.base if some else None,
+        new=pair.new if some else None,
         classes=pair.classes,
         y=pair.y,
         ids=pair.ids,

@@ -27,8 +27,6 @@ from holdfast.exceptions import InvalidInputError
 if TYPE_CHECKING:
     from holdfast.policy import Policy
 
-MAX_CHANGED_ROWS = 10_000  # among which the report finds those that it shows
-
 
 def compare(
     base: Annotated[
@@ -138,7 +136,7 @@ def compare(
             max_group_churn=None if limits is None else limits.per_group,
         )
         if report is not None:
-            changed = pairs.changed(MAX_CHANGED_ROWS)
+            changed = pairs.changed(comparison)
     decision = None if limits is None else limits.decide(comparison)
     if report is not None and changed is not None:
         facts = {"base": base.name, "new": (new or base).name}

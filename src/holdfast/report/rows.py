@@ -62,7 +62,7 @@ def sampled_rows(
     Parameters
     ----------
     comparison : Comparison
-        Of the same rows.
+        Of these rows, or of more, of which these are a sample.
     base, new : array-like of shape (n,) or (n, K)
         Labels or probabilities; a row of NaN in `base` has no base prediction and no change.
     classes : array-like of shape (K,), optional
@@ -84,8 +84,9 @@ def sampled_rows(
         ½ Σ|g − h|), ``groups`` (a value for each of ``columns``); None for what is not known.
         ``shown`` : positions of the 20 rows to show at first; those whose probabilities moved most
         where ``moves`` says so, else the first that changed. ``changes`` and ``groups`` : list of
-        dict with ``base`` and ``new``, or ``column`` and ``value``, ``n`` changed rows and the
-        positions ``rows`` of the sample.
+        dict with ``base`` and ``new``, or ``column`` and ``value``, ``n`` changed rows (of the
+        comparison; under weights, which count no rows, of those given) and the positions ``rows``
+        of the sample.
         ``ranked`` : whether the most confident changes come first.
 
     Raises
@@ -241,6 +242,10 @@ def _changes(
     base, new = (class_index(labels[order], known) for labels in models.answers)
     code = np.where((base < 0) | (new < 0), -1, base * len(known) + new)  # −1: without weight
     pairs, n = np.unique(code[code >= 0], return_counts=True)
+    if not comparison.weighted:
+        counted = comparison.counts.pairs @ [len(known), 1]
+        weight = dict(zip(counted.tolist(), comparison.counts.pair_cells.sum(axis=1), strict=True))
+        n = np.array([weight[pair] for pair in pairs.tolist()], dtype=np.intp)
     among = np.isin(np.arange(len(known)), class_index(np.array(first), known) if first else [])
     later = ~(among[pairs // len(known)] & among[pairs % len(known)])
     ranked = np.lexsort((-n, later))
@@ -276,6 +281,8 @@ def _groups(
         found |= _first_of_each(order, code, most)
         numbers, n = np.unique(code, return_counts=True)
         counts |= dict(zip(numbers.tolist(), n.tolist(), strict=True))
+    if not comparison.weighted:
+        counts = {i: round(facts[i]["churn_rate"] * facts[i]["n"]) for i in chosen}
     return [
         {
             "column": facts[i]["column"],
