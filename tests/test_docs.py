@@ -66,9 +66,9 @@ def test_code_blocks_run(language: str, folder: Path) -> None:
     assert "churn" in done.stdout
 
 
-def test_the_report_s_block_runs(folder: Path) -> None:
-    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
-    (block,) = script("readme").BLOCK.finditer(text)
+def run_only_block(page: str, folder: Path) -> str:
+    """Run the one block of a page on the tables, and return what it prints."""
+    (block,) = script("readme").BLOCK.finditer((ROOT / "docs" / page).read_text(encoding="utf-8"))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-ec", block["code"]],
@@ -78,24 +78,18 @@ def test_the_report_s_block_runs(folder: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("report: report.html\n")
+    return done.stdout
+
+
+def test_the_report_s_block_runs(folder: Path) -> None:
+    assert run_only_block("report.md", folder).endswith("report: report.html\n")
 
 
 def test_the_benchmark_s_block_runs(folder: Path) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("matplotlib")
-    text = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
-    (block,) = script("readme").BLOCK.finditer(text)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-ec", block["code"]],
-        cwd=folder,
-        env=os.environ | {"PATH": path},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("6 trials finished; store: trials\n")
+    printed = run_only_block("benchmark.md", folder)
+    assert printed.startswith("6 trials finished; store: trials\n")
     assert (folder / "frontier.png").stat().st_size > 10_000
 
 
