@@ -363,9 +363,10 @@ class Pairs:
         surest = nw.lit(1.0)  # labels do not tell
         if pairs.new.proba_classes:
             surest = nw.max_horizontal(*pairs.new.columns)
-        frame = frame.with_columns(surest=surest)
-        rank = nw.col("surest").rank("ordinal", descending=True)
-        wanted = rank.over("base", "new") <= most_of_one
+        order = ["unsure", *(["id"] if "id" in frame.collect_schema().names() else [])]
+        frame = frame.with_columns(unsure=-surest, one=nw.lit(1))
+        place = nw.col("one").cum_sum()
+        wanted = place.over("base", "new", order_by=order) <= most_of_one
         worst = sorted(comparison.groups, key=lambda group: -group.churn_rate)[:most_groups]
         for i, column in enumerate(pairs.groups):
             group = nw.col(f"group_{i}")
@@ -373,11 +374,11 @@ class Pairs:
             among = group.is_in([value for value in values if value is not None])
             if None in values:
                 among = among | group.is_null()
-            wanted = wanted | (among & (rank.over(f"group_{i}") <= most_of_one))
-        by = ["surest", *(["id"] if "id" in frame.collect_schema().names() else [])]
+            own = place.over(f"group_{i}", order_by=order) <= most_of_one
+            wanted = wanted | (among & own)
         frame = frame.with_columns(wanted=wanted).filter(nw.col("wanted"))
         with reading(*self.paths):
-            rows = collected(frame.sort(*by, descending=[True, False][: len(by)]))
+            rows = collected(frame.sort(*order))
         classes = pairs.base.proba_classes or pairs.new.proba_classes
         return PredictionPair(
             base=self._answers(rows, pairs.base),
