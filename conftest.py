@@ -12,9 +12,11 @@ MODULES_OF = {
     "xgboost": ["learners/_xgboost.py"],
     "catboost": ["learners/_catboost.py"],
 }
+TESTS_OF = {"onnx": ["onnx_files.py"]}
 collect_ignore_glob = [
-    f"src/holdfast/{module}"
-    for library, modules in MODULES_OF.items()
+    f"{folder}/{module}"
+    for folder, modules_of in (("src/holdfast", MODULES_OF), ("tests", TESTS_OF))
+    for library, modules in modules_of.items()
     if find_spec(library) is None
     for module in modules
 ]

@@ -30,7 +30,6 @@ PAGES = tuple(
         "docs/networks.md",
         "docs/boosting.md",
         "docs/certificates.md",
-        "docs/gate.md",
         "docs/production.md",
         "docs/base_models.md",
         "docs/benchmark.md",

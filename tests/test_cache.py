@@ -66,7 +66,8 @@ def test_models_without_a_file_are_not_kept(folder):
     assert not folder.exists()
 
 
-FRAME = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", None], "c": [1, 2]})
+COLUMNS = {"a": [1.0, 2.0], "b": ["x", None], "c": [1, 2]}
+FRAME = pd.DataFrame(COLUMNS)
 
 
 def test_rows_of_other_values_types_names_and_orders_differ():
@@ -82,7 +83,7 @@ def test_rows_of_other_values_types_names_and_orders_differ():
         FRAME.iloc[::-1],
         FRAME.iloc[:1],
         FRAME.assign(a=[1.0, np.nextafter(2.0, 3.0)]),
-        pl.from_pandas(FRAME),
+        pl.DataFrame(COLUMNS),
         X,
         X.astype(np.float32),
         X.reshape(2, 6),
