@@ -144,12 +144,11 @@ def _aggregated(
     faults: Mapping[str, Expr],
 ) -> pd.DataFrame:
     columns = {f"fault_{name}": value for name, value in faults.items()}
-    if WEIGHT in frame.collect_schema().names():
-        weight = nw.col(WEIGHT)
-        columns |= {f"sum_{name}": weight * value for name, value in measures.items()}
+    weight = nw.col(WEIGHT)
+    weighted = WEIGHT in frame.collect_schema().names()
+    columns |= {f"sum_{n}": weight * v if weighted else v for n, v in measures.items()}
+    if weighted:
         columns |= {WEIGHT: weight, SQUARES: weight * weight}
-    else:
-        columns |= {f"sum_{name}": value for name, value in measures.items()}
     summed = frame.with_columns(**columns) if columns else frame
     return collected(
         summed.group_by(*keys).agg(
@@ -185,20 +184,17 @@ def with_classes(pairs: PairFrame) -> nw.LazyFrame[Any]:
     return pairs.frame.with_columns(**columns) if columns else pairs.frame
 
 
-def _bit(condition: Expr, value: int) -> Expr:
-    return nw.when(condition).then(nw.lit(value)).otherwise(nw.lit(0))
-
-
 def _is_distribution(model: Answers) -> Expr:
-    proba = [nw.col(name) for name in model.columns]
     total = nw.sum_horizontal(*model.columns)
-    low, high = nw.min_horizontal(*model.columns), nw.max_horizontal(*model.columns)
     sums_to_one = (total >= 1 - SUM_TOLERANCE) & (total <= 1 + SUM_TOLERANCE)
-    inside = (low >= -ROUNDING) & (high <= 1 + SUM_TOLERANCE)
-    known = nw.all_horizontal(
-        *(~p.is_null() & (p <= 1 + SUM_TOLERANCE) for p in proba), ignore_nulls=False
+    inside = nw.all_horizontal(
+        *(
+            ~p.is_null() & (p >= -ROUNDING) & (p <= 1 + SUM_TOLERANCE)
+            for p in map(nw.col, model.columns)
+        ),
+        ignore_nulls=False,
     )
-    return sums_to_one & inside & known
+    return sums_to_one & inside
 
 
 def _most_probable(model: Answers) -> Expr:
@@ -221,20 +217,18 @@ def _measures(pairs: PairFrame) -> dict[str, Expr]:
             *(nw.when(nw.col(TRUTH) == nw.lit(c)).then(p) for c, p in model.distribution.items()),
             nw.lit(0.0),
         )
-        squares = _total([p * p for p in model.distribution.values()])
+        squares = nw.sum_horizontal(*(p * p for p in model.distribution.values()))
         brier = squares - 2 * of_truth + 1
         found[f"log_loss_{model.role}"] = -of_truth.clip(SMALLEST, 1.0).log()
         found[f"brier_{model.role}"] = nw.when(brier > 0).then(brier).otherwise(nw.lit(0.0))
     if len(models) == 2:
         both = list(zip(*(model.distribution.values() for model in models), strict=True))
-        kl = _total([p * (p.clip(SMALLEST).log() - q.clip(SMALLEST).log()) for p, q in both])
+        kl = nw.sum_horizontal(
+            *(p * (p.clip(SMALLEST).log() - q.clip(SMALLEST).log()) for p, q in both)
+        )
         found["divergence_kl"] = nw.when(kl > 0).then(kl).otherwise(nw.lit(0.0))
-        found["divergence_brier"] = _total([(p - q) * (p - q) for p, q in both])
+        found["divergence_brier"] = nw.sum_horizontal(*((p - q) * (p - q) for p, q in both))
     return found
-
-
-def _total(terms: Sequence[Expr]) -> Expr:
-    return nw.sum_horizontal(*terms)
 
 
 def collected(frame: nw.LazyFrame[Any]) -> pd.DataFrame:

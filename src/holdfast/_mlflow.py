@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from holdfast._validation import require
+from holdfast._validation import first_line, require
 from holdfast.exceptions import HoldfastError, InvalidInputError, RegistryError
 
 __all__ = ["asking", "client", "mlflow_module", "session"]
@@ -94,5 +94,4 @@ def asking(task: str, left: str) -> Iterator[None]:
     except HoldfastError:
         raise
     except Exception as error:  # MLflow's own, and those of HTTP, SQL and file stores below it
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:500]
-        raise RegistryError(f"{task} failed, got: {reason}; {left}") from error
+        raise RegistryError(f"{task} failed, got: {first_line(error)[:500]}; {left}") from error

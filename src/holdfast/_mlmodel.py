@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast._validation import require
+from holdfast._validation import first_line, require
 from holdfast.exceptions import HoldfastError, InvalidInputError, UntrustedModelError
 from holdfast.persistence import LoadedModel, load_model
 
@@ -115,7 +115,7 @@ def _described(folder: Path, address: str) -> dict[str, Any]:
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidInputError(
-            f"{address} must have an MLmodel file that is YAML, got: {_first_line(error)}; log the "
+            f"{address} must have an MLmodel file that is YAML, got: {first_line(error)}; log the "
             "model again"
         ) from error
     if not isinstance(described, dict) or not isinstance(described.get("flavors"), dict):
@@ -160,7 +160,7 @@ def _read(reader: Callable[[Path], Any], path: Path, address: str) -> Any:
     except Exception as error:  # a damaged file can fail in any way
         raise InvalidInputError(
             f"{address} must hold a whole model, got {path.name}, which cannot be read "
-            f"({_first_line(error)}); log the model again"
+            f"({first_line(error)}); log the model again"
         ) from error
 
 
@@ -214,7 +214,7 @@ def _run(module: str, folder: Path, address: str) -> Any:
         return import_module(module).load_model(str(folder))
     except Exception as error:  # code of others can fail in any way
         raise InvalidInputError(
-            f"{address} must be a whole model of this environment, got: {_first_line(error)}; log "
+            f"{address} must be a whole model of this environment, got: {first_line(error)}; log "
             "it again, or install what it needs"
         ) from error
 
@@ -261,7 +261,3 @@ def _of_booster(model: Any) -> list[str]:
     if names is None and callable(getattr(model, "feature_name", None)):
         names = model.feature_name()
     return [str(name) for name in names or ()]
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

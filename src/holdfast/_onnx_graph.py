@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast._validation import check_classes, require
+from holdfast._validation import check_classes, first_line, require
 from holdfast.exceptions import InvalidInputError
 
 __all__ = ["OnnxGraph", "read_graph"]
@@ -137,10 +137,9 @@ def read_graph(content: bytes) -> OnnxGraph:
 
 def damaged(reason: object) -> InvalidInputError:
     """Return the error for a file that is no whole ONNX model."""
-    lines = str(reason).strip().splitlines() or [type(reason).__name__]
     return InvalidInputError(
-        f"an ONNX file must be a whole model that ONNX Runtime can run, got: {lines[0][:300]}; "
-        "copy or export it again"
+        "an ONNX file must be a whole model that ONNX Runtime can run, got: "
+        f"{first_line(reason)[:300]}; copy or export it again"
     )
 
 

@@ -15,7 +15,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast._frame_counts import Answers, PairFrame
+from holdfast._frame_counts import Answers, PairFrame, failing
 from holdfast._validation import check_choice, union_classes
 from holdfast.exceptions import InvalidInputError
 
@@ -216,21 +216,28 @@ class Pairing:
     # --- one side ---------------------------------------------------------------------------------
 
     def _canonical(self, side: Side) -> nw.LazyFrame[Any]:
-        columns: dict[str, nw.Expr] = {}
+        columns = self._answer_columns(side)
         if self.names.id is not None and self.names.id in side.schema:
             columns[f"id_{side.role}"] = present(nw.col(self.names.id), side.schema[self.names.id])
-        if side.has_proba:
-            place = dict(zip(self.own_classes[side.role], side.outputs, strict=True))
-            for i, value in enumerate(self.union):
-                found = nw.col(place[value]).cast(nw.Float64) if value in place else nw.lit(0.0)
-                columns[f"{side.role}_{i}"] = found
-        else:
-            columns[side.role] = self._label(side, side.outputs[0])
         for name, column in self.shared.items():
             if column in side.schema:
-                value = self._label(side, column) if name == "truth" else self._extra(side, column)
-                columns[f"{name}_{side.role}"] = value
+                columns[f"{name}_{side.role}"] = self._shared_column(side, name)
         return side.frame.select(**columns)
+
+    def _answer_columns(self, side: Side) -> dict[str, nw.Expr]:
+        if not side.has_proba:
+            return {side.role: self._label(side, side.outputs[0])}
+        place = dict(zip(self.own_classes[side.role], side.outputs, strict=True))
+        return {
+            f"{side.role}_{i}": nw.col(place[v]).cast(nw.Float64) if v in place else nw.lit(0.0)
+            for i, v in enumerate(self.union)
+        }
+
+    def _shared_column(self, side: Side, name: str) -> nw.Expr:
+        column = self.shared[name]
+        if name == "truth":
+            return self._label(side, column)
+        return present(nw.col(column), side.schema[column])
 
     def _label(self, side: Side, column: str) -> nw.Expr:
         dtype, value = side.schema[column], nw.col(column)
@@ -243,31 +250,13 @@ class Pairing:
             return value.cast(nw.Int64)
         return value.cast(nw.String) if kind == "text" and dtype != nw.String else value
 
-    @staticmethod
-    def _extra(side: Side, column: str) -> nw.Expr:
-        return present(nw.col(column), side.schema[column])
-
     # --- both -------------------------------------------------------------------------------------
 
     def single(self) -> PairFrame:
         """Return the pairs of one table that has both models' columns."""
         base, new = self.sides
-        columns: dict[str, nw.Expr] = {}
-        for side in (base, new):
-            if side.has_proba:
-                place = dict(zip(self.own_classes[side.role], side.outputs, strict=True))
-                columns |= {
-                    f"{side.role}_{i}": nw.col(place[v]).cast(nw.Float64)
-                    if v in place
-                    else nw.lit(0.0)
-                    for i, v in enumerate(self.union)
-                }
-            else:
-                columns[side.role] = self._label(side, side.outputs[0])
-        for name, column in self.shared.items():
-            columns[name] = (
-                self._label(base, column) if name == "truth" else self._extra(base, column)
-            )
+        columns = self._answer_columns(base) | self._answer_columns(new)
+        columns |= {name: self._shared_column(base, name) for name in self.shared}
         if self.names.id is not None:
             check_choice("id", self.names.id, base.schema)
             columns["id"] = nw.col(self.names.id)
@@ -278,13 +267,7 @@ class Pairing:
         assert self.names.id is not None
         for side in self.sides:
             check_choice(f"id (a column of {side.told})", self.names.id, side.schema)
-        kinds = [_kind(side.schema[self.names.id]) for side in self.sides]
-        if kinds[0] != kinds[1]:
-            raise InvalidInputError(
-                f"column {self.names.id!r} must have one type in both tables, got {kinds[0]} in "
-                f"{self.sides[0].told} and {kinds[1]} in {self.sides[1].told}; write it the same "
-                "way in both"
-            )
+        self._check_same_kind(self.names.id)
         base, new = (self._canonical(side) for side in self.sides)
         # A full join: that no row is left over on either side, and that there are as many pairs as
         # rows, says that ids are unique and the same.
@@ -302,13 +285,7 @@ class Pairing:
         return self._pairs(self._merged(nw.from_native(both)))
 
     def _check_same_ids(self, connection: duckdb.DuckDBPyConnection) -> None:
-        base, new = (_kind(side.schema["id"]) for side in self.sides)
-        if base != new:
-            raise InvalidInputError(
-                f"column 'id' must have one type in both tables, got {base} in "
-                f"{self.sides[0].told} and {new} in {self.sides[1].told}; write it the same way in "
-                "both"
-            )
+        self._check_same_kind("id")
         sql = (
             "SELECT count(*), count(CASE WHEN base.id IS DISTINCT FROM new.id THEN 1 END) "
             "FROM base POSITIONAL JOIN new"
@@ -318,6 +295,15 @@ class Pairing:
             raise InvalidInputError(
                 f"rows of base and new must be in the same order, got {differ} of {n} rows whose "
                 "column 'id' differs; pass id='id' to join by it"
+            )
+
+    def _check_same_kind(self, column: str) -> None:
+        base, new = self.sides
+        kinds = [_kind(side.schema[column]) for side in self.sides]
+        if kinds[0] != kinds[1]:
+            raise InvalidInputError(
+                f"column {column!r} must have one type in both tables, got {kinds[0]} in "
+                f"{base.told} and {kinds[1]} in {new.told}; write it the same way in both"
             )
 
     def _merged(self, both: nw.LazyFrame[Any], **columns: nw.Expr) -> nw.LazyFrame[Any]:
@@ -332,7 +318,7 @@ class Pairing:
                 one, other = map(nw.col, mine)
                 unknown = one.is_null() | other.is_null()
                 equal = (~unknown & (one == other)) | (one.is_null() & other.is_null())
-                columns[f"differs_{name}"] = nw.when(equal).then(nw.lit(0)).otherwise(nw.lit(1))
+                columns[f"differs_{name}"] = failing(equal)
                 self.faults[f"differs_{name}"] = nw.col(f"differs_{name}")
         return both.select(**columns)
 

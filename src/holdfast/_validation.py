@@ -28,6 +28,7 @@ __all__ = [
     "check_share",
     "check_weights",
     "class_index",
+    "first_line",
     "label_kind",
     "match_classes",
     "missing_rows",
@@ -342,6 +343,11 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
 def _plain(value: Any) -> Any:
     """Return a NumPy scalar as Python's own, which reads better in a message."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def first_line(reason: object) -> str:
+    """Return the first line of what an error, or something else, says; its type where nothing."""
+    return next(iter(str(reason).strip().splitlines()), type(reason).__name__)
 
 
 def require(module: str, *, extra: str, purpose: str) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from holdfast._onnx_graph import OnnxGraph, damaged, read_graph
 from holdfast._onnx_rows import OnnxInput, feeds_of, row_count
-from holdfast._validation import check_proba_rows, require
+from holdfast._validation import check_proba_rows, first_line, require
 from holdfast.exceptions import HoldfastError, InvalidInputError
 
 __all__ = ["OnnxModel"]
@@ -153,10 +153,9 @@ class _Program:
         try:
             (found,) = self.run([self.output], feed)
         except Exception as error:  # ONNX Runtime has many kinds, which it does not document
-            reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
             raise InvalidInputError(
-                f"X must be rows that the ONNX model can run on, got: {reason[0][:300]}; give the "
-                "columns, shapes and values that it was trained on"
+                f"X must be rows that the ONNX model can run on, got: {first_line(error)[:300]}; "
+                "give the columns, shapes and values that it was trained on"
             ) from error
         proba = self._columns(found)
         if proba.ndim != 2 or len(proba) < n:

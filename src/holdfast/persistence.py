@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast._files import file_hash, replace_file
-from holdfast._validation import require
+from holdfast._validation import first_line, require
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
 
 __all__ = ["LoadedModel", "as_loaded", "load_model", "save_model"]
@@ -162,7 +162,7 @@ def _write_skops(model: Any, path: Path, card: dict[str, Any]) -> None:
     except (TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise InvalidInputError(
             f"model must be storable without pickle, got a {type(model).__name__} that is "
-            f"not: {_first_line(error)}; replace the part that skops cannot write"
+            f"not: {first_line(error)}; replace the part that skops cannot write"
         ) from error
 
 
@@ -279,13 +279,9 @@ def _plain(card: Mapping[str, Any] | None) -> dict[str, Any]:
         return json.loads(json.dumps(dict(card or {})))
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"card must hold plain values, got: {_first_line(error)}; convert arrays with tolist() "
+            f"card must hold plain values, got: {first_line(error)}; convert arrays with tolist() "
             "and dates with isoformat()"
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _first_bytes(source: Path) -> bytes:
@@ -313,7 +309,7 @@ def _load_pickle(source: Path, trusted: tuple[str, ...]) -> Any:
         return joblib.load(source)
     except Exception as error:  # a damaged pickle can fail in any way
         raise InvalidInputError(
-            f"{source} must be a whole pickle of this environment, got: {_first_line(error)}; "
+            f"{source} must be a whole pickle of this environment, got: {first_line(error)}; "
             "write it again, or install what it needs"
         ) from error
 
@@ -342,13 +338,13 @@ def _load_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
         raise
     except ImportError as error:
         raise InvalidInputError(
-            f"{source} must hold a model of installed libraries, got: {_first_line(error)}; "
+            f"{source} must hold a model of installed libraries, got: {first_line(error)}; "
             "install the library and release that the model was trained with"
         ) from error
     except Exception as error:  # a damaged or crafted file can fail in any way
         raise InvalidInputError(
             f"{source} must be a whole model file, got one that is cut short or damaged "
-            f"({_first_line(error)}); copy or write it again"
+            f"({first_line(error)}); copy or write it again"
         ) from error
     repeatable = all(name.partition(".")[0] in REPEATABLE_LIBRARIES for name in needed)
     return _unpack(source, content, file_hash(source) if repeatable else None)

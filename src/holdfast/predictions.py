@@ -31,6 +31,7 @@ from holdfast._pairing import ROLES, ColumnNames, Pairing, sides_of
 from holdfast._validation import check_labels
 from holdfast.comparison import Comparison
 from holdfast.exceptions import InvalidInputError
+from holdfast.report.rows import MOST_OF_ONE, worst_first
 from holdfast.tables import connect, open_table, reading
 
 if TYPE_CHECKING:
@@ -344,7 +345,7 @@ class Pairs:
         return replace(self.pairs, frame=nw.from_native(self.connection.table("joined_pairs")))
 
     def changed(
-        self, comparison: Comparison, *, most_of_one: int = 20, most_groups: int = 200
+        self, comparison: Comparison, *, most_of_one: int = MOST_OF_ONE, most_groups: int = 200
     ) -> PredictionPair:
         """Return rows whose answer changed: of each change and of the worst groups the surest.
 
@@ -355,7 +356,7 @@ class Pairs:
         most_of_one : int
             Rows of each pair of classes, and of each group.
         most_groups : int
-            Groups of highest churn whose rows are returned.
+            Groups whose rows are returned, the worst first as the report orders them.
         """
         pairs = self.pairs
         frame = with_classes(pairs)
@@ -367,7 +368,8 @@ class Pairs:
         frame = frame.with_columns(unsure=-surest, one=nw.lit(1))
         place = nw.col("one").cum_sum()
         wanted = place.over("base", "new", order_by=order) <= most_of_one
-        worst = sorted(comparison.groups, key=lambda group: -group.churn_rate)[:most_groups]
+        order_of = worst_first([vars(group) for group in comparison.groups])
+        worst = [comparison.groups[i] for i in order_of[:most_groups]]
         for i, column in enumerate(pairs.groups):
             group = nw.col(f"group_{i}")
             values = [found.value for found in worst if found.column == column]

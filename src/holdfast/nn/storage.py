@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from holdfast import __version__
-from holdfast._validation import check_classes
+from holdfast._validation import check_classes, first_line
 from holdfast.exceptions import HoldfastError, InvalidInputError
 from holdfast.nn.classifier import NetworkClassifier
 from holdfast.nn.networks import ConvNet, FullyConnected, ResNet, Transformer
@@ -118,10 +118,9 @@ def read_network(path: str | os.PathLike[str]) -> tuple[NetworkClassifier, dict[
 
 
 def _damaged(path: Any, reason: object) -> InvalidInputError:
-    line = next(iter(str(reason).strip().splitlines()), type(reason).__name__)
     return InvalidInputError(
         f"{path} must be a whole safetensors file of holdfast, got one that is cut short or "
-        f"damaged ({line}); copy or write it again"
+        f"damaged ({first_line(reason)}); copy or write it again"
     )
 
 

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from holdfast.report._numbers import amount, clip, known_interval, percent_of
-from holdfast.report.rows import worst_first
+from holdfast.report.rows import STATUS_ORDER, worst_first
 
 __all__ = ["Picks", "changes_view", "groups_view", "matrix_view", "rows_view"]
 
@@ -20,8 +20,6 @@ MANY_CLASSES = 10
 MAX_ROW_COLUMNS = 6
 GROUP_BYTES, ROW_BYTES = 1000, 420  # of one, but for its text
 SHOWN_TEXT, WHOLE_TEXT = 80, 300  # as the macro `data` cuts it
-
-_STATUSES = ("fail", "underpowered", "pass")
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,8 @@ def groups_view(
         "labelled": any(group.get("negative_flip_rate") is not None for group in ordered),
         "more": len(groups) - len(ordered),
         "tally": {
-            status: sum(group.get("status") == status for group in groups) for status in _STATUSES
+            status: sum(group.get("status") == status for group in groups)
+            for status in STATUS_ORDER
         },
     }
 

@@ -14,6 +14,7 @@ from holdfast.report._numbers import (
     points,
     share,
 )
+from holdfast.report.rows import STATUS_ORDER
 
 __all__ = ["decision_view", "flips_in_words", "ladder_view", "provenance_view"]
 
@@ -21,7 +22,6 @@ MAX_CHECKS = 200
 MAX_REASONS = 8
 MAX_FACT = 4000
 
-_STATUS_ORDER = {"fail": 0, "underpowered": 1, "pass": 2}
 _MEASURES = {
     "churn_rate": "Churn",
     "negative_flip_rate": "Negative flips",
@@ -35,7 +35,7 @@ def decision_view(decision: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not decision:
         return None
     reasons, checks = decision.get("reasons") or [], decision.get("checks") or []
-    ordered = sorted(checks, key=lambda check: _STATUS_ORDER.get(check.get("status"), 3))
+    ordered = sorted(checks, key=lambda check: STATUS_ORDER.get(check.get("status"), 3))
     return {
         "verdict": decision.get("verdict"),
         "reasons": reasons[:MAX_REASONS],

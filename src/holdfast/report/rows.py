@@ -16,13 +16,13 @@ from holdfast.report._numbers import plain
 if TYPE_CHECKING:
     from holdfast.comparison import Comparison
 
-__all__ = ["sampled_rows", "worst_first"]
+__all__ = ["MOST_OF_ONE", "STATUS_ORDER", "sampled_rows", "worst_first"]
 
 MOST_OF_ONE = 20  # rows of one change or group
 MOST_OF_ALL = 600  # rows of all changes, and as many of all groups
 LEAST_OF_GROUP = 3
 
-_STATUS_ORDER = {"fail": 0, "underpowered": 1, "pass": 2}
+STATUS_ORDER = {"fail": 0, "underpowered": 1, "pass": 2}
 
 
 def worst_first(groups: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -35,7 +35,7 @@ def worst_first(groups: Sequence[Mapping[str, Any]]) -> list[int]:
     """
 
     def badness(i: int) -> tuple[int, float]:
-        status = _STATUS_ORDER.get(groups[i].get("status") or "", 3)
+        status = STATUS_ORDER.get(groups[i].get("status") or "", 3)
         return status, -(groups[i].get("churn_rate") or 0.0)
 
     return sorted(range(len(groups)), key=badness)
