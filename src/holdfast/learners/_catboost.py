@@ -1,8 +1,9 @@
 """CatBoost: soft targets by its own cross-entropy, models summed by the library itself.
 
 For more than two classes the library has no loss that takes soft targets, and calls an objective of
-one's own once for every row and tree. Rows are therefore repeated, quantized, once for each class
-that has a part in their target, with that part as weight.
+one's own once for every row and tree. Its trees are therefore grown one by one, see
+`_catboost_trees`. Where that is not possible (categorical features, settings that span trees), rows
+are repeated once for each class that has a part in their target, with that part as weight.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Any
 import catboost as cb
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners._boosting import SoftTarget, balanced_weights, is_hard
+from holdfast.learners._catboost_trees import DEFAULT_L2, L2, RATE, Features, grow, knows
 from holdfast.learners._common import TrainingRows
 from holdfast.metrics import clip
 
@@ -27,8 +30,6 @@ __all__ = ["CatBoost"]
 
 LOG_LOSS = ("Logloss", "MultiClass", "CrossEntropy")
 STOPPING = ("early_stopping_rounds", "od_wait", "od_pval")
-L2 = ("l2_leaf_reg", "reg_lambda")
-DEFAULT_L2 = 3.0
 LOSS = ("loss_function", "objective", "eval_metric", "custom_metric", "custom_loss")
 IN_WEIGHTS = ("class_weights", "auto_class_weights", "scale_pos_weight")
 OF_POOL = ("cat_features", "text_features", "embedding_features")
@@ -39,7 +40,8 @@ NEGLIGIBLE = 1e-4  # share of a row's target below which a class is left out of 
 class _Binned:
     rows: TrainingRows
     held_out: TrainingRows | None
-    learning_rate: float | None
+    by_labels: Any  # a model of one tree
+    features: Features | None  # where trees are grown one by one
 
 
 class CatBoost:
@@ -79,7 +81,13 @@ class CatBoost:
 
     def binned(self, estimator: Any, rows: TrainingRows, held_out: TrainingRows | None) -> _Binned:
         """Find the learning rate that labels would get, which soft targets get too."""
-        return _Binned(rows, held_out, _learning_rate(estimator, rows))
+        params, features, by_labels = estimator.get_params(), None, None
+        one_by_one = knows(_without(params, IN_WEIGHTS)) and not issparse(rows.X)
+        if one_by_one and len(rows.classes) > 2:
+            features = Features.of(rows.X, params)
+        if features is not None or not _has_rate(params):
+            by_labels = _first_tree(estimator, rows)
+        return _Binned(rows, held_out, by_labels, features)
 
     def fit(
         self,
@@ -89,25 +97,40 @@ class CatBoost:
         held_out: SoftTarget | None,
     ) -> Any:
         """Train, and name the classes."""
-        params = {k: v for k, v in estimator.get_params().items() if k not in IN_WEIGHTS}
-        if binned.learning_rate is not None:
-            params["learning_rate"] = binned.learning_rate
+        params, n_classes = _without(estimator.get_params(), IN_WEIGHTS), target.proba.shape[1]
+        if not _has_rate(params):
+            params["learning_rate"] = float(binned.by_labels.learning_rate_)
+        if n_classes > 2:
+            params["class_names"] = list(range(n_classes))  # one may have no rows
+        if is_hard(target) or n_classes == 2 or binned.features is None:
+            trained = self._fit_repeated(estimator, params, binned, target, held_out)
+        else:
+            aside = None
+            if binned.held_out is not None and held_out is not None:
+                aside = cb.Pool(binned.held_out.X), held_out
+            trained = grow(params, binned.by_labels, binned.features, target, aside)
+        return _named(estimator, trained, binned.rows.classes)
+
+    def _fit_repeated(
+        self,
+        estimator: Any,
+        params: dict[str, Any],
+        binned: _Binned,
+        target: SoftTarget,
+        held_out: SoftTarget | None,
+    ) -> Any:
         if not is_hard(target):
-            params = {k: v for k, v in params.items() if k not in LOSS}
-            params["loss_function"] = "MultiClass"
+            params = _without(params, LOSS) | {"loss_function": "MultiClass"}
             if target.proba.shape[1] == 2:
                 params["loss_function"] = "CrossEntropy"
             else:
                 params |= _as_for_rows_not_repeated(params, target)
-        if target.proba.shape[1] > 2:
-            params["class_names"] = list(range(target.proba.shape[1]))  # one may have no rows
         options = _options(estimator)
         pool = _pool(binned.rows, target, options)
         validation = {}
         if binned.held_out is not None and held_out is not None:
             validation = {"eval_set": _pool(binned.held_out, held_out, options)}
-        trained = type(estimator)(**params).fit(pool, **validation)
-        return _named(estimator, trained, binned.rows.classes)
+        return type(estimator)(**params).fit(pool, **validation)
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
         """Return a fitted model of log loss over the same classes, as a classifier."""
@@ -199,20 +222,27 @@ def _as_for_rows_not_repeated(params: dict[str, Any], target: SoftTarget) -> dic
     return changed
 
 
-def _learning_rate(estimator: Any, rows: TrainingRows) -> float | None:
-    """Return the learning rate that the library finds for labels; None where one is given."""
-    params = estimator.get_params()
-    if params.get("learning_rate") is not None or params.get("eta") is not None:
-        return None
+def _first_tree(estimator: Any, rows: TrainingRows) -> Any:
+    """Return the library's model of labels, stopped after one tree."""
 
     class StopAtOnce:
         def after_iteration(self, info: Any) -> bool:
             return False
 
     pool = cb.Pool(rows.X, label=rows.y, weight=rows.sample_weight, **_options(estimator))
-    params = {k: v for k, v in params.items() if k not in STOPPING}
-    probe = type(estimator)(**params).fit(pool, callbacks=[StopAtOnce()])
-    return float(probe.learning_rate_)
+    params = _without(estimator.get_params(), STOPPING)
+    if len(rows.classes) > 2:
+        several = {"loss_function": "MultiClass", "class_names": list(range(len(rows.classes)))}
+        params = _without(params, (*LOSS, *IN_WEIGHTS)) | several
+    return type(estimator)(**params).fit(pool, callbacks=[StopAtOnce()])
+
+
+def _has_rate(params: dict[str, Any]) -> bool:
+    return any(params.get(name) is not None for name in RATE)
+
+
+def _without(params: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if name not in names}
 
 
 def _named(estimator: Any, model: Any, classes: NDArray[Any]) -> Any:
