@@ -36,7 +36,6 @@ lint: .venv/ready
 # The figures of the documents, from HOLDFAST_DATA or OpenML (IMDB from HOLDFAST_DATA only).
 results: .venv/ready
 	.venv/bin/python benchmarks/adult_budgets.py
-	.venv/bin/python benchmarks/electricity_methods.py
 	.venv/bin/python benchmarks/network_updates.py
 	.venv/bin/python benchmarks/bench_pages.py
 	.venv/bin/python benchmarks/boosting_methods.py

@@ -163,14 +163,18 @@ def intro(path: Path, summary: Summary) -> list[str]:
 def absent(name: str, summary: Summary) -> str:
     """Say what of the suite was not run."""
     suite = SUITES[name]
-    sets, networks = ({getattr(g.group, c) for g in summary.groups} for c in ("dataset", "network"))
     able = chosen(able=architecture(suite.networks[0]).changes)
-    lacking = {
-        "data sets": [s.label for s in suite.sources if s.label not in sets],
-        "networks": [network for network in suite.networks if network not in networks],
-        "methods": [method for method in able if method not in summary.methods],
-    }
-    told = [f"{what} {', '.join(names)}" for what, names in lacking.items() if names]
+    run: dict[tuple[str, str], set[str]] = {}
+    for group in summary.groups:
+        run.setdefault((group.group.network, sizes_of(group)), set()).add(group.group.dataset)
+    told = []
+    for (network, sizes), sets in run.items():
+        missing = [source.label for source in suite.sources if source.label not in sets]
+        if missing:
+            told.append(f"{network} at {sizes} on {', '.join(missing)}")
+    networks = [network for network in suite.networks if network not in {n for n, _ in run}]
+    methods = [method for method in able if method not in summary.methods]
+    told += [f"{w} {', '.join(x)}" for w, x in (("networks", networks), ("methods", methods)) if x]
     return f"Not run: {'; '.join(told)}." if told else "Nothing of the suite was left out."
 
 

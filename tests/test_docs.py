@@ -177,10 +177,9 @@ def test_the_page_about_production_runs(tmp_path: Path) -> None:
     assert (tmp_path / "churn.html").exists()
 
 
-@pytest.mark.parametrize("name", ["electricity_methods", "fit_many_speed"])
-def test_pages_equal_their_figures(name: str) -> None:
+def test_the_page_of_training_speed_equals_its_figures() -> None:
     pytest.importorskip("torch")
-    made = script(name)
+    made = script("fit_many_speed")
     result = json.loads(made.RESULTS.read_text(encoding="utf-8"))
     assert made.PAGE.read_text(encoding="utf-8") == made.page(result)
 
