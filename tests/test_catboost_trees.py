@@ -175,3 +175,67 @@ def test_the_model_is_an_ordinary_one(data, tmp_path):
 def test_what_one_tree_does_not_show_is_left_to_the_library(params):
     assert knows({"depth": 3, "cat_features": None})
     assert not knows(params)
+
+
+def fitted(estimator, X, target, held_out=None):
+    """Fit by the library, a slice of the rows held out."""
+    y = target.proba.argmax(axis=1)
+    library, rows = CatBoost(), TrainingRows(None, X, y, np.arange(K), None)
+    if held_out is None:
+        return library.fit(estimator, library.binned(estimator, rows, None), target, None)
+    kept, aside = np.delete(np.arange(N), held_out), np.arange(N)[held_out]
+    binned = library.binned(estimator, rows.take(kept), rows.take(aside))
+    return library.fit(estimator, binned, target.take(kept), target.take(aside))
+
+
+def test_infinite_values_are_left_to_the_library(data):
+    X, y, _ = data
+    X = X.copy()
+    X[:60, 0], X[60:120, 1] = np.inf, -np.inf
+    assert Features.of(X, EXACT) is None
+    target = SoftTarget(0.7 * np.eye(K)[y] + 0.3 / K, None, None)
+    model = fitted(cb.CatBoostClassifier(**EXACT), X, target)
+    assert model.tree_count_ == 15
+    assert np.isfinite(raw(model, X)).all()
+
+
+def test_best_model_of_rows_held_out(data):
+    X, y, _ = data
+    params = EXACT | {"learning_rate": 0.9, "iterations": 60, "early_stopping_rounds": 3}
+    target = SoftTarget(0.9 * np.eye(K)[y] + 0.1 / K, None, None)
+    aside = slice(0, 150)
+    model = fitted(cb.CatBoostClassifier(**params, use_best_model=True), X, target, aside)
+    same = fitted(cb.CatBoostClassifier(**params), X, target, aside)
+    assert model.tree_count_ == same.tree_count_ < 60
+
+
+def test_whole_numbers_may_be_floats(data):
+    X, y, _ = data
+    target = SoftTarget(0.7 * np.eye(K)[y] + 0.3 / K, None, None)
+    number = {"learning_rate": 0.2, "random_strength": 1}
+    one = fitted(cb.CatBoostClassifier(**EXACT | number), X, target)
+    number |= {"iterations": 15.0, "random_seed": 0.0}
+    np.testing.assert_array_equal(
+        raw(fitted(cb.CatBoostClassifier(**EXACT | number), X, target), X), raw(one, X)
+    )
+
+
+def test_borders_of_many_rows_follow_the_seed():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(210_000, 1))
+    params = {"border_count": 16}  # found from 200,000 of them
+    at = [Features.of(X, params | {"random_seed": s}).borders for s in (0, 0, 5)]
+    assert at[0] == at[1] != at[2]
+    pool = cb.Pool(X, label=rng.integers(0, 3, len(X)))
+    like = cb.CatBoostClassifier(**EXACT | params | {"random_seed": 5, "iterations": 1}).fit(pool)
+    used = {np.float32(border) for border in like.get_borders()[0]}
+    assert used <= {np.float32(line.split("\t")[1]) for line in at[2].splitlines()}
+
+
+def test_only_the_trees_served_are_printed(data, capfd):
+    X, y, _ = data
+    target = SoftTarget(0.7 * np.eye(K)[y] + 0.3 / K, None, None)
+    loud = {name: value for name, value in EXACT.items() if name != "verbose"}
+    fitted(cb.CatBoostClassifier(**loud), X, target)
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [str(t) for t in range(15)]

@@ -2,8 +2,9 @@
 
 For more than two classes the library has no loss that takes soft targets, and calls an objective of
 one's own once for every row and tree. Its trees are therefore grown one by one, see
-`_catboost_trees`. Where that is not possible (categorical features, settings that span trees), rows
-are repeated once for each class that has a part in their target, with that part as weight.
+`_catboost_trees`. Where that is not possible (categorical features, infinite values, settings that
+span trees), rows are repeated once for each class that has a part in their target, with that part
+as weight.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from sklearn.utils import _safe_indexing
 
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners._boosting import SoftTarget, balanced_weights, is_hard
-from holdfast.learners._catboost_trees import DEFAULT_L2, L2, RATE, Features, grow, knows
+from holdfast.learners._catboost_trees import DEFAULT_L2, L2, PRINTING, RATE, Features, grow, knows
 from holdfast.learners._common import TrainingRows
 from holdfast.metrics import clip
 
@@ -230,7 +231,8 @@ def _first_tree(estimator: Any, rows: TrainingRows) -> Any:
             return False
 
     pool = cb.Pool(rows.X, label=rows.y, weight=rows.sample_weight, **_options(estimator))
-    params = _without(estimator.get_params(), STOPPING)
+    params = _without(estimator.get_params(), (*STOPPING, "use_best_model", *PRINTING))
+    params["logging_level"] = "Silent"
     if len(rows.classes) > 2:
         several = {"loss_function": "MultiClass", "class_names": list(range(len(rows.classes)))}
         params = _without(params, (*LOSS, *IN_WEIGHTS)) | several

@@ -81,15 +81,21 @@ class Features:
     borders: str
 
     @classmethod
-    def of(cls, X: Any, params: dict[str, Any]) -> Features:
-        """Read a table of numbers; its borders follow the settings."""
+    def of(cls, X: Any, params: dict[str, Any]) -> Features | None:
+        """Read a table of numbers; its borders follow the settings.
+
+        None where a border is infinite, which the library writes but cannot read.
+        """
         pool = cb.Pool(X)
         values, names = np.asfortranarray(pool.get_features()), pool.get_feature_names()
-        pool.quantize(**{k: params[k] for k in QUANTIZING if params.get(k) is not None})
+        settings = {k: params[k] for k in QUANTIZING if params.get(k) is not None}
+        pool.quantize(**settings, random_seed=int(_first(params, SEED, 0)))  # of many rows, some
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "borders.tsv")
             pool.save_quantization_borders(str(file))
             borders = file.read_text(encoding="utf-8")
+        if "inf" in borders:
+            return None
         cut = {int(line.split("\t")[0]) for line in borders.splitlines()}
         values[:, [k for k in range(len(names)) if k not in cut]] = 0.0  # may be missing there
         return cls(values, names, borders)
@@ -189,11 +195,11 @@ def _trees(
     l2 = max(l2, np.finfo(float).tiny)  # where no row of a leaf weighs anything
     newton = params.get("leaf_estimation_method") != "Gradient"
     strength = _first(params, ("random_strength",), 1.0)
-    seeds = np.random.default_rng(_first(params, SEED, 0))
+    seeds = np.random.default_rng(int(_first(params, SEED, 0)))
     with tempfile.TemporaryDirectory() as folder:
         borders = Path(folder, "borders.tsv")
         borders.write_text(features.borders, encoding="utf-8")
-        for t in range(_first(params, TREES, DEFAULT_TREES)):
+        for t in range(int(_first(params, TREES, DEFAULT_TREES))):
             left = len(fitted.target) * np.exp(-t * rate)  # the noise in scores wears off
             settings = {
                 "random_strength": strength * left / (1 + left),
