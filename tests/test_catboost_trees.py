@@ -7,6 +7,7 @@ pytest.importorskip("catboost")
 
 import catboost as cb
 
+from holdfast import LowChurnClassifier
 from holdfast.learners._boosting import SoftTarget
 from holdfast.learners._catboost import CatBoost
 from holdfast.learners._catboost_trees import Features, grow, knows
@@ -239,3 +240,41 @@ def test_only_the_trees_served_are_printed(data, capfd):
     fitted(cb.CatBoostClassifier(**loud), X, target)
     lines = capfd.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [str(t) for t in range(15)]
+
+
+def test_a_sum_tells_what_its_last_model_tells(data):
+    X, y, _ = data
+    plain = cb.CatBoostClassifier(**EXACT | {"learning_rate": 0.2}).fit(X, y)
+    target = SoftTarget(0.7 * np.eye(K)[y] + 0.3 / K, None, None)
+    own, same = (fitted(plain, X, target) for _ in range(2))
+    library = CatBoost()
+    total = library.join([plain, own], [0.5, 0.5])
+    again = library.join([total, own], [0.5, 0.5])
+    for model in (total, again):
+        assert model.get_all_params() == own.get_all_params()
+        assert set(model.get_metadata().keys()) == set(own.get_metadata().keys())
+        loaded = cb.CatBoost().load_model(blob=model._serialize_model())
+        assert library.deployed(loaded, np.arange(K)) is not None
+    models = (plain, own, same, total, again)
+    assert len({model.get_metadata()["model_guid"] for model in models}) == 5
+
+
+def test_a_sum_made_by_the_library_is_a_base_model(data):
+    X, y, _ = data
+    plain = cb.CatBoostClassifier(**EXACT).fit(X, y)
+    total = cb.sum_models([plain, plain], weights=[0.5, 0.5])
+    deployed = CatBoost().deployed(total, np.arange(K))
+    np.testing.assert_allclose(raw(deployed, X), raw(plain, X), atol=1e-12)
+
+
+@pytest.mark.parametrize("average_in", ["probability", "log_odds"])
+def test_classes_are_served_in_one_dimension(data, average_in):
+    X, y, _ = data
+    X, y = np.nan_to_num(X), np.array(["a", "b", "c", "d", "e"])[y]
+    base = cb.CatBoostClassifier(**EXACT | {"iterations": 3}).fit(X[:150], y[:150])
+    model = LowChurnClassifier(
+        cb.CatBoostClassifier(**EXACT), base, max_churn=0.2, average_in=average_in, random_state=0
+    )
+    model.fit(X, y, seen_by_base=np.arange(N) < 150)
+    assert model.predict(X).shape == (N,)
+    np.testing.assert_array_equal(model.predict(X), np.ravel(model.served_.predict(X)))

@@ -801,7 +801,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the served class of each row, shape (n,)."""
         check_is_fitted(self, "served_")
-        return self.served_.predict(X)
+        return np.ravel(self.served_.predict(X))  # CatBoost answers several classes in a column
 
     @available_if(_served_has_decision_function)
     def decision_function(self, X: Any) -> NDArray[np.float64]:

@@ -23,7 +23,16 @@ from sklearn.utils import _safe_indexing
 
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners._boosting import SoftTarget, balanced_weights, is_hard
-from holdfast.learners._catboost_trees import DEFAULT_L2, L2, PRINTING, RATE, Features, grow, knows
+from holdfast.learners._catboost_trees import (
+    DEFAULT_L2,
+    L2,
+    PRINTING,
+    RATE,
+    Features,
+    described,
+    grow,
+    knows,
+)
 from holdfast.learners._common import TrainingRows
 from holdfast.metrics import clip
 
@@ -138,7 +147,7 @@ class CatBoost:
         if not isinstance(model, cb.CatBoost) or not model.is_fitted():
             return None
         if not isinstance(model, cb.CatBoostClassifier):
-            if model.get_all_params().get("loss_function") not in LOG_LOSS:
+            if _learned_loss(model) not in LOG_LOSS:
                 return None
             model = cb.CatBoostClassifier().load_model(blob=model._serialize_model())
         known = getattr(model, "classes_", None)
@@ -172,12 +181,20 @@ class CatBoost:
                 f"models must be of one kind for CatBoost to sum them, got: {error}; use a method "
                 "that does not start from the base model's trees"
             ) from error
-        return _named(models[-1], total, classes)
+        return _named(models[-1], described(total, alike[-1].get_metadata()), classes)
 
 
 def _loss(estimator: Any) -> Any:
     params = estimator.get_params()
     return params.get("loss_function", params.get("objective"))
+
+
+def _learned_loss(model: cb.CatBoost) -> Any:
+    """Return the loss of a fitted model, which a sum of models tells in a place of its own."""
+    told = model.get_metadata()
+    if "params" in told:
+        return json.loads(told["params"])["loss_function"]["type"]
+    return json.loads(told.get("loss_function", "{}")).get("type")
 
 
 def _options(estimator: Any) -> dict[str, Any]:

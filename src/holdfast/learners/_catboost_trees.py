@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from holdfast.learners._boosting import SoftTarget, softmax
 from holdfast.metrics import clip
 
-__all__ = ["Features", "grow", "knows"]
+__all__ = ["Features", "described", "grow", "knows"]
 
 TREES = ("iterations", "n_estimators", "num_boost_round", "num_trees")
 RATE = ("learning_rate", "eta")
@@ -138,10 +138,11 @@ def grow(
             break
     if params.get("use_best_model") is not False:
         trees = trees[: len(trees) - stop.waited]
-    words = {k: text for k, text in like.get_metadata().items() if k != "training"}  # its losses
+    model = described(cb.sum_models(trees), like.get_metadata())
+    told = model.get_metadata()
     every = {"class_to_label": list(range(target.proba.shape[1]))}  # labels may lack some
-    words["class_params"] = json.dumps(json.loads(words["class_params"]) | every)
-    return _described(cb.sum_models(trees), words)
+    told["class_params"] = json.dumps(json.loads(told["class_params"]) | every)
+    return model
 
 
 class _Fitted:
@@ -215,7 +216,7 @@ def _trees(
             tree.set_leaf_values(value.ravel())
             fitted.add(value[leaf])
             bare = cb.CatBoost()  # a trained one holds on to its rows
-            yield _described(bare.load_model(blob=tree._serialize_model()), {}), value
+            yield described(bare.load_model(blob=tree._serialize_model()), {}), value
 
 
 def _leaves(tree: cb.CatBoost, pool: cb.Pool) -> NDArray[Any]:
@@ -260,13 +261,15 @@ def _steps(
     return steps
 
 
-def _described(model: cb.CatBoost, words: Mapping[str, str]) -> cb.CatBoost:
-    """Return the model with these words about itself and no others."""
+def described(model: cb.CatBoost, words: Mapping[str, str]) -> cb.CatBoost:
+    """Return the model with another's words about itself, but for its losses and its name."""
     told = model.get_metadata()
     for name in list(told.keys()):
-        del told[name]
+        if name != "model_guid":
+            del told[name]
     for name, text in words.items():
-        told[name] = text
+        if name not in ("training", "model_guid"):
+            told[name] = text
     return model
 
 
