@@ -278,3 +278,17 @@ def test_classes_are_served_in_one_dimension(data, average_in):
     model.fit(X, y, seen_by_base=np.arange(N) < 150)
     assert model.predict(X).shape == (N,)
     np.testing.assert_array_equal(model.predict(X), np.ravel(model.served_.predict(X)))
+
+
+@pytest.mark.parametrize("method", ["warm_distill", "auto"])
+def test_a_base_model_without_rows_of_a_class_is_served_beside(data, method):
+    X, y, _ = data
+    X, old = np.nan_to_num(X), np.arange(N) < 200
+    names = {"class_names": list(range(K))}
+    base = cb.CatBoostClassifier(**EXACT | names).fit(X[old & (y > 0)], y[old & (y > 0)])
+    assert CatBoost().deployed(base, np.arange(K)) is None
+    model = LowChurnClassifier(
+        cb.CatBoostClassifier(**EXACT), base, max_churn=0.3, method=method, random_state=0
+    )
+    model.fit(X, y, seen_by_base=old & (y > 0))
+    assert np.isfinite(model.predict_proba(X)).all()

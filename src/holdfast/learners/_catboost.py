@@ -34,7 +34,6 @@ from holdfast.learners._catboost_trees import (
     knows,
 )
 from holdfast.learners._common import TrainingRows
-from holdfast.metrics import clip
 
 __all__ = ["CatBoost"]
 
@@ -151,15 +150,17 @@ class CatBoost:
                 return None
             model = cb.CatBoostClassifier().load_model(blob=model._serialize_model())
         known = getattr(model, "classes_", None)
-        return model if known is not None and np.array_equal(known, classes) else None
+        if known is None or not np.array_equal(known, classes):
+            return None
+        told = json.loads(model.get_metadata().get("class_params", "{}"))
+        with_rows = told.get("class_to_label", known)  # it has no trees for others
+        return model if len(with_rows) == len(classes) else None
 
     def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
         """Return raw values, (n, K)."""
         raw = np.asarray(model.predict(X, prediction_type="RawFormulaVal"))
         if raw.ndim == 1:
             return np.column_stack([np.zeros(len(raw)), raw])
-        if raw.shape[1] < len(model.classes_):  # some class had no rows
-            return np.log(clip(model.predict_proba(X)))
         return raw
 
     def join(self, models: Sequence[Any], weights: Sequence[float]) -> Any:
