@@ -292,3 +292,19 @@ def test_a_base_model_without_rows_of_a_class_is_served_beside(data, method):
     )
     model.fit(X, y, seen_by_base=old & (y > 0))
     assert np.isfinite(model.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize("names", ["abcde", "aßäé€", range(K), range(3, 3 + K)], ids=str)
+def test_the_library_sums_it_and_goes_on_from_it(data, names):
+    X, y, _ = data
+    names = np.array(list(names))
+    params = EXACT | {"learning_rate": 0.2}
+    plain = cb.CatBoostClassifier(**params).fit(X, names[y])
+    library, rows = CatBoost(), TrainingRows(None, X, y, names, None)
+    target = SoftTarget(0.7 * np.eye(K)[y] + 0.3 / K, None, None)
+    own = library.fit(plain, library.binned(plain, rows, None), target, None)
+    total = cb.sum_models([plain, own])
+    np.testing.assert_allclose(raw(total, X), raw(plain, X) + raw(own, X), atol=1e-9)
+    further = cb.CatBoostClassifier(**params).fit(X, names[y], init_model=own)
+    assert further.tree_count_ == 30
+    assert set(np.ravel(further.predict(X))) <= set(names)

@@ -42,6 +42,8 @@ STOPPING = ("early_stopping_rounds", "od_wait", "od_pval")
 LOSS = ("loss_function", "objective", "eval_metric", "custom_metric", "custom_loss")
 IN_WEIGHTS = ("class_weights", "auto_class_weights", "scale_pos_weight")
 OF_POOL = ("cat_features", "text_features", "embedding_features")
+# In this order, without which the library sums no models.
+CLASS_PARAMS = ("classes_count", "class_names", "class_to_label", "class_label_type")
 NEGLIGIBLE = 1e-4  # share of a row's target below which a class is left out of it
 
 
@@ -272,9 +274,11 @@ def _named(estimator: Any, model: Any, classes: NDArray[Any]) -> Any:
     names = classes.tolist() if kind != "String" else [str(label) for label in classes]
     trees = cb.CatBoost()
     trees.load_model(blob=model._serialize_model())
-    described = json.loads(trees.get_metadata()["class_params"])
-    described |= {"class_label_type": kind, "class_names": names, "classes_count": 0}
-    trees.get_metadata()["class_params"] = json.dumps(described, sort_keys=True)
+    told = json.loads(trees.get_metadata()["class_params"])
+    told |= {"class_label_type": kind, "class_names": names, "classes_count": 0}
+    told = {name: told.pop(name) for name in CLASS_PARAMS if name in told} | told
+    text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+    trees.get_metadata()["class_params"] = text
     whole = copy(estimator)
     whole._object = cb.core._CatBoost()
     whole.load_model(blob=trees._serialize_model())
