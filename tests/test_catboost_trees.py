@@ -170,11 +170,12 @@ def test_the_model_is_an_ordinary_one(data, tmp_path):
         {"leaf_estimation_iterations": 3},
         {"leaf_estimation_method": "Simple"},
         {"model_shrink_rate": 0.1},
+        {"bootstrap_type": "MVS"},
         {"od_type": "IncToDec", "od_pval": 0.01},
     ],
 )
 def test_what_one_tree_does_not_show_is_left_to_the_library(params):
-    assert knows({"depth": 3, "cat_features": None})
+    assert knows({"depth": 3, "cat_features": None, "task_type": "CPU", "bootstrap_type": "No"})
     assert not knows(params)
 
 

@@ -36,16 +36,22 @@ QUANTIZING = ("border_count", "max_bin", "feature_border_type", "nan_mode", "ign
 SPLITTING = (  # settings of a single tree
     *("depth", "max_depth", "grow_policy", "max_leaves", "num_leaves", "score_function"),
     *("min_data_in_leaf", "min_child_samples", "feature_weights", "rsm", "colsample_bylevel"),
-    *("bootstrap_type", "bagging_temperature", "subsample", "mvs_reg", "sampling_frequency"),
-    "thread_count",
+    *("bootstrap_type", "bagging_temperature", "subsample", "sampling_frequency", "thread_count"),
 )
 PRINTING = ("verbose", "verbose_eval", "silent", "logging_level", "metric_period")
 HERE = (
-    *("random_strength", "leaf_estimation_method", "leaf_estimation_iterations", "class_names"),
-    *("loss_function", "objective", "eval_metric", "custom_metric", "custom_loss"),
+    *("loss_function", "objective", "eval_metric", "custom_metric", "custom_loss", "class_names"),
     *("early_stopping_rounds", "use_best_model", "allow_writing_files", "train_dir"),
+    "random_strength",
 )
-KNOWN = frozenset((*TREES, *RATE, *L2, *SEED, *QUANTIZING, *SPLITTING, *PRINTING, *HERE))
+ONLY = {  # settings that a single tree shows with these values alone
+    "leaf_estimation_method": ("Newton", "Gradient"),
+    "leaf_estimation_iterations": (1,),
+    "bootstrap_type": ("Bayesian", "Bernoulli", "No"),
+    "boosting_type": ("Plain",),
+    "task_type": ("CPU",),
+}
+KNOWN = frozenset((*TREES, *RATE, *L2, *SEED, *QUANTIZING, *SPLITTING, *PRINTING, *HERE, *ONLY))
 BY_LOSS = ("bootstrap_type", "bagging_temperature", "subsample")  # whose defaults differ
 DEFAULT_TREES, DEFAULT_L2 = 1000, 3.0
 ONE_TREE = {
@@ -64,11 +70,9 @@ ONE_TREE = {
 
 def knows(params: dict[str, Any]) -> bool:
     """Whether trees grown here are those of the library under these settings."""
-    given = {name for name, value in params.items() if value is not None}
-    return (
-        given <= KNOWN
-        and params.get("leaf_estimation_method") in (None, "Newton", "Gradient")
-        and params.get("leaf_estimation_iterations") in (None, 1)
+    given = {name: value for name, value in params.items() if value is not None}
+    return given.keys() <= KNOWN and all(
+        given[name] in values for name, values in ONLY.items() if name in given
     )
 
 
