@@ -6,13 +6,15 @@ by its part of the target. Each fit runs in a process of its own, one thread; me
 peak adds to that of a process that only has the rows.
 
 Run: python benchmarks/boosting_speed.py
-Reads the sets from HOLDFAST_DATA, else from OpenML. Writes docs/results/boosting_speed.json.
+Reads the sets from HOLDFAST_DATA, else from OpenML. Writes docs/results/boosting_speed.json and the
+table in docs/boosting.md.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -28,7 +30,9 @@ from holdfast.learners import Job, learner_of
 from holdfast.learners._sklearn import SklearnLearner
 from holdfast.methods import Distill
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results" / "boosting_speed.json"
+DOCS = Path(__file__).parents[1] / "docs"
+RESULTS, PAGE = DOCS / "results" / "boosting_speed.json", DOCS / "boosting.md"
+MARKERS = re.compile(r"(<!-- speed -->\n).*?(<!-- /speed -->)", re.DOTALL)
 TREES = {"adult": 200, "letter": 30}
 LIBRARIES = ("lightgbm", "xgboost", "catboost")
 WAYS = ("nothing", "as they are", "repeated")
@@ -40,8 +44,29 @@ def main() -> None:
         return
     rows = [compare(dataset, library) for dataset in TREES for library in LIBRARIES]
     write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
+    text = PAGE.read_text(encoding="utf-8")
+    write_text(PAGE, MARKERS.sub(lambda found: found[1] + table(rows) + found[2], text))
     for row in rows:
         print(row)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| | | seconds | repeated | times as fast | MiB | repeated |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        cells = [
+            row["library"],
+            f"{row['dataset']}, {TREES[row['dataset']]} trees",
+            f"{row['seconds']:.2f}",
+            f"{row['seconds_repeated']:.2f}",
+            f"{row['times_as_fast']:.1f}",
+            f"{max(row['mebibytes'], 0):.0f}",
+            f"{row['mebibytes_repeated']:.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def compare(dataset: str, library: str) -> dict[str, Any]:
