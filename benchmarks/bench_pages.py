@@ -11,7 +11,7 @@ Run: python benchmarks/bench_pages.py [--from SUITE=STORE]...
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -212,7 +212,7 @@ def findings(summary: Summary) -> list[str]:
     ]
 
 
-def losses(groups: Iterable[GroupResult]) -> list[str]:
+def losses(groups: Sequence[GroupResult]) -> list[str]:
     lines = []
     for method in PAPER:
         lost = []
@@ -221,12 +221,20 @@ def losses(groups: Iterable[GroupResult]) -> list[str]:
             if result is None:
                 continue
             if result.strict is None:
-                lost.append(f"{group.group.dataset} × {group.group.network} (never as accurate)")
+                lost.append(f"{name_of(group, groups)} (never as accurate)")
             elif result.honest is not None and result.honest.churn_rate >= group.cold_churn_rate:
-                lost.append(f"{group.group.dataset} × {group.group.network} (honest churn higher)")
+                lost.append(f"{name_of(group, groups)} (honest churn higher)")
         if lost:
             lines += [f"Where {method} does not beat cold start: {'; '.join(lost)}.", ""]
     return lines
+
+
+def name_of(group: GroupResult, groups: Sequence[GroupResult]) -> str:
+    """Return data set and network; the sizes too where the network was run at several."""
+    network = group.group.network
+    several = len({sizes_of(g) for g in groups if g.group.network == network}) > 1
+    sizes = f" at {sizes_of(group)}" if several else ""
+    return f"{group.group.dataset} × {network}{sizes}"
 
 
 def figure(rows: pd.DataFrame, summary: Summary, suite: str) -> list[str]:
