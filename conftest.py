@@ -10,7 +10,7 @@ MODULES_OF = {
     "onnxruntime": ["onnx_model.py"],
     "lightgbm": ["learners/_lightgbm.py"],
     "xgboost": ["learners/_xgboost.py"],
-    "catboost": ["learners/_catboost.py"],
+    "catboost": ["learners/_catboost*.py"],
 }
 TESTS_OF = {"onnx": ["onnx_files.py"]}
 collect_ignore_glob = [
