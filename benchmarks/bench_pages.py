@@ -102,15 +102,20 @@ def write_overview(paths: list[Path]) -> None:
 
 def ratios(path: Path) -> list[str]:
     """Return a row for each network and sizes."""
-    kinds: dict[tuple[str, str], list[GroupResult]] = {}
-    for group in summarise(read_store([path])).groups:
-        kinds.setdefault((group.group.network, sizes_of(group)), []).append(group)
     rows = []
-    for (network, sizes), groups in kinds.items():
+    for (network, sizes), groups in by_sizes(summarise(read_store([path])).groups).items():
         cells = [relative(groups, method) for method in SHOWN]
         runs = between(group.n_runs for group in groups)
         rows.append(f"| {network} | {sizes} | {len(groups)} | {runs} | {' | '.join(cells)} |")
     return rows
+
+
+def by_sizes(groups: Iterable[GroupResult]) -> dict[tuple[str, str], list[GroupResult]]:
+    """Return the groups of each network and its sizes."""
+    found: dict[tuple[str, str], list[GroupResult]] = {}
+    for group in groups:
+        found.setdefault((group.group.network, sizes_of(group)), []).append(group)
+    return found
 
 
 def relative(groups: list[GroupResult], method: str) -> str:
@@ -132,17 +137,6 @@ def between(numbers: Iterable[int]) -> str:
 
 def intro(path: Path, summary: Summary) -> list[str]:
     facts = read_facts([path])
-    counts = pd.DataFrame(
-        [
-            {
-                "network": g.group.network,
-                "rows": sizes_of(g),
-                "sets": g.group.dataset,
-                "runs": g.n_runs,
-            }
-            for g in summary.groups
-        ]
-    )
     lines = [
         f"Every row is kept in [{path.name}]({path.name}); this page is made from it by",
         "`python benchmarks/bench_pages.py`. The protocol is in",
@@ -153,10 +147,10 @@ def intro(path: Path, summary: Summary) -> list[str]:
         "| network | initial / validation / further rows | data sets | runs |",
         "|---|---|---|---|",
     ]
-    for (network, sizes), part in counts.groupby(["network", "rows"], sort=False):
-        lines.append(
-            f"| {network} | {sizes} | {', '.join(part['sets'])} | {between(part['runs'])} |"
-        )
+    for (network, sizes), groups in by_sizes(summary.groups).items():
+        sets = ", ".join(group.group.dataset for group in groups)
+        runs = between(group.n_runs for group in groups)
+        lines.append(f"| {network} | {sizes} | {sets} | {runs} |")
     return [*lines, "", absent(path.stem, summary)]
 
 
@@ -164,11 +158,9 @@ def absent(name: str, summary: Summary) -> str:
     """Say what of the suite was not run."""
     suite = SUITES[name]
     able = chosen(able=architecture(suite.networks[0]).changes)
-    run: dict[tuple[str, str], set[str]] = {}
-    for group in summary.groups:
-        run.setdefault((group.group.network, sizes_of(group)), set()).add(group.group.dataset)
-    told = []
-    for (network, sizes), sets in run.items():
+    told, run = [], by_sizes(summary.groups)
+    for (network, sizes), groups in run.items():
+        sets = {group.group.dataset for group in groups}
         missing = [source.label for source in suite.sources if source.label not in sets]
         if missing:
             told.append(f"{network} at {sizes} on {', '.join(missing)}")
@@ -232,7 +224,7 @@ def losses(groups: Sequence[GroupResult]) -> list[str]:
 def name_of(group: GroupResult, groups: Sequence[GroupResult]) -> str:
     """Return data set and network; the sizes too where the network was run at several."""
     network = group.group.network
-    several = len({sizes_of(g) for g in groups if g.group.network == network}) > 1
+    several = sum(name == network for name, _ in by_sizes(groups)) > 1
     sizes = f" at {sizes_of(group)}" if several else ""
     return f"{group.group.dataset} × {network}{sizes}"
 

@@ -26,6 +26,7 @@ from holdfast.learners._boosting import SoftTarget, balanced_weights, is_hard
 from holdfast.learners._catboost_trees import (
     DEFAULT_L2,
     L2,
+    LOSS,
     PRINTING,
     RATE,
     Features,
@@ -39,7 +40,6 @@ __all__ = ["CatBoost"]
 
 LOG_LOSS = ("Logloss", "MultiClass", "CrossEntropy")
 STOPPING = ("early_stopping_rounds", "od_wait", "od_pval")
-LOSS = ("loss_function", "objective", "eval_metric", "custom_metric", "custom_loss")
 IN_WEIGHTS = ("class_weights", "auto_class_weights", "scale_pos_weight")
 OF_POOL = ("cat_features", "text_features", "embedding_features")
 # In this order, without which the library sums no models.
@@ -113,7 +113,7 @@ class CatBoost:
             params["learning_rate"] = float(binned.by_labels.learning_rate_)
         if n_classes > 2:
             params["class_names"] = list(range(n_classes))  # one may have no rows
-        if is_hard(target) or n_classes == 2 or binned.features is None:
+        if is_hard(target) or binned.features is None:
             trained = self._fit_repeated(estimator, params, binned, target, held_out)
         else:
             aside = None

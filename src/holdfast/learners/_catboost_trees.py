@@ -39,10 +39,10 @@ SPLITTING = (  # settings of a single tree
     *("bootstrap_type", "bagging_temperature", "subsample", "sampling_frequency", "thread_count"),
 )
 PRINTING = ("verbose", "verbose_eval", "silent", "logging_level", "metric_period")
+LOSS = ("loss_function", "objective", "eval_metric", "custom_metric", "custom_loss")
 HERE = (
-    *("loss_function", "objective", "eval_metric", "custom_metric", "custom_loss", "class_names"),
     *("early_stopping_rounds", "use_best_model", "allow_writing_files", "train_dir"),
-    "random_strength",
+    *("random_strength", "class_names"),
 )
 ONLY = {  # settings that a single tree shows with these values alone
     "leaf_estimation_method": ("Newton", "Gradient"),
@@ -51,7 +51,9 @@ ONLY = {  # settings that a single tree shows with these values alone
     "boosting_type": ("Plain",),
     "task_type": ("CPU",),
 }
-KNOWN = frozenset((*TREES, *RATE, *L2, *SEED, *QUANTIZING, *SPLITTING, *PRINTING, *HERE, *ONLY))
+KNOWN = frozenset(
+    (*TREES, *RATE, *L2, *SEED, *QUANTIZING, *SPLITTING, *PRINTING, *LOSS, *HERE, *ONLY)
+)
 BY_LOSS = ("bootstrap_type", "bagging_temperature", "subsample")  # whose defaults differ
 DEFAULT_TREES, DEFAULT_L2 = 1000, 3.0
 ONE_TREE = {
