@@ -24,6 +24,7 @@ from holdfast.methods import (
     Cold,
     Distill,
     Ensemble,
+    FirstTrees,
     Interpolate,
     Mixup,
     Override,
@@ -298,6 +299,7 @@ def test_what_is_measured_is_what_is_served(name, n_classes, kind):
         Interpolate(0.3, of=Cold()),
         Average(0.3, of=WarmDistill(0.5)),
         Override(0.2, of=Distill(0.3)),
+        FirstTrees(0.5, of=WarmDistill(0.5)),
     ]
     model = LowChurnClassifier(estimator, base, method=methods, max_churn=0.1, random_state=0)
     model.fit(X, y)
@@ -591,6 +593,92 @@ def test_the_base_model_alone_is_not_joined(name):
     )
     assert served.needs == "the base model, unchanged"
     np.testing.assert_array_equal(served.model.predict(X), base.model.predict(X))
+
+
+# --- the first rounds -----------------------------------------------------------------------------
+
+
+def first_by_library(model, n):
+    """What the library itself answers with the first n rounds."""
+    if type(model).__name__ == "XGBClassifier":
+        return model.predict_proba(X, iteration_range=(0, n))
+    if type(model).__name__ == "LGBMClassifier":
+        return model.predict_proba(X, num_iteration=n)
+    return model.predict_proba(X, ntree_end=n)
+
+
+@every_library
+@binary_and_more
+def test_first_trees_are_cut_off_or_trained_alone(name, n_classes):
+    y = labels(n_classes)
+    base = classifier(name).fit(X[:300], y[:300])
+    for of in (Cold(), Distill(0.5), WarmDistill(0.5)):
+        first = FirstTrees(0.4, of=of)
+        both, alone = (
+            LowChurnClassifier(
+                classifier(name), base, method=methods, max_churn=1.0, random_state=0
+            ).fit(X, y)
+            for methods in ([first, of], [first])
+        )
+        cut, trained = (
+            next(c for c in model.path_.candidates if c.method == first) for model in (both, alone)
+        )
+        whole = next(c for c in both.path_.candidates if c.method == of)
+        np.testing.assert_allclose(cut.proba, trained.proba, atol=1e-6)
+        if of != WarmDistill(0.5):  # which is joined with the base model's trees
+            expected = first_by_library(whole.estimator, 3)
+            np.testing.assert_allclose(cut.estimator.predict_proba(X), expected, atol=1e-6)
+        for candidate, n in ((cut, 3), (trained, 3), (whole, 8)):
+            params = candidate.estimator.get_params()
+            assert params.get("iterations", params.get("n_estimators")) == n
+        copied = copy.deepcopy(cut.estimator)
+        np.testing.assert_array_equal(copied.predict_proba(X), cut.estimator.predict_proba(X))
+
+
+@every_library
+def test_first_trees_of_a_fit_that_stops_early(name):
+    y = labels(2)
+    patience = {"early_stopping_round" if name == "lightgbm" else "early_stopping_rounds": 3}
+    estimator = classifier(name, n_estimators=400, learning_rate=0.5, **patience)
+    methods = [FirstTrees(share, of=Distill(0.3)) for share in (0.005, 0.9, 1.0)]
+    model = LowChurnClassifier(estimator, method=methods, max_churn=1.0, random_state=0)
+    model.fit(X, y, base_proba=soft(2))
+    assert not learner_of_path(estimator).in_rounds  # the number of rounds is found already
+    assert learner_of_path(classifier(name)).in_rounds
+    two, most, whole = (c.estimator for c in model.path_.candidates[1:])
+    np.testing.assert_array_equal(most.predict_proba(X), whole.predict_proba(X))
+    np.testing.assert_allclose(two.predict_proba(X), first_by_library(whole, 2), atol=1e-6)
+
+
+@every_library
+def test_the_search_halves_rounds_that_gain_nothing(name):
+    y = labels(2)
+    base = classifier(name).fit(X[:300], y[:300])
+    long, short = (classifier(name, n_estimators=n, learning_rate=0.3) for n in (60, 4))
+    halved, whole = (
+        LowChurnClassifier(
+            estimator, base, max_churn=0.01, average_in="log_odds", random_state=0
+        ).fit(X, y, seen_by_base=np.arange(N) < 300)
+        for estimator in (long, short)
+    )
+    kept = [candidate.method.rounds for candidate in halved.path_.candidates]
+    assert kept == [1.0] + [0.5] * (len(kept) - 1)
+    assert halved.path_.candidates[1].method == FirstTrees(0.5)
+    assert len(kept) > 2
+    assert {candidate.method.rounds for candidate in whole.path_.candidates} == {1.0}
+    assert type(halved.served_) is type(long)  # one booster, the base model and parts among it
+    answers = halved.predict_proba(X[:50])
+    again = LowChurnClassifier(
+        long, base, max_churn=0.01, average_in="log_odds", random_state=0, refit=True
+    ).fit(X, y, seen_by_base=np.arange(N) < 300)
+    assert len(again.estimators_) == len(halved.estimators_)
+    assert answers.shape == (50, 2)
+
+
+def learner_of_path(estimator):
+    return learner_of(
+        estimator, soft_targets="weights", random_state=0, base_model=None, classes=np.arange(2)
+    )
 
 
 @every_library

@@ -190,6 +190,7 @@ def test_the_page_of_training_speed_equals_its_figures() -> None:
         ("boosting_methods", "boosting", "medians"),
         ("boosting_ideas", "boosting", "table"),
         ("boosting_speed", "boosting", "table"),
+        ("budget_search", "boosting", "table"),
         ("certificate_coverage", "certificates", "table"),
     ],
 )

@@ -7,7 +7,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from holdfast import LowChurnClassifier
-from holdfast._lambda_search import BOLDER, EVENLY, MAX_FITS, SearchRows, search_lambdas
+from holdfast._lambda_search import (
+    BOLDER,
+    EVENLY,
+    MAX_FITS,
+    SearchRows,
+    fewer_rounds_do,
+    search_lambdas,
+)
 from holdfast._override_search import OverrideSelection
 from holdfast.exceptions import InfeasibleBudgetError
 from holdfast.methods import Cold, Distill
@@ -146,6 +153,18 @@ class Curve:
     def search(self, target):
         cold = self.candidate(Cold())
         return search_lambdas(Distill, [cold], self.rows, fit=self.fit, serve=self.serve(target))
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [(P_NEW, False), (P_NEW + 0.001, True), (P_NEW - 0.001, True), (0.5, False)],
+)
+def test_fewer_rounds_that_are_as_good(first, expected):
+    curve = Curve()
+    cold, other = (
+        Candidate(Cold(), None, np.tile([p, 1 - p], (N, 1)), 0.0) for p in (P_NEW, first)
+    )
+    assert fewer_rounds_do(cold, other, curve.rows) == expected
 
 
 def test_the_first_slope_is_that_of_the_chord():

@@ -15,6 +15,7 @@ from holdfast.methods import (
     Constrained,
     Distill,
     Ensemble,
+    FirstTrees,
     Interpolate,
     LabelSmoothing,
     Mixup,
@@ -133,6 +134,7 @@ def test_words_and_weights():
         "average",
         "override",
         "ensemble",
+        "first_trees",
     ]
     assert Anchor(0.1, 0.5).params() == {"alpha": 0.1, "eta": 0.5}
     with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'lam'"):
@@ -178,6 +180,8 @@ def test_a_method_of_one_s_own_is_found_by_name(monkeypatch):
         (Average(of=Distill()), "target"),
         (Override(of=Interpolate()), "start parameters"),
         (Ensemble(of=Mixup()), "batch"),
+        (FirstTrees(of=WarmDistill()), "target start rounds"),
+        (Average(of=FirstTrees()), "rounds"),
     ],
     ids=str,
 )
@@ -197,6 +201,8 @@ def test_what_is_made_of_a_method():
     # Of 1 - w = .75 by the ensemble, half is the base, and of the rest λ = .2.
     assert whole.lam == pytest.approx(0.25 + 0.75 * (0.5 + 0.5 * 0.2))
     assert Average(0.5, of=Average(0.5)).base_weight == 0.75
+    first = Average(0.5, of=FirstTrees(0.5, of=FirstTrees(0.5, of=Distill(0.2))))
+    assert (first.rounds, first.trained, first.lam) == (0.25, Distill(0.2), 0.6)
     override = Override(0.1, of=inner)
     assert (override.members, override.threshold, override.base_weight) == (3, 0.1, 0)
     assert str(override).startswith("override(threshold=0.1, of=ensemble(members=3, of=interpolate")
@@ -217,6 +223,8 @@ def test_what_is_made_of_a_method():
         (Constrained(1.1), r"Constrained\.max_churn must be in \[0, 1\], got 1\.1"),
         (Constrained(-1, "kl"), r"Constrained\.max_churn must be in \[0, inf\], got -1"),
         (Constrained(churn="soft"), r"Constrained\.churn must be .*'hard', .* got 'soft'"),
+        (FirstTrees(0), "FirstTrees.share must be above 0, got 0"),
+        (FirstTrees(1.5), r"FirstTrees\.share must be in \[0, 1\]"),
         (Constrained(dual_lr=0), r"Constrained\.dual_lr must be in \(0, inf\), got 0"),
     ],
     ids=str,
@@ -261,5 +269,6 @@ def test_grids_of_all():
         "average": 2,
         "override": 2,
         "ensemble": 1,
+        "first_trees": 2,
     }
     assert resolve_methods("auto", [0.2], auto=["warm_distill"]) == [Cold(), WarmDistill(0.2)]

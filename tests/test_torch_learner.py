@@ -19,6 +19,7 @@ from holdfast.methods import (  # noqa: E402
     Average,
     Cold,
     Ensemble,
+    FirstTrees,
     Interpolate,
     Override,
     Warm,
@@ -325,6 +326,17 @@ def test_methods_that_need_the_base_s_parameters(method):
     other = LogisticRegression().fit(X[SEEN], Y[SEEN])
     with pytest.raises(UnsupportedEstimatorError, match="must be a network over the same classes"):
         low_churn(other, method=method).fit(X, Y)
+
+
+def test_first_trees_are_of_boosters(base):
+    match = "keeps the first rounds of boosting"
+    with pytest.raises(UnsupportedEstimatorError, match=match):
+        low_churn(base, method=[FirstTrees()]).fit(X, Y)
+    with pytest.raises(UnsupportedEstimatorError, match="changes the rounds"):
+        low_churn(base, LogisticRegression(), method=[FirstTrees()]).fit(X, Y)
+    run = Run(np.arange(9), method=FirstTrees())
+    with pytest.raises(InvalidInputError, match=match):
+        fit_many(torch.nn.Linear(6, 2), [run], X[:9], POSITIONS[:9], patience=None, max_epochs=1)
 
 
 def test_other_classes_give_no_start():

@@ -128,12 +128,21 @@ class Chooser:
         """
         if self.mixture == "override":
             return self.proba_of(Choice.of(self._override(proba), len(proba)), proba)
-        in_hull = self.include_base is not False and not self.rows.base.missing.any()
         limits, churn = self.limits, self.churn
         if soft_budget is not None:
             limits, churn = Limits(soft_budget * (1 + 1e-9)), self.search_rows.divergence
-        selection = self._mixture(proba, limits, in_hull, churn=churn)
+        selection = self._mixture(proba, limits, self._base_in_hull, churn=churn)
         return self.proba_of(Choice.of(selection, len(proba)), proba)
+
+    @property
+    def _base_in_hull(self) -> bool:
+        return self.include_base is not False and not self.rows.base.missing.any()
+
+    @property
+    def mixes_base(self) -> bool:
+        """Whether averages of probabilities with the base model's may be served."""
+        averages = self.mixture == "average" and self.average_in == "probability"
+        return averages and self._base_in_hull
 
     # --- what a choice does -----------------------------------------------------------------------
 

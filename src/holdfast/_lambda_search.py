@@ -10,6 +10,13 @@ All of this is measured on the selection rows, where noise bends the curve: the 
 gain to be had, or the gain of the latest fit, is below half a standard error of the paired losses.
 Where the budget costs risk, one λ is fitted in any case: models that are not convex gain from being
 averaged, beyond what the lines tell.
+
+What is learned at λ without error is (1 − λ)·p + λ·g, p being what plain retraining learns and g
+the base model: the average of the two, which needs no training. Only what the rows of one draw
+teach wrongly makes the two differ. Boosters tell how much that is by their rounds: where plain
+retraining is better with all of them than with half, no λ is fitted if such averages can be served.
+Where half is as good, the other half fits noise: the first half is a candidate itself, which costs
+no training, and candidates of λ are fitted with half of the rounds.
 """
 
 from __future__ import annotations
@@ -26,7 +33,7 @@ from holdfast.exceptions import InfeasibleBudgetError
 from holdfast.metrics import divergence_per_row, loss_per_row
 from holdfast.path import Candidate
 
-__all__ = ["SearchRows", "search_lambdas"]
+__all__ = ["SearchRows", "fewer_rounds_do", "search_lambdas"]
 
 Vector = NDArray[np.float64]
 Serve = Callable[[Sequence[Candidate], float | None], NDArray[np.float64]]
@@ -99,6 +106,14 @@ class _Point:
     def churns(self, other: _Point) -> tuple[float, float]:
         """Return the excess of churn over another model's, and its standard error."""
         return mean_and_error(self.divergences - other.divergences, self.churn_weight)
+
+
+def fewer_rounds_do(cold: Candidate, first: Candidate, rows: SearchRows) -> bool:
+    """Whether the first rounds of plain retraining are as good as all, as far as rows can tell."""
+    assert cold.proba is not None
+    assert first.proba is not None  # a search has selection rows
+    excess, error = rows.point(0.0, first.proba).loses(rows.point(0.0, cold.proba))
+    return excess <= WORTHWHILE * error and error > 0  # without error the two are the same
 
 
 def search_lambdas(

@@ -114,6 +114,11 @@ class Method:
         return trained
 
     @property
+    def rounds(self) -> float:
+        """Share of the rounds of boosting that is kept, the first ones."""
+        return 1.0
+
+    @property
     def members(self) -> int:
         """Models of different seeds whose probabilities are averaged."""
         return 1
@@ -149,8 +154,8 @@ class Method:
     def changes(self) -> frozenset[str]:
         """What of a model differs from plain retraining.
 
-        Among "target", "start", "batch", "coupling", "constraint" (in training) and "parameters"
-        (thereafter).
+        Among "target", "start", "batch", "coupling", "constraint" (in training), "rounds" and
+        "parameters" (thereafter).
         """
         kind = type(self.trained)
         found = {

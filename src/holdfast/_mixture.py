@@ -25,7 +25,7 @@ Function = Callable[[Vector], tuple[float, Vector]]
 
 FEASIBLE = 1e-10
 NEGLIGIBLE_WEIGHT = 1e-7
-EXACT, ROUGH = 1e-13, 1e-9  # precision of the objective
+EXACT, ROUGH = 1e-13, 1e-8  # precision of the objective
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,6 @@ __all__ = [
 ]
 
 SWEEP_POINTS = 12
-SWEEP_START = 1e-4  # of the way from the safest to the boldest mixture
 SWEEP_BISECTIONS = 8
 TOLERANCE = 1e-9
 CAUTION = 0.5  # standard errors
@@ -294,15 +293,18 @@ def _mixture_points(
     problem: Problem, budget: Budget, vertices: list[FrontierPoint]
 ) -> list[FrontierPoint]:
     """Solve the soft program at the budget, or along a sweep of budgets for a hard one."""
-    size = problem.size
-    safest = min(vertices, key=lambda point: point.soft_churn).weights
-    safest = solve(problem.churn, size, start=safest)
+    size, soft = problem.size, budget.churn != "hard" and budget.max_churn is not None
+    precision = EXACT if soft else ROUGH
+    nearest = min(vertices, key=lambda point: point.soft_churn)
+    safest = nearest.weights
+    if nearest.soft_churn > TOLERANCE:  # else it is the base model itself
+        safest = solve(problem.churn, size, start=safest, precision=precision)
     boldest = min(vertices, key=lambda point: point.risk).weights
-    boldest = solve(problem.risk, size, start=boldest)
+    boldest = solve(problem.risk, size, start=boldest, precision=precision)
     ends = [_point(problem, safest), _point(problem, boldest)]
     low, high = (problem.churn(point.weights)[0] for point in ends)
 
-    def at(limit: float, start: Vector, precision: float) -> FrontierPoint:
+    def at(limit: float, start: Vector) -> FrontierPoint:
         weights = solve(
             problem.risk,
             size,
@@ -312,52 +314,55 @@ def _mixture_points(
         )
         return _point(problem, weights)
 
-    if budget.churn != "hard" and budget.max_churn is not None:
+    if soft:
+        assert budget.max_churn is not None
         if any(function is not None for function in problem.other_churn):
             return [*ends, *_within_all(problem, budget, [*vertices, ends[0]])]
         inside = low < budget.max_churn < high
         return [*ends, _within(at, budget.max_churn, low, safest)] if inside else ends
     if high - low <= TOLERANCE:
         return ends
-    if size == 2:  # their mixtures are the frontier itself, soft churn going by squares
+    # Churn answers to the square root of a divergence, hence even steps there.
+    steps = np.linspace(0, 1, SWEEP_POINTS + 2)[1:-1]
+    points = ends[:1]
+    for step in steps:
+        if size == 2:  # their mixtures are the frontier itself, soft churn going by squares
+            points.append(_point(problem, safest + step * (boldest - safest)))
+        else:  # each starts from the one before, which is feasible
+            points.append(at(low + (high - low) * step**2, points[-1].weights))
+    points.append(ends[1])
+    allowed = [budget.allows(point) for point in points]
+    pairs = [(points[i], points[i + 1]) for i in np.flatnonzero(np.diff(allowed))]
+    # The boldest crossing under a churn budget; the safest where accuracy is what is kept.
+    pairs = pairs[-1:] if budget.max_churn is not None else pairs[:1]
+    if budget.max_churn is not None and not allowed[-1]:
+        # Hard churn and soft churn may disagree, and the sweep follows the soft one.
+        pairs += [(vertex, ends[1]) for vertex in vertices if budget.allows(vertex)]
+    return points + [_crossing(problem, *pair, budget) for pair in pairs]
 
-        def between(share: float, start: Vector, precision: float) -> FrontierPoint:
-            return _point(problem, safest + np.sqrt(share) * (boldest - safest))
 
-        return _sweep(between, 0.0, 1.0, ends, budget)
-    points = _sweep(at, low, high, ends, budget)
-    if budget.max_churn is not None and not budget.allows(ends[1]):
-        points += [
-            _nearest_allowed(problem, ends[1], v, budget) for v in vertices if budget.allows(v)
-        ]
-    return points
-
-
-def _nearest_allowed(
-    problem: Problem, boldest: FrontierPoint, vertex: FrontierPoint, budget: Budget
+def _crossing(
+    problem: Problem, one: FrontierPoint, other: FrontierPoint, budget: Budget
 ) -> FrontierPoint:
-    """Go from a candidate that keeps the hard budget towards the least risk, as far as it is kept.
-
-    Hard churn and soft churn may disagree, and the sweep follows the soft one.
-    """
-    best, inside, outside = vertex, 0.0, 1.0
+    """Go from the one of two points that is allowed towards the other, as far as it is allowed."""
+    best, outside = (one, other) if budget.allows(one) else (other, one)
+    forbidden = outside.weights
     for _ in range(SWEEP_BISECTIONS):
-        middle = (inside + outside) / 2
-        point = _point(problem, vertex.weights + middle * (boldest.weights - vertex.weights))
+        point = _point(problem, (best.weights + forbidden) / 2)
         if budget.allows(point):
-            best, inside = point, middle
+            best = point
         else:
-            outside = middle
+            forbidden = point.weights
     return best
 
 
 def _within(
-    at: Callable[[float, Vector, float], FrontierPoint], limit: float, low: float, safest: Vector
+    at: Callable[[float, Vector], FrontierPoint], limit: float, low: float, safest: Vector
 ) -> FrontierPoint:
     """Solve at the limit; probabilities that sum to 1 only nearly make the metric exceed it."""
-    point = at(limit, safest, EXACT)
+    point = at(limit, safest)
     excess = point.soft_churn - limit
-    return at(max(limit - excess, low), safest, EXACT) if excess > TOLERANCE else point
+    return at(max(limit - excess, low), safest) if excess > TOLERANCE else point
 
 
 def _within_all(
@@ -379,37 +384,6 @@ def _within_all(
         return [_point(problem, starts[0])]
     weights = solve(problem.risk, problem.size, start=starts[0], constraints=limits)
     return [_point(problem, weights)]
-
-
-def _sweep(
-    at: Callable[[float, Vector, float], FrontierPoint],
-    low: float,
-    high: float,
-    ends: list[FrontierPoint],
-    budget: Budget,
-) -> list[FrontierPoint]:
-    """Look along soft budgets from low to high, then bisect where the budget is crossed."""
-    # Churn answers to the square root of a divergence, hence even steps there.
-    limits = low + (high - low) * np.linspace(0, 1, SWEEP_POINTS + 2) ** 2
-    points = ends[:1]
-    for limit in limits[1:-1]:  # each starts from the one before, which is feasible
-        points.append(at(limit, points[-1].weights, ROUGH))
-    points.append(ends[1])
-    allowed = [budget.allows(point) for point in points]
-    crossings = [i for i in range(len(points) - 1) if allowed[i] != allowed[i + 1]]
-    if not crossings:
-        return points
-    # The boldest crossing under a churn budget; the safest where accuracy is what is kept.
-    edge = crossings[-1] if budget.max_churn is not None else crossings[0]
-    left, right, start = limits[edge], limits[edge + 1], points[edge].weights
-    for _ in range(SWEEP_BISECTIONS):
-        middle = (left + right) / 2
-        points.append(at(middle, start, ROUGH))
-        if budget.allows(points[-1]) == allowed[edge]:
-            left, start = middle, points[-1].weights
-        else:
-            right = middle
-    return points
 
 
 def _raise_infeasible(points: list[FrontierPoint], budget: Budget) -> NoReturn:

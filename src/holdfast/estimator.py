@@ -25,7 +25,7 @@ from holdfast._base_model import (
 )
 from holdfast._certification import CertificationRows, halves
 from holdfast._choosing import Chooser
-from holdfast._lambda_search import search_lambdas
+from holdfast._lambda_search import fewer_rounds_do, search_lambdas
 from holdfast._limits import GroupColumns, Limits, group_columns
 from holdfast._override_search import OverrideSelection
 from holdfast._proba import proba_of
@@ -43,7 +43,14 @@ from holdfast.certificate import Certificate
 from holdfast.comparison import Comparison, compare
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners import Learner, learner_of
-from holdfast.methods import Cold, Distill, Method, resolve_methods, searched_methods
+from holdfast.methods import (
+    Cold,
+    Distill,
+    FirstTrees,
+    Method,
+    resolve_methods,
+    searched_methods,
+)
 from holdfast.path import Candidate, Path, PathFitter
 from holdfast.persistence import LoadedModel, as_loaded
 from holdfast.selection import CHURN_KINDS
@@ -104,8 +111,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     lambdas : "auto" or sequence of float
         Grid of λ. "auto" looks for those that matter for the budget, of ``"distill"`` and
         ``"warm_distill"``, until another fit would gain nothing that can be measured on the
-        selection rows: mostly one or two, three at most. For other methods, and for networks, which
-        train all settings together, it is .1, .2 … .9. Plain retraining (λ = 0) is always there.
+        selection rows: mostly one or two, three at most. Boosters whose second half of rounds
+        gains nothing there are tried with half as well (`FirstTrees`); the others need no λ where
+        they may be averaged with the base model. For other methods, and for networks, which train
+        all settings together, it is .1, .2 … .9. Plain retraining (λ = 0) is always there.
     mixture : {"average", "single", "override"}
         Serve an average of candidates, one candidate, or the base model's class except where a
         candidate is clearly surer (`override_threshold`; needs the base model at serving). With
@@ -339,8 +348,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         # The selection rows stay, without their features, so that other budgets need no training.
         self._selection_rows, self._base = replace(held_out, X=None), base_model
         self._certification = None
-        for family in searched:
-            candidates += self._search(family, candidates, fitter)
+        if searched:
+            candidates += self._search(searched, candidates, fitter)
         self.path_ = Path(tuple(candidates), self.classes_)
         if certifying is not None:
             self._certification = CertificationRows.of(candidates, certifying, len(train.y))
@@ -598,23 +607,36 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return learner, settings, searched
 
     def _search(
-        self, family: type[Distill], candidates: list[Candidate], fitter: PathFitter
+        self, searched: list[type[Distill]], candidates: list[Candidate], fitter: PathFitter
     ) -> list[Candidate]:
-        """Fit candidates of one method at the λ that matter for the budget."""
-        chooser = self._chooser
+        """Fit candidates of some methods at the λ that matter for the budget."""
+        chooser, known, share = self._chooser, candidates, 1.0
+        if fitter.learner.in_rounds:
+            first = fitter.fit([FirstTrees()])
+            if fewer_rounds_do(candidates[0], first[0], chooser.search_rows):
+                known, share = [*first, *candidates[1:]], FirstTrees().share
+            elif chooser.mixes_base:
+                searched = [family for family in searched if "start" in family().changes]
+        found: list[Candidate] = []
 
-        def served(found: Sequence[Candidate], soft_budget: float | None) -> NDArray[np.float64]:
-            path = Path(tuple(found), self.classes_)
+        def served(some: Sequence[Candidate], soft_budget: float | None) -> NDArray[np.float64]:
+            path = Path(tuple(some), self.classes_)
             return chooser.serve_for_search(path.proba, soft_budget)
 
-        return search_lambdas(
-            family,
-            candidates,
-            chooser.search_rows,
-            fit=fitter.fit,
-            serve=served,
-            along_chords=self.mixture == "average",
-        )
+        for family in searched:
+
+            def of_lambda(lam: float, family: type[Distill] = family) -> Method:
+                return family(lam) if share == 1 else FirstTrees(share, of=family(lam))
+
+            found += search_lambdas(
+                of_lambda,
+                [*known, *found],
+                chooser.search_rows,
+                fit=fitter.fit,
+                serve=served,
+                along_chords=self.mixture == "average",
+            )
+        return found if share == 1 else [*first, *found]
 
     def _fitter(
         self,

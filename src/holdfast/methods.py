@@ -29,6 +29,7 @@ __all__ = [
     "Constrained",
     "Distill",
     "Ensemble",
+    "FirstTrees",
     "Interpolate",
     "LabelSmoothing",
     "Method",
@@ -338,6 +339,11 @@ class _Made(Method):
         return self.of.finish(trained, base)
 
     @property
+    def rounds(self) -> float:
+        """Share of the rounds that the other method keeps."""
+        return self.of.rounds
+
+    @property
     def members(self) -> int:
         """Members of the other method."""
         return self.of.members
@@ -481,6 +487,48 @@ class Ensemble(_Made):
         """Raise InvalidInputError when a setting is out of range."""
         super().check()
         check_count("Ensemble.members", self.members, least=2, hint="give e.g. 4")
+
+
+@dataclass(frozen=True)
+class FirstTrees(_Made):
+    """The first rounds of boosting alone: a booster of fewer trees, which is surer of less.
+
+    For boosters. Of a model that is trained anyway it costs no training; else no more rounds are
+    trained than are kept.
+
+    Parameters
+    ----------
+    share : float
+        Of the estimator's rounds, in (0, 1]; where training stops early, all rounds up to there
+        where these are fewer.
+    of : Method
+        What is trained.
+
+    Examples
+    --------
+    >>> str(FirstTrees(0.5, of=Distill(0.3)))
+    'first_trees(share=0.5, of=distill(lam=0.3))'
+    """
+
+    share: float = 0.5
+
+    name: ClassVar[str] = "first_trees"
+
+    @property
+    def rounds(self) -> float:
+        """Share of the rounds, of those that the other method keeps."""
+        return self.share * self.of.rounds
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """The rounds, and what the other method changes."""
+        return self.of.changes | {"rounds"}
+
+    def check(self) -> None:
+        """Raise InvalidInputError when a setting is out of range."""
+        super().check()
+        if not self.share:
+            raise InvalidInputError("FirstTrees.share must be above 0, got 0; give e.g. 0.5")
 
 
 SEARCHED: dict[str, type[Distill]] = {"distill": Distill, "warm_distill": WarmDistill}

@@ -6,6 +6,7 @@ network, they change here of that sum:
 - From the base model's parameters: boosting goes on from s · (its log-odds), with s of 1 for a warm
   start and α for shrink and perturb.
 - Parameters w·base + (1 − w)·trained: the two sums, weighted.
+- The first rounds alone: the first terms of the sum.
 
 Either way what is served is a·(log-odds of the base model) + b·(trees trained here). With a base
 model of the same library this is one ordinary booster, whose trees are those of both with scaled
@@ -38,12 +39,13 @@ from holdfast.learners._common import (
     fresh,
     member_seeds,
     seeds_of,
+    set_parameters,
 )
 from holdfast.metrics import clip
 
 __all__ = ["BoostingLearner", "Library", "SoftTarget", "balanced_weights", "is_hard", "softmax"]
 
-SUPPORTED = frozenset({"target", "start", "parameters"})
+SUPPORTED = frozenset({"target", "start", "rounds", "parameters"})
 STOPPING_SHARE = 0.1  # of the training rows, held out where the estimator stops early
 
 
@@ -106,6 +108,12 @@ class Library(Protocol):
         self, estimator: Any, binned: Any, target: SoftTarget, held_out: SoftTarget | None
     ) -> Any:
         """Return `estimator` fitted, stopped by the cross-entropy to the held-out targets."""
+
+    def rounds(self, estimator: Any) -> tuple[str, int]:
+        """Return name and value of the setting that says how many rounds there are."""
+
+    def first_rounds(self, model: Any, n: int) -> Any:
+        """Return a copy with the first n rounds of a model; the model if it has no more."""
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
         """Return a deployed model of this library as a classifier; None for any other."""
@@ -171,6 +179,12 @@ class BoostingLearner:
     def at_once(self) -> bool:
         """Whether many models take hardly longer than one."""
         return False
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether models grow by rounds whose number the user alone has chosen."""
+        final = final_of(self.estimator)
+        return self.library.rounds(final)[1] > 1 and not self.library.stops_early(final)
 
     @property
     def auto(self) -> tuple[str, ...]:
@@ -239,6 +253,8 @@ class BoostingLearner:
         path = rows.made.get("path")
         if path is None or path.base_proba is not base_proba:
             path = rows.made["path"] = _Path(self, rows, base_proba, X_selection)
+        for job in sorted(jobs, key=lambda job: -job.method.rounds):
+            path.train(job)  # wholes first: their first rounds cost nothing then
         return [path.fit(job) for job in jobs]
 
 
@@ -255,7 +271,8 @@ class _Path:
         self.learner, self.library, self.rows = learner, learner.library, rows
         self.base_proba, self.X_selection = base_proba, X_selection
         self.final = final_of(learner.estimator)
-        self._trained: dict[tuple[Method, int], tuple[Any, float]] = {}
+        self.rounds_setting, self.n_rounds = self.library.rounds(self.final)
+        self._trained: dict[tuple[Method, int, int], tuple[Any, float]] = {}
         self._start: NDArray[np.float64] | None = None
         start = time.perf_counter()
         self.kept, self.held_out = self._split()
@@ -292,10 +309,7 @@ class _Path:
     def fit(self, job: Job) -> Fit:
         """Return what a job serves; models that several share are trained once."""
         method = job.method
-        key = (method.trained, job.member)
-        if key not in self._trained:
-            self._trained[key] = self._train(*key)
-        model, seconds = self._trained[key]
+        model, seconds = self.train(job)
         own, base = _shares(method)
         if base and self.base_trees is not None:
             model, base = self.library.join([self.base_trees, model], [base, own]), 0.0
@@ -305,11 +319,27 @@ class _Path:
             proba = proba_of(model, self.X_selection, self.rows.classes)
         return Fit(model, proba, seconds, log_odds_weights=None if not base else (own, base))
 
-    def _train(self, method: Method, member: int) -> tuple[Any, float]:
+    def train(self, job: Job) -> tuple[Any, float]:
+        """Return the trees that a job needs, trained where they are not there yet, and the time."""
+        trained, n_rounds = job.method.trained, max(round(job.method.rounds * self.n_rounds), 1)
+        key, whole = (trained, job.member, n_rounds), (trained, job.member, self.n_rounds)
+        if key not in self._trained and whole in self._trained:
+            model, seconds = self._trained[whole]
+            model = self.library.first_rounds(model, n_rounds)
+            if model is not self._trained[whole][0]:
+                set_parameters(model, {self.rounds_setting: n_rounds})
+            self._trained[key] = model, seconds
+        elif key not in self._trained:
+            self._trained[key] = self._train(*key)
+        return self._trained[key]
+
+    def _train(self, method: Method, member: int, n_rounds: int) -> tuple[Any, float]:
         start = time.perf_counter()
         final = fresh(self.final)
         if member:
             final.set_params(**member_seeds(final, member))
+        if n_rounds < self.n_rounds:
+            final.set_params(**{self.rounds_setting: n_rounds})
         target, held_out = self._target(method), None
         if self.held_out is not None:
             target, held_out = target.take(self.kept), target.take(self.held_out)

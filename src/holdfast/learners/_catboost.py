@@ -25,10 +25,12 @@ from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners._boosting import SoftTarget, balanced_weights, is_hard
 from holdfast.learners._catboost_trees import (
     DEFAULT_L2,
+    DEFAULT_TREES,
     L2,
     LOSS,
     PRINTING,
     RATE,
+    TREES,
     Features,
     described,
     grow,
@@ -142,6 +144,20 @@ class CatBoost:
         if binned.held_out is not None and held_out is not None:
             validation = {"eval_set": _pool(binned.held_out, held_out, options)}
         return type(estimator)(**params).fit(pool, **validation)
+
+    def rounds(self, estimator: Any) -> tuple[str, int]:
+        """Return name and value of the setting that says how many rounds there are."""
+        params = estimator.get_params()
+        name = next((name for name in TREES if params.get(name) is not None), TREES[0])
+        return name, int(params.get(name) or DEFAULT_TREES)
+
+    def first_rounds(self, model: Any, n: int) -> Any:
+        """Return a copy with the first n rounds of a model; the model if it has no more."""
+        if model.tree_count_ <= n:
+            return model
+        first = _named(model, model, np.asarray(model.classes_))
+        first.shrink(n)
+        return first
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
         """Return a fitted model of log loss over the same classes, as a classifier."""

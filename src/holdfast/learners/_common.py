@@ -30,6 +30,7 @@ __all__ = [
     "member_seeds",
     "requests_weights",
     "seeds_of",
+    "set_parameters",
     "temporary_parameters",
 ]
 
@@ -119,6 +120,10 @@ class Learner(Protocol):
     @property
     def at_once(self) -> bool:
         """Whether many models take hardly longer than one, so that a search would save nothing."""
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether models grow by rounds whose number the user alone has chosen."""
 
     @property
     def auto(self) -> tuple[str, ...]:
@@ -221,7 +226,12 @@ def temporary_parameters(estimator: Any, changed: dict[str, Any]) -> Iterator[No
     try:
         yield
     finally:
-        if hasattr(estimator, "_init_params"):  # CatBoost: no set_params once it is fitted
-            estimator._init_params.update(before)
-        else:
-            estimator.set_params(**before)
+        set_parameters(estimator, before)
+
+
+def set_parameters(estimator: Any, changed: dict[str, Any]) -> None:
+    """Set hyperparameters, of a fitted estimator too."""
+    if hasattr(estimator, "_init_params"):  # CatBoost: no set_params once it is fitted
+        estimator._init_params.update(changed)
+    else:
+        estimator.set_params(**changed)

@@ -53,8 +53,8 @@ class LightGBM:
 
     def check(self, estimator: Any) -> None:
         """Refuse an objective other than log loss."""
-        given = [estimator.get_params().get(name) for name in OBJECTIVE]
-        for objective in given:
+        params = estimator.get_params()
+        for objective in map(params.get, OBJECTIVE):
             if objective is not None and objective not in LOG_LOSS:
                 what = "one of your own" if callable(objective) else repr(objective)
                 raise UnsupportedEstimatorError(
@@ -125,12 +125,28 @@ class LightGBM:
         if binned.held_out is not None and held_out is not None:
             _set(binned.held_out, held_out, bias)
             validation = {"valid_sets": [binned.held_out], "feval": measure}
-        booster = lgb.train(params, binned.data, _n_rounds(estimator), **validation)
+        booster = lgb.train(params, binned.data, self.rounds(estimator)[1], **validation)
         model = _ModelText(booster.model_to_string())
         model.set_objective(_objective_line(n_classes))
         if bias is not None:
             model.add(bias)
         return _classifier(estimator, binned.rows, model)
+
+    def rounds(self, estimator: Any) -> tuple[str, int]:
+        """Return name and value of the setting that says how many rounds there are."""
+        params = estimator.get_params()
+        name = next((name for name in ROUNDS if params.get(name) is not None), "n_estimators")
+        return name, int(params[name])
+
+    def first_rounds(self, model: Any, n: int) -> Any:
+        """Return a copy with the first n rounds of a model; the model if it has no more."""
+        if model.booster_.current_iteration() <= n:
+            return model
+        first = copy(model)
+        first._Booster = lgb.Booster(model_str=model.booster_.model_to_string(num_iteration=n))
+        first._best_iteration = -1
+        first._other_params = dict(model._other_params)  # which set_params changes in place
+        return first
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
         """Return a classifier, or a booster of log loss as one, over the same classes."""
@@ -164,7 +180,7 @@ class LightGBM:
 
 
 def _is_forest(estimator: Any) -> bool:
-    return "rf" in [estimator.get_params().get(name) for name in BOOSTING]
+    return "rf" in map(estimator.get_params().get, BOOSTING)
 
 
 def _parameters(estimator: Any) -> dict[str, Any]:
@@ -182,12 +198,6 @@ def _parameters(estimator: Any) -> dict[str, Any]:
     if not {"num_threads", "num_thread", "nthread", "nthreads"} & set(params):
         params["num_threads"] = estimator._process_n_jobs(threads)
     return params
-
-
-def _n_rounds(estimator: Any) -> int:
-    params = estimator.get_params()
-    given = [params[name] for name in ROUNDS if params.get(name) is not None]
-    return int(given[0] if given else params["n_estimators"])
 
 
 def _softmax_objective(target: SoftTarget) -> Callable[..., Any]:
@@ -243,8 +253,9 @@ def _classifier(estimator: Any, rows: TrainingRows, model: _ModelText) -> Any:
     # its trees. Few rows a class look like a regression to the library, which then warns.
     few = np.resize(np.arange(min(len(rows.y), 50)), max(50, 3 * len(rows.classes)))
     labels = np.resize(rows.classes, len(few))
-    changed = {name: 0 for name in STOPPING if estimator.get_params().get(name)}
-    changed |= {"n_estimators": 1} | {n: 1 for n in ROUNDS if n in estimator.get_params()}
+    params = estimator.get_params()
+    changed = {name: 0 for name in STOPPING if params.get(name)}
+    changed |= {"n_estimators": 1} | {name: 1 for name in ROUNDS if name in params}
     with temporary_parameters(estimator, changed):
         estimator.fit(_safe_indexing(rows.X, few), labels)
     estimator._Booster = model.booster()

@@ -107,6 +107,11 @@ class SklearnLearner:
         return False
 
     @property
+    def in_rounds(self) -> bool:
+        """Whether models grow by rounds whose number the user alone has chosen."""
+        return False
+
+    @property
     def auto(self) -> tuple[str, ...]:
         """Names of the methods that suit every estimator."""
         return ("distill",)

@@ -83,12 +83,23 @@ class TorchLearner:
         return True
 
     @property
+    def in_rounds(self) -> bool:
+        """Whether models grow by rounds whose number the user alone has chosen."""
+        return False
+
+    @property
     def auto(self) -> tuple[str, ...]:
         """Names of the methods that suit it: from the base model's parameters where it can."""
         return ("distill",) if self.base_state is None else ("warm_distill",)
 
     def for_methods(self, methods: Sequence[Method]) -> TorchLearner:
         """Return the learner that trains these, or raise UnsupportedEstimatorError."""
+        for method in methods:
+            if "rounds" in method.changes:
+                raise UnsupportedEstimatorError(
+                    f"method must suit a network, got {method}, which keeps the first rounds of "
+                    "boosting; use another method, or a booster"
+                )
         needing = [method for method in methods if method.needs_base_parameters]
         if needing and self.base_state is None:
             raise UnsupportedEstimatorError(

@@ -121,9 +121,23 @@ class XGBoost:
                 "evals": [(binned.held_out, "held_out")],
                 "early_stopping_rounds": estimator.early_stopping_rounds,
             }
-        rounds = estimator.get_num_boosting_rounds()
+        rounds = self.rounds(estimator)[1]
         trained = xgb.train(params, binned.data, rounds, verbose_eval=False, **options)
         return _classifier(estimator, trained, n_classes)
+
+    def rounds(self, estimator: Any) -> tuple[str, int]:
+        """Return name and value of the setting that says how many rounds there are."""
+        return "n_estimators", int(estimator.get_num_boosting_rounds())
+
+    def first_rounds(self, model: Any, n: int) -> Any:
+        """Return a copy with the first n rounds of a model; the model if it has no more."""
+        booster = model.get_booster()
+        best = booster.attr("best_iteration")
+        if (booster.num_boosted_rounds() if best is None else int(best) + 1) <= n:
+            return model
+        first = booster[:n]
+        first.set_attr(best_iteration=None, best_score=None)
+        return _classifier(model, first, model.n_classes_)
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
         """Return a classifier, or a booster of log loss as one, over the same classes."""

@@ -206,6 +206,11 @@ def task_of(
     """
     rows, held_out = np.asarray(run.rows), np.asarray(run.validation_rows)
     method = run.method.trained
+    if "rounds" in run.method.changes:
+        raise InvalidInputError(
+            f"runs[{index}].method must suit a network, got {run.method}, which keeps the first "
+            "rounds of boosting; use another method, or a booster"
+        )
     if "constraint" in method.changes:
         require_cooper()
     if "batch" in method.changes and not pool.is_floating_point():
