@@ -32,6 +32,7 @@ from holdfast.methods import (
     Warm,
     WarmDistill,
 )
+from holdfast.report.frontier import frontier
 from holdfast.serving import serve
 
 RNG = np.random.default_rng(0)
@@ -673,6 +674,59 @@ def test_the_search_halves_rounds_that_gain_nothing(name):
     ).fit(X, y, seen_by_base=np.arange(N) < 300)
     assert len(again.estimators_) == len(halved.estimators_)
     assert answers.shape == (50, 2)
+
+
+@every_library
+def test_first_trees_that_are_asked_for_are_there_once(name):
+    y = labels(2)
+    base = classifier(name).fit(X[:300], y[:300])
+    estimator = classifier(name, n_estimators=60, learning_rate=0.3)
+    model = LowChurnClassifier(
+        estimator,
+        base,
+        method=["distill", FirstTrees(), FirstTrees(0.2)],
+        max_churn=0.01,
+        random_state=0,
+        refit=True,
+    ).fit(X, y, seen_by_base=np.arange(N) < 300)
+    methods = [candidate.method for candidate in model.path_.candidates]
+    assert len(set(methods)) == len(methods)
+    assert {FirstTrees(), FirstTrees(0.2)} <= set(methods)
+    assert len(model.estimators_) == len(model.weights_)
+    assert model.predict(X[:5]).shape == (5,)
+    series = {point["series"] for point in frontier(model)["points"]}
+    assert series <= {"cold", "distill", "average", "base model"}
+
+
+def trained_with(name):
+    """Settings under which a number of rounds, or a later round, changes the rounds before."""
+    return {
+        "lightgbm": [
+            {"boosting_type": "dart"},
+            {"boosting_type": "rf", "subsample": 0.6, "subsample_freq": 1},
+        ],
+        "xgboost": [{"booster": "dart", "rate_drop": 0.5}],
+        # From 200 iterations on, the library takes ten steps to find the values of leaves.
+        "catboost": [{"model_shrink_rate": 0.1}, {"n_estimators": 210, "learning_rate": 0.3}],
+    }[name]
+
+
+@every_library
+def test_first_trees_do_not_depend_on_what_else_is_trained(name):
+    y = labels(2)
+    for params in trained_with(name):
+        estimator = classifier(name, **params)
+        of = Distill(0.5)
+        cut, alone = (
+            LowChurnClassifier(
+                estimator, method=methods, max_churn=1.0, random_state=0, include_base=False
+            )
+            .fit(X, y, base_proba=soft(2))
+            .path_.candidates[-1]
+            for methods in ([of, FirstTrees(of=of)], [FirstTrees(of=of)])
+        )
+        np.testing.assert_allclose(cut.proba, alone.proba, atol=1e-6)
+        assert learner_of_path(estimator).in_rounds == ("n_estimators" in params)
 
 
 def learner_of_path(estimator):

@@ -8,15 +8,16 @@ chord is the one to fit next, which doubles the precision. The base model, λ = 
 
 All of this is measured on the selection rows, where noise bends the curve: the search ends when the
 gain to be had, or the gain of the latest fit, is below half a standard error of the paired losses.
-Where the budget costs risk, one λ is fitted in any case: models that are not convex gain from being
-averaged, beyond what the lines tell.
+Where the budget costs risk, a search fits one λ in any case: models that are not convex gain from
+being averaged, beyond what the lines tell.
 
 What is learned at λ without error is (1 − λ)·p + λ·g, p being what plain retraining learns and g
 the base model: the average of the two, which needs no training. Only what the rows of one draw
 teach wrongly makes the two differ. Boosters tell how much that is by their rounds: where plain
-retraining is better with all of them than with half, no λ is fitted if such averages can be served.
-Where half is as good, the other half fits noise: the first half is a candidate itself, which costs
-no training, and candidates of λ are fitted with half of the rounds.
+retraining is better with all of them than with half, no λ is searched for if such averages can be
+served, but for methods that start from the base model. Where half is as good, the other half fits
+noise: the first half is a candidate itself, which costs no training, and candidates of λ are fitted
+with half of the rounds.
 """
 
 from __future__ import annotations

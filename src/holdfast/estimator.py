@@ -112,9 +112,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Grid of λ. "auto" looks for those that matter for the budget, of ``"distill"`` and
         ``"warm_distill"``, until another fit would gain nothing that can be measured on the
         selection rows: mostly one or two, three at most. Boosters whose second half of rounds
-        gains nothing there are tried with half as well (`FirstTrees`); the others need no λ where
-        they may be averaged with the base model. For other methods, and for networks, which train
-        all settings together, it is .1, .2 … .9. Plain retraining (λ = 0) is always there.
+        gains nothing there are tried with half as well (`FirstTrees`); of the others, no λ of
+        ``"distill"`` is, where they may be averaged with the base model. For other methods, and for
+        networks, which train all settings together, it is .1, .2 … .9. Plain retraining (λ = 0) is
+        always there.
     mixture : {"average", "single", "override"}
         Serve an average of candidates, one candidate, or the base model's class except where a
         candidate is clearly surer (`override_threshold`; needs the base model at serving). With
@@ -365,8 +366,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ) -> LowChurnClassifier:
         """Return a copy with another budget, selected from the same path: nothing is trained again.
 
-        Where λ were searched for (``lambdas="auto"``), that was for the budget of the fit; give a
-        grid to fit once for budgets that lie far apart.
+        Where λ were searched for (``lambdas="auto"``), that was for the budget of the fit and for
+        how it was to be served; give a grid to fit once for budgets that lie far apart, or to leave
+        the base model out.
 
         Parameters
         ----------
@@ -611,10 +613,15 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ) -> list[Candidate]:
         """Fit candidates of some methods at the λ that matter for the budget."""
         chooser, known, share = self._chooser, candidates, 1.0
+        new: list[Candidate] = []
         if fitter.learner.in_rounds:
-            first = fitter.fit([FirstTrees()])
+            there = [candidate for candidate in candidates if candidate.method == FirstTrees()]
+            first = there or fitter.fit([FirstTrees()])
             if fewer_rounds_do(candidates[0], first[0], chooser.search_rows):
-                known, share = [*first, *candidates[1:]], FirstTrees().share
+                # It is the λ = 0 of what is fitted here.
+                others = [one for one in candidates[1:] if one not in there]
+                known, share = [*first, *others], FirstTrees().share
+                new = [] if there else first
             elif chooser.mixes_base:
                 searched = [family for family in searched if "start" in family().changes]
         found: list[Candidate] = []
@@ -636,7 +643,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 serve=served,
                 along_chords=self.mixture == "average",
             )
-        return found if share == 1 else [*first, *found]
+        return [*new, *found]
 
     def _fitter(
         self,

@@ -105,15 +105,26 @@ class Library(Protocol):
         """Return the rows to train on and to stop by as the library keeps them, for all models."""
 
     def fit(
-        self, estimator: Any, binned: Any, target: SoftTarget, held_out: SoftTarget | None
+        self,
+        estimator: Any,
+        binned: Any,
+        target: SoftTarget,
+        held_out: SoftTarget | None,
+        n_rounds: int | None = None,
     ) -> Any:
-        """Return `estimator` fitted, stopped by the cross-entropy to the held-out targets."""
+        """Return `estimator` fitted, stopped by the cross-entropy to the held-out targets.
+
+        After `n_rounds` at the latest, where these are given; nothing else depends on them.
+        """
 
     def rounds(self, estimator: Any) -> tuple[str, int]:
         """Return name and value of the setting that says how many rounds there are."""
 
+    def only_adds(self, estimator: Any) -> bool:
+        """Whether rounds leave those before them as they were."""
+
     def first_rounds(self, model: Any, n: int) -> Any:
-        """Return a copy with the first n rounds of a model; the model if it has no more."""
+        """Return a copy with the first n rounds of a model whose rounds only add."""
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
         """Return a deployed model of this library as a classifier; None for any other."""
@@ -184,7 +195,8 @@ class BoostingLearner:
     def in_rounds(self) -> bool:
         """Whether models grow by rounds whose number the user alone has chosen."""
         final = final_of(self.estimator)
-        return self.library.rounds(final)[1] > 1 and not self.library.stops_early(final)
+        several = self.library.rounds(final)[1] > 1
+        return several and self.library.only_adds(final) and not self.library.stops_early(final)
 
     @property
     def auto(self) -> tuple[str, ...]:
@@ -323,14 +335,14 @@ class _Path:
         """Return the trees that a job needs, trained where they are not there yet, and the time."""
         trained, n_rounds = job.method.trained, max(round(job.method.rounds * self.n_rounds), 1)
         key, whole = (trained, job.member, n_rounds), (trained, job.member, self.n_rounds)
-        if key not in self._trained and whole in self._trained:
-            model, seconds = self._trained[whole]
-            model = self.library.first_rounds(model, n_rounds)
-            if model is not self._trained[whole][0]:
+        if key not in self._trained:
+            if whole in self._trained and self.learner.in_rounds:
+                model, seconds = self.library.first_rounds(self._trained[whole][0], n_rounds), 0.0
+            else:
+                model, seconds = self._train(*key)
+            if n_rounds < self.n_rounds:
                 set_parameters(model, {self.rounds_setting: n_rounds})
             self._trained[key] = model, seconds
-        elif key not in self._trained:
-            self._trained[key] = self._train(*key)
         return self._trained[key]
 
     def _train(self, method: Method, member: int, n_rounds: int) -> tuple[Any, float]:
@@ -338,15 +350,13 @@ class _Path:
         final = fresh(self.final)
         if member:
             final.set_params(**member_seeds(final, member))
-        if n_rounds < self.n_rounds:
-            final.set_params(**{self.rounds_setting: n_rounds})
         target, held_out = self._target(method), None
         if self.held_out is not None:
             target, held_out = target.take(self.kept), target.take(self.held_out)
         if self._plain_only:
             model = final.fit(self.rows.X, self.rows.labels, sample_weight=self.rows.sample_weight)
         else:
-            model = self.library.fit(final, self.binned, target, held_out)
+            model = self.library.fit(final, self.binned, target, held_out, n_rounds)
         seconds, self._unclaimed = time.perf_counter() - start + self._unclaimed, 0.0
         return model, seconds
 

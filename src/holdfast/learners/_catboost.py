@@ -43,6 +43,7 @@ __all__ = ["CatBoost"]
 LOG_LOSS = ("Logloss", "MultiClass", "CrossEntropy")
 STOPPING = ("early_stopping_rounds", "od_wait", "od_pval")
 IN_WEIGHTS = ("class_weights", "auto_class_weights", "scale_pos_weight")
+SHRINKING = ("model_shrink_rate", "langevin", "posterior_sampling")
 OF_POOL = ("cat_features", "text_features", "embedding_features")
 # In this order, without which the library sums no models.
 CLASS_PARAMS = ("classes_count", "class_names", "class_to_label", "class_label_type")
@@ -108,19 +109,22 @@ class CatBoost:
         binned: _Binned,
         target: SoftTarget,
         held_out: SoftTarget | None,
+        n_rounds: int | None = None,
     ) -> Any:
         """Train, and name the classes."""
         params, n_classes = _without(estimator.get_params(), IN_WEIGHTS), target.proba.shape[1]
+        n_rounds = n_rounds or self.rounds(estimator)[1]
         if not _has_rate(params):
             params["learning_rate"] = float(binned.by_labels.learning_rate_)
         if n_classes > 2:
             params["class_names"] = list(range(n_classes))  # one may have no rows
         if is_hard(target) or binned.features is None:
-            trained = self._fit_repeated(estimator, params, binned, target, held_out)
+            trained = self._fit_repeated(estimator, params, binned, target, held_out, n_rounds)
         else:
             aside = None
             if binned.held_out is not None and held_out is not None:
                 aside = cb.Pool(binned.held_out.X), held_out
+            params = _without(params, TREES) | {TREES[0]: n_rounds}
             trained = grow(params, binned.by_labels, binned.features, target, aside)
         return _named(estimator, trained, binned.rows.classes)
 
@@ -131,6 +135,7 @@ class CatBoost:
         binned: _Binned,
         target: SoftTarget,
         held_out: SoftTarget | None,
+        n_rounds: int,
     ) -> Any:
         if not is_hard(target):
             params = _without(params, LOSS) | {"loss_function": "MultiClass"}
@@ -140,9 +145,11 @@ class CatBoost:
                 params |= _as_for_rows_not_repeated(params, target)
         options = _options(estimator)
         pool = _pool(binned.rows, target, options)
-        validation = {}
+        validation: dict[str, Any] = {}
         if binned.held_out is not None and held_out is not None:
             validation = {"eval_set": _pool(binned.held_out, held_out, options)}
+        if n_rounds < self.rounds(estimator)[1]:  # the number itself decides other settings
+            validation["callbacks"] = [_StopAt(n_rounds)]
         return type(estimator)(**params).fit(pool, **validation)
 
     def rounds(self, estimator: Any) -> tuple[str, int]:
@@ -151,12 +158,15 @@ class CatBoost:
         name = next((name for name in TREES if params.get(name) is not None), TREES[0])
         return name, int(params.get(name) or DEFAULT_TREES)
 
+    def only_adds(self, estimator: Any) -> bool:
+        """Whether rounds leave those before them as they were: the model does not shrink."""
+        params = estimator.get_params()
+        return not any(params.get(name) for name in SHRINKING)
+
     def first_rounds(self, model: Any, n: int) -> Any:
-        """Return a copy with the first n rounds of a model; the model if it has no more."""
-        if model.tree_count_ <= n:
-            return model
+        """Return a copy with the first n rounds of a model whose rounds only add."""
         first = _named(model, model, np.asarray(model.classes_))
-        first.shrink(n)
+        first.shrink(min(n, first.tree_count_))
         return first
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
@@ -259,20 +269,26 @@ def _as_for_rows_not_repeated(params: dict[str, Any], target: SoftTarget) -> dic
     return changed
 
 
+class _StopAt:
+    """Ends a training after n rounds."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def after_iteration(self, info: Any) -> bool:
+        """Whether to go on, as the library asks after each round."""
+        return int(info.iteration) < self.n
+
+
 def _first_tree(estimator: Any, rows: TrainingRows) -> Any:
     """Return the library's model of labels, stopped after one tree."""
-
-    class StopAtOnce:
-        def after_iteration(self, info: Any) -> bool:
-            return False
-
     pool = cb.Pool(rows.X, label=rows.y, weight=rows.sample_weight, **_options(estimator))
     params = _without(estimator.get_params(), (*STOPPING, "use_best_model", *PRINTING))
     params["logging_level"] = "Silent"
     if len(rows.classes) > 2:
         several = {"loss_function": "MultiClass", "class_names": list(range(len(rows.classes)))}
         params = _without(params, (*LOSS, *IN_WEIGHTS)) | several
-    return type(estimator)(**params).fit(pool, callbacks=[StopAtOnce()])
+    return type(estimator)(**params).fit(pool, callbacks=[_StopAt(1)])
 
 
 def _has_rate(params: dict[str, Any]) -> bool:

@@ -99,6 +99,7 @@ class LightGBM:
         binned: _Binned,
         target: SoftTarget,
         held_out: SoftTarget | None,
+        n_rounds: int | None = None,
     ) -> Any:
         """Train on the binned rows, and put the trees into a fitted classifier."""
         n_classes = target.proba.shape[1]
@@ -125,7 +126,8 @@ class LightGBM:
         if binned.held_out is not None and held_out is not None:
             _set(binned.held_out, held_out, bias)
             validation = {"valid_sets": [binned.held_out], "feval": measure}
-        booster = lgb.train(params, binned.data, self.rounds(estimator)[1], **validation)
+        rounds = n_rounds or self.rounds(estimator)[1]
+        booster = lgb.train(params, binned.data, rounds, **validation)
         model = _ModelText(booster.model_to_string())
         model.set_objective(_objective_line(n_classes))
         if bias is not None:
@@ -138,10 +140,13 @@ class LightGBM:
         name = next((name for name in ROUNDS if params.get(name) is not None), "n_estimators")
         return name, int(params[name])
 
+    def only_adds(self, estimator: Any) -> bool:
+        """Whether rounds leave those before them as they were, unlike in forests and dart."""
+        params = estimator.get_params()
+        return not {"rf", "random_forest", "dart"} & set(map(params.get, BOOSTING))
+
     def first_rounds(self, model: Any, n: int) -> Any:
-        """Return a copy with the first n rounds of a model; the model if it has no more."""
-        if model.booster_.current_iteration() <= n:
-            return model
+        """Return a copy with the first n rounds of a model whose rounds only add."""
         first = copy(model)
         first._Booster = lgb.Booster(model_str=model.booster_.model_to_string(num_iteration=n))
         first._best_iteration = -1

@@ -93,6 +93,7 @@ class XGBoost:
         binned: _Binned,
         target: SoftTarget,
         held_out: SoftTarget | None,
+        n_rounds: int | None = None,
     ) -> Any:
         """Train on the binned rows, and put the trees into a fitted classifier."""
         n_classes = target.proba.shape[1]
@@ -121,7 +122,7 @@ class XGBoost:
                 "evals": [(binned.held_out, "held_out")],
                 "early_stopping_rounds": estimator.early_stopping_rounds,
             }
-        rounds = self.rounds(estimator)[1]
+        rounds = n_rounds or self.rounds(estimator)[1]
         trained = xgb.train(params, binned.data, rounds, verbose_eval=False, **options)
         return _classifier(estimator, trained, n_classes)
 
@@ -129,15 +130,13 @@ class XGBoost:
         """Return name and value of the setting that says how many rounds there are."""
         return "n_estimators", int(estimator.get_num_boosting_rounds())
 
+    def only_adds(self, estimator: Any) -> bool:
+        """Whether rounds leave those before them as they were, unlike in dart."""
+        return estimator.booster != "dart"
+
     def first_rounds(self, model: Any, n: int) -> Any:
-        """Return a copy with the first n rounds of a model; the model if it has no more."""
-        booster = model.get_booster()
-        best = booster.attr("best_iteration")
-        if (booster.num_boosted_rounds() if best is None else int(best) + 1) <= n:
-            return model
-        first = booster[:n]
-        first.set_attr(best_iteration=None, best_score=None)
-        return _classifier(model, first, model.n_classes_)
+        """Return a copy with the first n rounds of a model whose rounds only add."""
+        return _classifier(model, model.get_booster()[:n], model.n_classes_)
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
         """Return a classifier, or a booster of log loss as one, over the same classes."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from holdfast._intervals import wilson_interval
+from holdfast.methods import FirstTrees, Method
 
 __all__ = ["frontier"]
 
@@ -59,6 +60,7 @@ def _points(model: Any, selection: Any) -> list[dict[str, Any]]:
 
 def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     names = [*model.path_.labels, "base model"]
+    series = [*(_series(candidate.method) for candidate in model.path_.candidates), "base model"]
     lambdas = np.append(model.path_.lambdas, 1.0)
     chosen = np.append(selection.weights, selection.base_weight)
     points = []
@@ -73,7 +75,7 @@ def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
         single = len(used) == 1
         points.append(
             {
-                "series": _series(names[used[0]]) if single else "average",
+                "series": series[used[0]] if single else "average",
                 "label": names[used[0]] if single else f"average of {len(used)}",
                 "churn_rate": point.churn_rate,
                 "accuracy": point.accuracy,
@@ -117,8 +119,9 @@ def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
     return point
 
 
-def _series(label: str) -> str:
-    return label.partition("(")[0]
+def _series(method: Method) -> str:
+    """Return the method's name; a booster's first trees belong to what they are of."""
+    return (method.of if isinstance(method, FirstTrees) else method).name
 
 
 def _distinct(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
