@@ -43,6 +43,11 @@ class Method:
         names = [entry.name for entry in fields(cls) if entry.name != "of"]
         return [cls(**{names[0]: value}) for value in lambdas] if names else [cls()]
 
+    @property
+    def kind(self) -> str:
+        """Name of the methods that it is shown among."""
+        return self.name
+
     # --- what is trained --------------------------------------------------------------------------
 
     @property

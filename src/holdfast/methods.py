@@ -515,6 +515,11 @@ class FirstTrees(_Made):
     name: ClassVar[str] = "first_trees"
 
     @property
+    def kind(self) -> str:
+        """Name of what the trees are of."""
+        return self.of.kind
+
+    @property
     def rounds(self) -> float:
         """Share of the rounds, of those that the other method keeps."""
         return self.share * self.of.rounds

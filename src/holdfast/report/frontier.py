@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from holdfast._intervals import wilson_interval
-from holdfast.methods import FirstTrees, Method
 
 __all__ = ["frontier"]
 
@@ -60,7 +59,7 @@ def _points(model: Any, selection: Any) -> list[dict[str, Any]]:
 
 def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     names = [*model.path_.labels, "base model"]
-    series = [*(_series(candidate.method) for candidate in model.path_.candidates), "base model"]
+    series = [*(candidate.method.kind for candidate in model.path_.candidates), "base model"]
     lambdas = np.append(model.path_.lambdas, 1.0)
     chosen = np.append(selection.weights, selection.base_weight)
     points = []
@@ -117,11 +116,6 @@ def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
         low, high = wilson_interval(point[name], n, CONFIDENCE)
         point[f"{name}_interval"] = [float(low), float(high)]
     return point
-
-
-def _series(method: Method) -> str:
-    """Return the method's name; a booster's first trees belong to what they are of."""
-    return (method.of if isinstance(method, FirstTrees) else method).name
 
 
 def _distinct(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
