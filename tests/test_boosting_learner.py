@@ -667,6 +667,9 @@ def test_the_search_halves_rounds_that_gain_nothing(name):
     assert halved.path_.candidates[1].method == FirstTrees(0.5)
     assert len(kept) > 2
     assert {candidate.method.rounds for candidate in whole.path_.candidates} == {1.0}
+    alone = LowChurnClassifier(long, base, max_churn=0.2, include_base=False, random_state=0)
+    alone.fit(X, y, seen_by_base=np.arange(N) < 300)  # only many trees come near to the base model
+    assert {candidate.method.rounds for candidate in alone.path_.candidates} == {1.0}
     assert type(halved.served_) is type(long)  # one booster, the base model and parts among it
     answers = halved.predict_proba(X[:50])
     again = LowChurnClassifier(

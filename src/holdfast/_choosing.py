@@ -140,9 +140,8 @@ class Chooser:
 
     @property
     def mixes_base(self) -> bool:
-        """Whether averages of probabilities with the base model's may be served."""
-        averages = self.mixture == "average" and self.average_in == "probability"
-        return averages and self._base_in_hull
+        """Whether averages with the base model may be served."""
+        return self.mixture == "average" and self._base_in_hull
 
     # --- what a choice does -----------------------------------------------------------------------
 

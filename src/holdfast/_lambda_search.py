@@ -13,11 +13,11 @@ being averaged, beyond what the lines tell.
 
 What is learned at λ without error is (1 − λ)·p + λ·g, p being what plain retraining learns and g
 the base model: the average of the two, which needs no training. Only what the rows of one draw
-teach wrongly makes the two differ. Boosters tell how much that is by their rounds: where plain
-retraining is better with all of them than with half, no λ is searched for if such averages can be
-served, but for methods that start from the base model. Where half is as good, the other half fits
-noise: the first half is a candidate itself, which costs no training, and candidates of λ are fitted
-with half of the rounds.
+teach wrongly makes the two differ. Where such averages can be served, boosters tell by their rounds
+how much that is. If plain retraining is better with all of them than with half, no λ is searched
+for, but for methods that start from the base model. If half is as good, the other half fits noise:
+the first half is a candidate itself, which costs no training, and candidates of λ are fitted with
+half of the rounds.
 """
 
 from __future__ import annotations

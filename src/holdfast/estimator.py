@@ -111,11 +111,11 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     lambdas : "auto" or sequence of float
         Grid of λ. "auto" looks for those that matter for the budget, of ``"distill"`` and
         ``"warm_distill"``, until another fit would gain nothing that can be measured on the
-        selection rows: mostly one or two, three at most. Boosters whose second half of rounds
-        gains nothing there are tried with half as well (`FirstTrees`); of the others, no λ of
-        ``"distill"`` is, where they may be averaged with the base model. For other methods, and for
-        networks, which train all settings together, it is .1, .2 … .9. Plain retraining (λ = 0) is
-        always there.
+        selection rows: mostly one or two, three at most. Boosters that may be averaged with the
+        base model, and whose second half of rounds gains nothing there, are tried with half as well
+        (`FirstTrees`); where all rounds are better, the average itself stands for ``"distill"``.
+        For other methods, and for networks, which train all settings together, it is .1, .2 … .9.
+        Plain retraining (λ = 0) is always there.
     mixture : {"average", "single", "override"}
         Serve an average of candidates, one candidate, or the base model's class except where a
         candidate is clearly surer (`override_threshold`; needs the base model at serving). With
@@ -614,7 +614,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Fit candidates of some methods at the λ that matter for the budget."""
         chooser, known, share = self._chooser, candidates, 1.0
         new: list[Candidate] = []
-        if fitter.learner.in_rounds:
+        if fitter.learner.in_rounds and chooser.mixes_base:
             there = [candidate for candidate in candidates if candidate.method == FirstTrees()]
             first = there or fitter.fit([FirstTrees()])
             if fewer_rounds_do(candidates[0], first[0], chooser.search_rows):
@@ -622,7 +622,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 others = [one for one in candidates[1:] if one not in there]
                 known, share = [*first, *others], FirstTrees().share
                 new = [] if there else first
-            elif chooser.mixes_base:
+            elif self.average_in == "probability":
                 searched = [family for family in searched if "start" in family().changes]
         found: list[Candidate] = []
 
