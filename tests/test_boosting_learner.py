@@ -574,8 +574,9 @@ def test_labels_of_another_encoding_are_refused(name):
 
 
 @pytest.mark.skipif("lightgbm" not in NAMES, reason="no LightGBM")
-def test_forests_of_lightgbm_learn_what_the_library_lets_them():
-    forest = {"boosting_type": "rf", "subsample": 0.7, "subsample_freq": 1}
+@pytest.mark.parametrize("name", ["rf", "random_forest"])
+def test_forests_of_lightgbm_learn_what_the_library_lets_them(name):
+    forest = {"boosting_type": name, "subsample": 0.7, "subsample_freq": 1}
     on_path(classifier("lightgbm", **forest), labels(2), soft(2), Distill(0.5))
     on_path(classifier("lightgbm", **forest), labels(4), soft(4), Cold())
     base = classifier("lightgbm").fit(X, labels(2))

@@ -31,10 +31,11 @@ from numpy.typing import NDArray
 from holdfast._method import Method
 from holdfast._search import mean_and_error
 from holdfast.exceptions import InfeasibleBudgetError
+from holdfast.methods import Distill, FirstTrees
 from holdfast.metrics import divergence_per_row, loss_per_row
 from holdfast.path import Candidate
 
-__all__ = ["SearchRows", "fewer_rounds_do", "search_lambdas"]
+__all__ = ["SearchRows", "fewer_rounds_do", "search_candidates", "search_lambdas"]
 
 Vector = NDArray[np.float64]
 Serve = Callable[[Sequence[Candidate], float | None], NDArray[np.float64]]
@@ -107,6 +108,58 @@ class _Point:
     def churns(self, other: _Point) -> tuple[float, float]:
         """Return the excess of churn over another model's, and its standard error."""
         return mean_and_error(self.divergences - other.divergences, self.churn_weight)
+
+
+def search_candidates(
+    families: Sequence[type[Distill]],
+    candidates: Sequence[Candidate],
+    rows: SearchRows,
+    *,
+    fit: Callable[[Sequence[Method]], Sequence[Candidate]],
+    serve: Serve,
+    along_chords: bool,
+    compare_rounds: bool,
+    exact_average: bool,
+) -> list[Candidate]:
+    """Fit candidates of several methods, each at the λ that matter for the budget.
+
+    Parameters
+    ----------
+    families : sequence of type
+        Methods that take a λ.
+    candidates, rows, fit, serve, along_chords
+        As in `search_lambdas`.
+    compare_rounds : bool
+        Whether rounds tell what is noise: for boosters, where the base model may be averaged in.
+    exact_average : bool
+        Whether averages are of probabilities, as they are in the theory.
+
+    Returns
+    -------
+    list of Candidate
+        The new ones, by method and λ.
+    """
+    new: list[Candidate] = []
+    known, share = list(candidates), 1.0
+    if compare_rounds:
+        there = [candidate for candidate in candidates if candidate.method == FirstTrees()]
+        first = there or list(fit([FirstTrees()]))
+        if fewer_rounds_do(candidates[0], first[0], rows):
+            # It is the λ = 0 of what is fitted here.
+            known = [*first, *(one for one in candidates[1:] if one not in there)]
+            new, share = [] if there else first, FirstTrees().share
+        elif exact_average:
+            families = [family for family in families if "start" in family().changes]
+    found: list[Candidate] = []
+    for family in families:
+
+        def of_lambda(lam: float, family: type[Distill] = family) -> Method:
+            return family(lam) if share == 1 else FirstTrees(share, of=family(lam))
+
+        found += search_lambdas(
+            of_lambda, [*known, *found], rows, fit=fit, serve=serve, along_chords=along_chords
+        )
+    return [*new, *found]
 
 
 def fewer_rounds_do(cold: Candidate, first: Candidate, rows: SearchRows) -> bool:

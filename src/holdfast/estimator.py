@@ -25,7 +25,7 @@ from holdfast._base_model import (
 )
 from holdfast._certification import CertificationRows, halves
 from holdfast._choosing import Chooser
-from holdfast._lambda_search import fewer_rounds_do, search_lambdas
+from holdfast._lambda_search import search_candidates
 from holdfast._limits import GroupColumns, Limits, group_columns
 from holdfast._override_search import OverrideSelection
 from holdfast._proba import proba_of
@@ -43,14 +43,7 @@ from holdfast.certificate import Certificate
 from holdfast.comparison import Comparison, compare
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners import Learner, learner_of
-from holdfast.methods import (
-    Cold,
-    Distill,
-    FirstTrees,
-    Method,
-    resolve_methods,
-    searched_methods,
-)
+from holdfast.methods import Cold, Distill, Method, resolve_methods, searched_methods
 from holdfast.path import Candidate, Path, PathFitter
 from holdfast.persistence import LoadedModel, as_loaded
 from holdfast.selection import CHURN_KINDS
@@ -612,38 +605,22 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self, searched: list[type[Distill]], candidates: list[Candidate], fitter: PathFitter
     ) -> list[Candidate]:
         """Fit candidates of some methods at the λ that matter for the budget."""
-        chooser, known, share = self._chooser, candidates, 1.0
-        new: list[Candidate] = []
-        if fitter.learner.in_rounds and chooser.mixes_base:
-            there = [candidate for candidate in candidates if candidate.method == FirstTrees()]
-            first = there or fitter.fit([FirstTrees()])
-            if fewer_rounds_do(candidates[0], first[0], chooser.search_rows):
-                # It is the λ = 0 of what is fitted here.
-                others = [one for one in candidates[1:] if one not in there]
-                known, share = [*first, *others], FirstTrees().share
-                new = [] if there else first
-            elif self.average_in == "probability":
-                searched = [family for family in searched if "start" in family().changes]
-        found: list[Candidate] = []
+        chooser = self._chooser
 
         def served(some: Sequence[Candidate], soft_budget: float | None) -> NDArray[np.float64]:
             path = Path(tuple(some), self.classes_)
             return chooser.serve_for_search(path.proba, soft_budget)
 
-        for family in searched:
-
-            def of_lambda(lam: float, family: type[Distill] = family) -> Method:
-                return family(lam) if share == 1 else FirstTrees(share, of=family(lam))
-
-            found += search_lambdas(
-                of_lambda,
-                [*known, *found],
-                chooser.search_rows,
-                fit=fitter.fit,
-                serve=served,
-                along_chords=self.mixture == "average",
-            )
-        return [*new, *found]
+        return search_candidates(
+            searched,
+            candidates,
+            chooser.search_rows,
+            fit=fitter.fit,
+            serve=served,
+            along_chords=self.mixture == "average",
+            compare_rounds=fitter.learner.in_rounds and chooser.mixes_base,
+            exact_average=self.average_in == "probability",
+        )
 
     def _fitter(
         self,

@@ -142,8 +142,7 @@ class LightGBM:
 
     def only_adds(self, estimator: Any) -> bool:
         """Whether rounds leave those before them as they were, unlike in forests and dart."""
-        params = estimator.get_params()
-        return not {"rf", "random_forest", "dart"} & set(map(params.get, BOOSTING))
+        return not _is_forest(estimator) and "dart" not in _boosting(estimator)
 
     def first_rounds(self, model: Any, n: int) -> Any:
         """Return a copy with the first n rounds of a model whose rounds only add."""
@@ -184,8 +183,12 @@ class LightGBM:
         return joined
 
 
+def _boosting(estimator: Any) -> list[Any]:
+    return list(map(estimator.get_params().get, BOOSTING))
+
+
 def _is_forest(estimator: Any) -> bool:
-    return "rf" in map(estimator.get_params().get, BOOSTING)
+    return not {"rf", "random_forest"}.isdisjoint(_boosting(estimator))
 
 
 def _parameters(estimator: Any) -> dict[str, Any]:
