@@ -34,6 +34,7 @@ from holdfast.nn import (  # noqa: E402
     fit_many,
     predict_many,
 )
+from holdfast.nn._functions import forward  # noqa: E402
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 5)).astype(np.float32)
@@ -419,6 +420,40 @@ def test_recorded_gradients_of_modules_that_write_in_place(monkeypatch, how):
     monkeypatch.setattr(_functions, "CALLS_BEFORE_RECORDING", 2)
     assert_same(fit(module, stacking="always", max_epochs=4), plain, atol=1e-6)
     assert recorded
+
+
+# --- the layout of rows ---------------------------------------------------------------------------
+
+
+class LaidOut(nn.Module):
+    def __init__(self, layout):
+        super().__init__()
+        self.convolution, self.out = nn.Conv2d(1, 2, 3), nn.Linear(2 * 36, 2)
+        self.cpu_layout, self.seen = layout, set()
+
+    def forward(self, x):
+        self.seen.add(x.stride()[1:])
+        return self.out(nn.functional.relu(self.convolution(x)).flatten(1))
+
+
+def test_networks_see_rows_in_their_layout():
+    rows = RNG.normal(size=(160, 1, 8, 8)).astype(np.float32)
+    usual, laid = LaidOut(None), LaidOut(torch.channels_last)
+    results = [fit(module, rows=rows, stacking="never") for module in (usual, laid)]
+    assert_same(*results, atol=1e-6)
+    states = [[one.state for one in result] for result in results]
+    proba = [predict_many(m, s, rows) for m, s in zip((usual, laid), states, strict=True)]
+    np.testing.assert_allclose(*proba, atol=1e-6)
+    assert all(value.is_contiguous() for one in states for state in one for value in state.values())
+    for module, stride in ((usual, (64, 8, 1)), (laid, (1, 8, 1))):
+        module.seen.clear()
+        forward(
+            module,
+            {k: v[None] for k, v in module.state_dict().items()},
+            torch.ones(1, 3, 1, 8, 8),
+            stacked=False,
+        )
+        assert module.seen == {stride}
 
 
 # --- who is in the stack --------------------------------------------------------------------------

@@ -56,7 +56,13 @@ def forward(module: nn.Module, states: State, x: Tensor, *, stacked: bool) -> Te
 
     if stacked:
         return vmap(one, randomness="different")(states, x)  # see `NetworkRandomness`
-    return torch.stack([one({k: v[i] for k, v in states.items()}, x[i]) for i in range(len(x))])
+    layout = getattr(module, "cpu_layout", None)
+    if layout is None or x.device.type != "cpu":
+        layout = torch.preserve_format
+    networks = [{name: value[i] for name, value in states.items()} for i in range(len(x))]
+    return torch.stack(
+        [one(state, rows.to(memory_format=layout)) for state, rows in zip(networks, x, strict=True)]
+    )
 
 
 def gradient_of(

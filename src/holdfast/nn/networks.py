@@ -78,6 +78,9 @@ def glorot_(module: nn.Module) -> None:
 class _Network(nn.Module):
     """A network whose layers are made on the meta device, where they neither draw nor take room."""
 
+    cpu_layout: torch.memory_format | None = None
+    """Layout of the rows in which it is fastest on a CPU, where that is not the usual one."""
+
     def _draw(self) -> None:
         """Give the layers memory and their first parameters; the only draws of a construction."""
         self.to_empty(device=torch.get_default_device())
@@ -170,6 +173,8 @@ class ConvNet(_Network):
     >>> sum(parameter.numel() for parameter in network.parameters())
     61706
     """
+
+    cpu_layout = torch.channels_last
 
     def __init__(
         self, n_classes: int, *, image_shape: tuple[int, int, int] = (1, 28, 28), scale: int = 1
@@ -352,6 +357,8 @@ class ResNet(_Network):
     >>> sum(parameter.numel() for parameter in network.parameters())
     23520842
     """
+
+    cpu_layout = torch.channels_last
 
     def __init__(
         self, depth: int, n_classes: int, *, image_shape: tuple[int, int, int] = (3, 32, 32)
