@@ -50,7 +50,10 @@ def exact_risk(candidates, base, y, limits, churn):
             value = cp.sum_squares(own - target) / rows.sum()
         constraints.append(value <= limit)
     problem = cp.Problem(cp.Minimize(objective), constraints)
-    problem.solve(solver=cp.CLARABEL)
+    try:
+        problem.solve(solver=cp.CLARABEL)
+    except cp.error.SolverError:  # it may give up; which problems it solves differs by machine
+        return None
     return float(problem.value) if problem.status == "optimal" else None
 
 
