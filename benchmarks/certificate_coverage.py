@@ -210,7 +210,7 @@ def certified(
         selection, known, limits_of(kind, budget), confidence=CONFIDENCE, n_selection=N_SELECT
     )
     if kind == "override":
-        proba = population.proba[selection.candidate]
+        proba = mix(population.proba, found.weights, selection.average_in)
         answers = override_classes(proba, population.base_pred, found.threshold)
         return population.lost(proba, answers, kind)
     weights = np.append(found.weights, found.base_weight)

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from holdfast import LowChurnClassifier
+from holdfast._certification import certify
 from holdfast._lambda_search import (
     BOLDER,
     EVENLY,
@@ -15,16 +17,18 @@ from holdfast._lambda_search import (
     fewer_rounds_do,
     search_lambdas,
 )
+from holdfast._mixture import mix
 from holdfast._override_search import OverrideSelection
 from holdfast.exceptions import InfeasibleBudgetError
 from holdfast.methods import Cold, Distill
+from holdfast.override import override_classes
 from holdfast.path import Candidate
 from holdfast.report.frontier import frontier
+from holdfast.selection import select
 
 X, Y = make_classification(6000, 12, n_informative=8, flip_y=0.1, random_state=1)
 BASE = LogisticRegression(C=0.05).fit(X[:300], Y[:300])
 SEEN = np.arange(6000) < 300
-KINDS = ("average", "override")
 
 
 def update(**options):
@@ -92,23 +96,44 @@ def test_trees_that_gain_nothing_stop_soon():
 @pytest.mark.parametrize("budget", [{"max_churn": 0.02}, {"max_churn": 0.05}, {"max_churn": None}])
 def test_everything_that_suits_competes(budget):
     auto = update(method="auto", **budget)
-    average, override = (
-        update(mixture=kind, lambdas=auto.path_.lambdas, **budget) for kind in KINDS
-    )
-    merit = "accuracy" if budget["max_churn"] else "churn_rate"
-    measures = [getattr(model.selection_, merit) for model in (average, override)]
-    served = getattr(auto.selection_, merit)
-    best = max(measures) if budget["max_churn"] else min(measures)
+    average = update(lambdas=auto.path_.lambdas, **budget)
+    both = [auto.selection_, auto.rival_]
+    (override,) = (one for one in both if isinstance(one, OverrideSelection))
+    rows = auto._selection_rows
+    free = select(auto.path_.proba, rows.base.matched.proba, rows.y, max_churn=np.inf, churn="kl")
+    np.testing.assert_allclose(override.weights, free.weights, atol=1e-6)
     if average.base_weight_:
-        assert served == pytest.approx(best, abs=1e-9)
-    assert auto.rival_ is not None
+        merit, best = ("accuracy", max) if budget["max_churn"] else ("churn_rate", min)
+        measures = [getattr(one, merit) for one in (average.selection_, override)]
+        assert getattr(auto.selection_, merit) == pytest.approx(best(measures), abs=1e-9)
     series = {point["series"] for point in frontier(auto)["points"]}
     assert {"cold", "override", "average"} <= series
     assert sum(point["chosen"] for point in frontier(auto)["points"]) == 1
-    overrides = isinstance(auto.selection_, OverrideSelection)
-    assert hasattr(auto, "threshold_") == overrides
-    assert type(auto.served_) is type((override if overrides else average).served_)
-    np.testing.assert_array_equal(auto.predict(X), (override if overrides else average).predict(X))
+    if auto.selection_ is override:
+        proba = np.stack([one.estimator.predict_proba(X) for one in auto.path_.candidates])
+        new = mix(proba, override.weights, "probability")
+        answers = override_classes(new, BASE.predict(X), auto.threshold_)
+    else:
+        answers = average.predict(X)
+        assert not hasattr(auto, "threshold_")
+    np.testing.assert_array_equal(auto.predict(X), answers)
+
+
+@pytest.mark.parametrize("average_in", ["probability", "log_odds"])
+def test_what_overrides_on_the_certification_rows_is_what_is_served(average_in):
+    trees = [RandomForestClassifier(5, max_depth=8, random_state=i) for i in range(2)]
+    base = trees[0].fit(X[:300], Y[:300])
+    options = {"method": "auto", "average_in": average_in, "confidence": 0.9, "random_state": 0}
+    auto = LowChurnClassifier(trees[1], base, max_churn=0.1, **options).fit(X, Y)
+    override = auto.selection_ if isinstance(auto.selection_, OverrideSelection) else auto.rival_
+    assert np.count_nonzero(override.weights) > 1
+    rows = auto._certification
+    found = certify(override, rows, auto._limits, confidence=0.9, n_selection=1)
+    new = mix(rows.proba, override.weights, average_in)
+    changed = override_classes(new, rows.base_pred, found.threshold) != rows.base_pred
+    assert found.certificate.limits[0].value == changed.mean()
+    assert found.certificate.limits[0].upper <= 0.1
+    np.testing.assert_array_equal(found.weights, override.weights)
 
 
 def test_no_override_without_a_base_model_to_serve():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from holdfast._mixture import mix
 from holdfast._override_search import CURVE_BUDGETS, select_override
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.override import override_classes
@@ -15,6 +16,10 @@ def draw(n=80, n_classes=3, size=3, seed=0):
     proba = good + rng.dirichlet(np.ones(n_classes), (size, n))
     base = np.where(rng.random(n) < 0.6, y, rng.integers(0, n_classes, n))
     return proba / proba.sum(axis=2, keepdims=True), base, y
+
+
+def overriding(proba, chosen):
+    return mix(proba, chosen.weights, chosen.average_in)
 
 
 def brute_force(proba, base, y, answered, weight):
@@ -40,7 +45,7 @@ def test_max_churn_takes_the_most_accurate_that_fits(seed):
             proba, base, everything, y, max_churn=budget, min_accuracy=None, sample_weight=weight
         )
         assert chosen.churn_rate <= budget + 1e-12
-        served = override_classes(proba[chosen.candidate], base, chosen.threshold)
+        served = override_classes(overriding(proba, chosen), base, chosen.threshold)
         assert chosen.accuracy == pytest.approx(np.average(served == y, weights=weight))
         assert chosen.churn_rate == pytest.approx(np.average(served != base, weights=weight))
         # Each candidate spends the budget as far as it goes; the best of these wins.
@@ -91,9 +96,39 @@ def test_frontier_runs_from_nothing_changed_to_everything():
     churn = [point.churn_rate for point in curve]
     assert churn == sorted(churn)
     assert churn[0] == 0
-    assert churn[-1] == np.mean(proba[chosen.candidate].argmax(1) != base)
+    assert churn[-1] == np.mean(overriding(proba, chosen).argmax(1) != base)
     assert len(chosen.frontier) == CURVE_BUDGETS + 3
     assert chosen.n == 80
+
+
+@pytest.mark.parametrize("average_in", ["probability", "log_odds"])
+@pytest.mark.parametrize("budget", [{"max_churn": 0.1}, {"min_accuracy": 0.75}])
+def test_an_average_is_taken_before_any_candidate(average_in, budget):
+    proba, base, y = draw()
+    everything, weights = np.ones(80, dtype=bool), np.array([0.2, 0.5, 0.3])
+    budget = {"max_churn": None, "min_accuracy": None} | budget
+    chosen = select_override(
+        proba, base, everything, y, **budget, average=weights, average_in=average_in
+    )
+    alone = mix(proba, weights, average_in)[None]
+    expected = select_override(alone, base, everything, y, **budget)
+    np.testing.assert_array_equal(chosen.weights, weights)
+    for name in ("threshold", "accuracy", "churn_rate"):
+        assert getattr(chosen, name) == getattr(expected, name)
+    served = override_classes(overriding(proba, chosen), base, chosen.threshold)
+    assert chosen.accuracy == np.mean(served == y)
+
+
+def test_a_candidate_overrides_where_the_average_is_not_accurate_enough():
+    proba, base, y = draw()
+    proba[1] = np.eye(3)[y]  # always right
+    everything, poor = np.ones(80, dtype=bool), np.array([0.9, 0.0, 0.1])
+    budget = {"max_churn": None, "min_accuracy": 1.0}
+    chosen = select_override(proba, base, everything, y, **budget, average=poor)
+    assert chosen.weights.tolist() == [0, 1, 0]
+    assert chosen.accuracy == 1
+    with pytest.raises(InfeasibleBudgetError, match="min_accuracy must be at most"):
+        select_override(proba[[0, 2, 2]], base, everything, y, **budget, average=poor)
 
 
 def test_answers_that_are_gone_exceed_the_budget_by_themselves():

@@ -162,8 +162,8 @@ def certify(
     counted = rows.counted(limits)
     sequence: list[tuple[Vector, float | None]]
     if isinstance(selection, OverrideSelection):
-        weights = np.eye(len(rows.proba))[selection.candidate]
-        margin = margins(rows.proba[selection.candidate], rows.base_pred)
+        weights = selection.weights
+        margin = margins(mix(rows.proba, weights, selection.average_in), rows.base_pred)
         found = _thresholds(margin, rows, limits, counted, confidence)
         thresholds = [max(threshold, selection.threshold) for threshold in found]
         sequence = [(weights, threshold) for threshold in thresholds]

@@ -52,11 +52,10 @@ class Choice:
     certificate: Certificate | None = None
 
     @classmethod
-    def of(cls, selection: Selection | OverrideSelection, n_candidates: int) -> Choice:
+    def of(cls, selection: Selection | OverrideSelection) -> Choice:
         """Return the choice that a selection stands for."""
         if isinstance(selection, OverrideSelection):
-            weights = np.eye(n_candidates)[selection.candidate]
-            return cls(selection, weights, threshold=selection.threshold)
+            return cls(selection, selection.weights, threshold=selection.threshold)
         return cls(selection, selection.weights, selection.base_weight)
 
     @property
@@ -107,7 +106,7 @@ class Chooser:
         InfeasibleBudgetError
             When nothing keeps the budget, or nothing can be certified.
         """
-        choice = Choice.of(self._selected(proba), len(proba))
+        choice = Choice.of(self._selected(proba))
         if self.override_competes:
             choice = self._better_of(choice, proba)
         return choice if self.confidence is None else self._certified(choice, proba)
@@ -127,12 +126,12 @@ class Chooser:
         wherever it may be, without the second selection that would leave it out.
         """
         if self.mixture == "override":
-            return self.proba_of(Choice.of(self._override(proba), len(proba)), proba)
+            return self.proba_of(Choice.of(self._override(proba)), proba)
         limits, churn = self.limits, self.churn
         if soft_budget is not None:
             limits, churn = Limits(soft_budget * (1 + 1e-9)), self.search_rows.divergence
         selection = self._mixture(proba, limits, self._base_in_hull, churn=churn)
-        return self.proba_of(Choice.of(selection, len(proba)), proba)
+        return self.proba_of(Choice.of(selection), proba)
 
     @property
     def _base_in_hull(self) -> bool:
@@ -167,8 +166,8 @@ class Chooser:
     def answers_of(self, choice: Choice, proba: Proba) -> NDArray[np.intp]:
         """Return the columns (n,) that are served."""
         if choice.threshold is not None:
-            (candidate,) = choice.served
-            return override_classes(proba[candidate], self.rows.base.pred, choice.threshold)
+            new = self.proba_of(replace(choice, threshold=None), proba)
+            return override_classes(new, self.rows.base.pred, choice.threshold)
         return self.proba_of(choice, proba).argmax(axis=1)
 
     # --- selections -------------------------------------------------------------------------------
@@ -198,7 +197,7 @@ class Chooser:
 
         return self._cautiously(choose_at, limits, hard=churn == "hard")
 
-    def _override(self, proba: Proba) -> OverrideSelection:
+    def _override(self, proba: Proba, average: Vector | None = None) -> OverrideSelection:
         rows, counted = self.rows, self._counted(self.limits)
         least = self._least_accuracy(proba) if self.limits.overall is None else None
 
@@ -214,6 +213,8 @@ class Chooser:
                 rows.y,
                 max_churn=limits.overall,
                 min_accuracy=least,
+                average=average,
+                average_in=self.average_in,
                 sample_weight=rows.weight,
                 others=others,
             )
@@ -258,10 +259,12 @@ class Chooser:
     def _better_of(self, choice: Choice, proba: Proba) -> Choice:
         """Return an override of the base model instead, where it is better.
 
-        By more than a standard error where only it needs the base model at serving.
+        By more than a standard error where only it needs the base model at serving. What overrides
+        is the candidates' average of least risk: that of least risk inside the budget has to be
+        near the base model, this one has not.
         """
         try:
-            rival = Choice.of(self._override(proba), len(proba))
+            rival = Choice.of(self._override(proba, self._least_risk(proba)))
         except InfeasibleBudgetError:
             return choice
         weight = np.ones(len(self.rows.y)) if self.rows.weight is None else self.rows.weight
@@ -270,6 +273,13 @@ class Chooser:
         if gain > (0.0 if choice.base_weight else error):
             return replace(rival, rival=choice.selection)
         return replace(choice, rival=rival.selection)
+
+    def _least_risk(self, proba: Proba) -> Vector | None:
+        """Return the weights of the candidates' average of least risk, None for one candidate."""
+        if len(proba) == 1:
+            return None
+        divergence = self.search_rows.divergence
+        return self._mixture(proba, Limits(np.inf), False, churn=divergence).weights
 
     def _merits(self, choice: Choice, proba: Proba) -> Vector:
         """Return what is to be large of each row: right under a budget, unchanged without."""

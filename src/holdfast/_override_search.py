@@ -1,14 +1,15 @@
-"""Which candidate overrides the base model, and at which threshold. Arrays only."""
+"""What overrides the base model, a candidate or an average, and at which threshold. Arrays only."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast._limits import Counted
+from holdfast._mixture import Vector, mix
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.override import override_classes, override_threshold
 
@@ -17,11 +18,11 @@ __all__ = ["OverridePoint", "OverrideSelection", "select_override"]
 CURVE_BUDGETS = 51
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OverridePoint:
-    """One candidate at one threshold, measured on the selection rows."""
+    """One candidate or average, weights (L,), at one threshold, measured on the selection rows."""
 
-    candidate: int
+    weights: Vector
     threshold: float
     accuracy: float
     churn_rate: float
@@ -33,8 +34,8 @@ class OverrideSelection:
 
     Attributes
     ----------
-    candidate : int
-        Position of the candidate.
+    weights : ndarray of shape (L,)
+        Of the candidates in what overrides; one of them, or an average.
     threshold : float
     accuracy, churn_rate : float
         On the selection rows.
@@ -43,12 +44,14 @@ class OverrideSelection:
     n : int
         Selection rows.
     frontier : tuple of OverridePoint
-        The chosen candidate along its thresholds, and the other candidates at theirs.
+        What is chosen along its thresholds, and the others at theirs.
+    average_in : {"probability", "log_odds"}
+        Where the candidates are averaged.
     others : dict of str to (float, float)
         Limit and measure of each group and of negative flips, where these are limited too.
     """
 
-    candidate: int
+    weights: Vector
     threshold: float
     accuracy: float
     churn_rate: float
@@ -56,7 +59,16 @@ class OverrideSelection:
     min_accuracy: float | None
     n: int
     frontier: tuple[OverridePoint, ...] = field(repr=False)
+    average_in: str = "probability"
     others: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Option:
+    """What may override: weights (L,) and probabilities (n, K)."""
+
+    weights: Vector
+    proba: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +79,9 @@ class _Rows:
     known: NDArray[np.bool_]
     others: tuple[tuple[Counted, float], ...] = ()
 
-    def point(self, candidate: int, proba: NDArray[np.float64], budget: float) -> OverridePoint:
-        """Return the candidate at the threshold that spends `budget`."""
+    def point(self, option: _Option, budget: float) -> OverridePoint:
+        """Return an option at the threshold that spends `budget`."""
+        proba = option.proba
         threshold = self._threshold(proba, self.known, budget)
         for counted, limit in self.others:  # churn falls along the threshold everywhere
             rows = counted.weight > 0
@@ -77,7 +90,7 @@ class _Rows:
         served = override_classes(proba, self.base_pred, threshold)
         changed = (served != self.base_pred)[self.known]
         return OverridePoint(
-            candidate,
+            option.weights,
             threshold,
             accuracy=float(np.average(served == self.y, weights=self.weight)),
             churn_rate=float(np.average(changed, weights=self.weight[self.known])),
@@ -119,11 +132,11 @@ class _Rows:
         churn = np.append(lowest, lowest + spent) / self.weight[self.known].sum()
         return churn, np.append(first, first + gained) / self.weight.sum()
 
-    def curve(self, candidate: int, proba: NDArray[np.float64]) -> list[OverridePoint]:
-        """Return the candidate along a grid of budgets from nothing changed to all."""
-        churn, _ = self.steps(proba)
+    def curve(self, option: _Option) -> list[OverridePoint]:
+        """Return an option along a grid of budgets from nothing changed to all."""
+        churn, _ = self.steps(option.proba)
         budgets = np.linspace(churn[0], churn[-1], CURVE_BUDGETS)
-        return [self.point(candidate, proba, float(min(b + 1e-12, 1.0))) for b in budgets]
+        return [self.point(option, float(min(b + 1e-12, 1.0))) for b in budgets]
 
 
 def select_override(
@@ -134,13 +147,16 @@ def select_override(
     *,
     max_churn: float | None,
     min_accuracy: float | None,
+    average: Vector | None = None,
+    average_in: str = "probability",
     sample_weight: NDArray[np.float64] | None = None,
     others: Mapping[str, tuple[Counted, float]] | None = None,
 ) -> OverrideSelection:
-    """Choose the candidate and the threshold.
+    """Choose what overrides, and the threshold.
 
     Under `max_churn` every candidate spends the budget and the most accurate wins; under
-    `min_accuracy` each goes as far as it must and the lowest churn wins.
+    `min_accuracy` each goes as far as it must and the lowest churn wins. An average is taken
+    before any candidate, where it is accurate enough.
 
     Parameters
     ----------
@@ -151,6 +167,9 @@ def select_override(
         Rows with a base prediction; the others do not count as churn.
     max_churn, min_accuracy : float or None
         Exactly one is given.
+    average : ndarray of shape (L,), optional
+        Weights of the candidates.
+    average_in : {"probability", "log_odds"}
     sample_weight : ndarray of shape (n,), optional
     others : dict of str to (Counted, float), optional
         Other limits, beside `max_churn`, and what they count.
@@ -170,23 +189,33 @@ def select_override(
         )
     others = others or {}
     rows = _Rows(base_pred, y, weight, answered, tuple(others.values()))
+    options = [
+        _Option(weights, proba)
+        for weights, proba in zip(np.eye(len(candidate_proba)), candidate_proba, strict=True)
+    ]
+    if average is not None:
+        options.append(_Option(average, mix(candidate_proba, average, average_in)))
     if max_churn is not None:
-        points = [rows.point(i, proba, max_churn) for i, proba in enumerate(candidate_proba)]
-        best = min(points, key=lambda point: (-point.accuracy, point.churn_rate))
+        points = {i: rows.point(option, max_churn) for i, option in enumerate(options)}
+        costs = {i: (-point.accuracy, point.churn_rate) for i, point in points.items()}
     else:
         assert min_accuracy is not None
-        points = _least_changes(rows, candidate_proba, min_accuracy)
-        best = min(points, key=lambda point: (point.churn_rate, -point.accuracy))
-    lost = rows.shares(override_classes(candidate_proba[best.candidate], base_pred, best.threshold))
+        points = _least_changes(rows, options, min_accuracy)
+        costs = {i: (point.churn_rate, -point.accuracy) for i, point in points.items()}
+    preferred = len(candidate_proba)
+    chosen = preferred if preferred in points else min(costs, key=lambda i: costs[i])
+    best, option = points[chosen], options[chosen]
+    lost = rows.shares(override_classes(option.proba, base_pred, best.threshold))
     return OverrideSelection(
-        candidate=best.candidate,
+        weights=best.weights,
         threshold=best.threshold,
         accuracy=best.accuracy,
         churn_rate=best.churn_rate,
         max_churn=max_churn,
         min_accuracy=min_accuracy,
         n=len(y),
-        frontier=(*rows.curve(best.candidate, candidate_proba[best.candidate]), *points),
+        frontier=(*rows.curve(option), *points.values()),
+        average_in=average_in,
         others={
             name: (limit, share)
             for (name, (_, limit)), share in zip(others.items(), lost, strict=True)
@@ -195,15 +224,15 @@ def select_override(
 
 
 def _least_changes(
-    rows: _Rows, candidate_proba: NDArray[np.float64], min_accuracy: float
-) -> list[OverridePoint]:
-    """Return each candidate that gets there, with as few changes as it needs."""
-    points, highest = [], 0.0
-    for candidate, proba in enumerate(candidate_proba):
-        churn, accuracy = rows.steps(proba)
+    rows: _Rows, options: Sequence[_Option], min_accuracy: float
+) -> dict[int, OverridePoint]:
+    """Return each option that gets there, with as few changes as it needs, by its position."""
+    points, highest = {}, 0.0
+    for i, option in enumerate(options):
+        churn, accuracy = rows.steps(option.proba)
         enough = np.flatnonzero(accuracy >= min_accuracy - 1e-12)
         if len(enough):
-            points.append(rows.point(candidate, proba, float(min(churn[enough[0]], 1.0))))
+            points[i] = rows.point(option, float(min(churn[enough[0]], 1.0)))
         highest = max(highest, float(accuracy.max()))
     if not points:
         raise InfeasibleBudgetError(

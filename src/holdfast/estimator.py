@@ -112,8 +112,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     mixture : {"average", "single", "override"}
         Serve an average of candidates, one candidate, or the base model's class except where a
         candidate is clearly surer (`override_threshold`; needs the base model at serving). With
-        ``method="auto"``, ``"average"`` and a hard budget the override competes too: it is served
-        where it is more accurate (without `max_churn`: changes less) on the selection rows.
+        ``method="auto"``, ``"average"`` and a hard budget an override competes too, by the average
+        of the candidates whose risk is least, whatever it changes: it is served where it is more
+        accurate (without `max_churn`: changes less) on the selection rows.
     include_base : bool or "auto"
         Whether the base model itself may carry weight in the average. "auto": where `base_model` is
         there to be served, and only if that gains more than noise; with `confidence` in any case,

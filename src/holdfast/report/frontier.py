@@ -91,23 +91,23 @@ def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     looked_at = list(selection.frontier)
     if selection is model.selection_ and model.certificate_ is not None:
         looked_at.append(selection)
-    return _distinct(
-        [
+    points = []
+    for point in looked_at:
+        used = np.flatnonzero(point.weights)
+        what = names[used[0]] if len(used) == 1 else f"the average of {len(used)}"
+        own = np.array_equal(point.weights, selection.weights)
+        points.append(
             {
-                "series": "override"
-                if point.candidate == selection.candidate
-                else "override by another candidate",
-                "label": f"override by {names[point.candidate]}, τ = {point.threshold:.3g}",
+                "series": "override" if own else "override by another candidate",
+                "label": f"override by {what}, τ = {point.threshold:.3g}",
                 "churn_rate": point.churn_rate,
                 "accuracy": point.accuracy,
-                "lam": float(lambdas[point.candidate]),
-                "weights": {names[point.candidate]: 1.0},
-                "chosen": point.candidate == selection.candidate
-                and point.threshold == selection.threshold,
+                "lam": float(point.weights @ lambdas),
+                "weights": {names[i]: float(point.weights[i]) for i in used},
+                "chosen": own and point.threshold == selection.threshold,
             }
-            for point in looked_at
-        ]
-    )
+        )
+    return _distinct(points)
 
 
 def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
