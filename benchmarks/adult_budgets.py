@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from marked import write_between
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
@@ -33,7 +33,6 @@ PAGE = ROOT / "docs" / "results" / "adult_budgets.md"
 README = ROOT / "README.md"
 BUDGETS = (0.01, 0.02, 0.04)
 MIXTURES = ("single", "average", "override")
-MARKERS = re.compile(r"(<!-- adult-table -->\n).*?(<!-- /adult-table -->)", re.DOTALL)
 
 
 def main() -> None:
@@ -43,9 +42,8 @@ def main() -> None:
     result = run(seeds)
     write_text(RESULTS, json.dumps(result, indent=1) + "\n")
     write_text(PAGE, page(result))
-    text = README.read_text(encoding="utf-8")
     shown = [row for row in result["rows"] if row["seed"] == 0]
-    write_text(README, MARKERS.sub(lambda m: m[1] + table(result, shown) + m[2], text))
+    write_between(README, {"adult-table": table(result, shown)})
     print(page(result))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 import pandas as pd
+from marked import write_between
 
 from holdfast._files import write_text
 from holdfast.bench import plots
@@ -29,7 +30,6 @@ from holdfast.bench.wins import wins
 
 DOCS = Path(__file__).parents[1] / "docs"
 FOLDER, GUIDE = DOCS / "results" / "bench", DOCS / "benchmark.md"
-MARKS = ("<!-- overview -->", "<!-- /overview -->")
 TITLES = {
     "openml": "Tables: thirteen OpenML sets, fully-connected networks",
     "images": "Images: convolutional networks",
@@ -94,10 +94,7 @@ def write_overview(paths: list[Path]) -> None:
     ]
     for path in paths:
         lines += [f"| [{path.stem}](results/bench/{path.stem}.md) {row}" for row in ratios(path)]
-    text = GUIDE.read_text(encoding="utf-8")
-    start, end = (text.index(mark) for mark in MARKS)
-    table = "\n".join(lines)
-    write_text(GUIDE, f"{text[: start + len(MARKS[0])]}\n{table}\n{text[end:]}")
+    write_between(GUIDE, {"overview": "\n".join(lines) + "\n"})
 
 
 def ratios(path: Path) -> list[str]:

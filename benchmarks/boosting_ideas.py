@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from lightgbm import LGBMClassifier
+from marked import write_between
 from numpy.typing import NDArray
 from sklearn.model_selection import cross_val_predict
 
@@ -54,7 +54,6 @@ from holdfast.path import PathFitter
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "boosting_ideas.json"
 PAGE = ROOT / "docs" / "boosting.md"
-MARKERS = re.compile(r"(<!-- ideas -->\n).*?(<!-- /ideas -->)", re.DOTALL)
 DATASETS = ("adult", "bank", "electricity", "magic04", "phoneme")
 LAMBDAS = (0.1, 0.3, 0.5, 0.7, 0.9)
 SHARES = np.linspace(0.05, 0.95, 19).round(2)
@@ -76,8 +75,7 @@ def main() -> None:
     kept = {name: gains_kept(own) for name, own in rows.groupby("dataset", sort=False)}
     result = {"runs": options.runs, "gain_kept": kept}
     write_text(RESULTS, json.dumps(result, indent=1) + "\n")
-    text = PAGE.read_text(encoding="utf-8")
-    write_text(PAGE, MARKERS.sub(lambda found: found[1] + table(result) + found[2], text))
+    write_between(PAGE, {"ideas": table(result)})
 
 
 # --- one run --------------------------------------------------------------------------------------

@@ -22,13 +22,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from marked import write_between
 
 from holdfast import InfeasibleBudgetError, LowChurnClassifier
 from holdfast._files import write_text
@@ -39,7 +39,6 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "boosting_methods.json"
 PAGE = ROOT / "docs" / "results" / "boosting_methods.md"
 GUIDE = ROOT / "docs" / "boosting.md"
-MARKERS = re.compile(r"(<!-- gains -->\n).*?(<!-- /gains -->)", re.DOTALL)
 DATASETS = (
     *("adult", "bank", "churn", "compas", "eeg", "electricity", "elevators", "letter", "magic04"),
     *("phishing", "phoneme", "pollen", "wilt"),
@@ -83,8 +82,7 @@ def main() -> None:
         write_text(RESULTS, json.dumps(known, indent=0) + "\n")
         print(rows[0]["dataset"], rows[0]["library"], rows[0]["run"], flush=True)
     write_text(PAGE, page(known))
-    text = GUIDE.read_text(encoding="utf-8")
-    write_text(GUIDE, MARKERS.sub(lambda found: found[1] + medians(known) + found[2], text))
+    write_between(GUIDE, {"gains": medians(known)})
 
 
 # --- one run --------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from marked import write_between
 
 from holdfast._files import write_text
 from holdfast.bench.data import Source, read
@@ -32,7 +32,6 @@ from holdfast.methods import Distill
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS, PAGE = DOCS / "results" / "boosting_speed.json", DOCS / "boosting.md"
-MARKERS = re.compile(r"(<!-- speed -->\n).*?(<!-- /speed -->)", re.DOTALL)
 TREES = {"adult": 200, "letter": 30}
 LIBRARIES = ("lightgbm", "xgboost", "catboost")
 WAYS = ("nothing", "as they are", "repeated")
@@ -44,8 +43,7 @@ def main() -> None:
         return
     rows = [compare(dataset, library) for dataset in TREES for library in LIBRARIES]
     write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
-    text = PAGE.read_text(encoding="utf-8")
-    write_text(PAGE, MARKERS.sub(lambda found: found[1] + table(rows) + found[2], text))
+    write_between(PAGE, {"speed": table(rows)})
     for row in rows:
         print(row)
 

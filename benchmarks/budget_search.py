@@ -14,13 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lightgbm import LGBMClassifier
+from marked import write_between
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
@@ -31,7 +31,6 @@ from holdfast.methods import GRID
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS, PAGE = DOCS / "results" / "budget_search.json", DOCS / "boosting.md"
-MARKERS = re.compile(r"(<!-- search -->\n).*?(<!-- /search -->)", re.DOTALL)
 DATASETS = ("adult", "electricity", "bank")
 MAX_CHURN, TREES = 0.02, 200
 GOAL = 3.0
@@ -45,8 +44,7 @@ def main() -> None:
     medians = [median_of(dataset, rows) for dataset in DATASETS]
     result = {"cores": os.cpu_count(), "to_reach": GOAL, "medians": medians, "runs": rows}
     write_text(RESULTS, json.dumps(result, indent=1) + "\n")
-    text = PAGE.read_text(encoding="utf-8")
-    write_text(PAGE, MARKERS.sub(lambda found: found[1] + table(result) + found[2], text))
+    write_between(PAGE, {"search": table(result)})
     for row in medians:
         print(row)
 

@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from marked import write_between
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -46,7 +46,6 @@ from holdfast.path import PathFitter
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "certificate_coverage.json"
 PAGE = ROOT / "docs" / "certificates.md"
-MARKERS = re.compile(r"(<!-- coverage -->\n).*?(<!-- /coverage -->)", re.DOTALL)
 DATASETS = ("adult", "bank", "electricity", "magic04", "eeg")
 KINDS = ("average", "override", "kl", "weighted", "grouped", "joint")
 N_SELECT, N_CERTIFY, EACH = 1000, 2000, 100
@@ -61,8 +60,7 @@ def main() -> None:
     keys = [(population, kind) for population in populations for kind in KINDS]
     rows = Parallel(n_jobs=-1, verbose=5)(delayed(coverage)(*key, n) for key in keys)
     write_text(RESULTS, json.dumps(rows, indent=1) + "\n")
-    text = PAGE.read_text(encoding="utf-8")
-    write_text(PAGE, MARKERS.sub(lambda found: found[1] + table(rows) + found[2], text))
+    write_between(PAGE, {"coverage": table(rows)})
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from marked import write_between
 
 from holdfast._files import write_text
 from holdfast.bench._training import Base, Training, models_of
@@ -35,7 +35,6 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "constrained.json"
 FIGURE = ROOT / "docs" / "images" / "constrained.svg"
 PAGE = ROOT / "docs" / "theory.md"
-MARKERS = re.compile(r"(<!-- constrained -->\n).*?(<!-- /constrained -->)", re.DOTALL)
 DATASETS = ("adult", "electricity", "magic04")
 
 
@@ -58,8 +57,7 @@ def main() -> None:
     rows = pd.concat(frames, ignore_index=True)
     (page,) = pages(rows, summarise(rows), "frontier")
     save_page(page, FIGURE, "svg")
-    text = PAGE.read_text(encoding="utf-8")
-    write_text(PAGE, MARKERS.sub(lambda m: m[1] + table(results, n_runs) + m[2], text))
+    write_between(PAGE, {"constrained": table(results, n_runs)})
 
 
 def trained(trial: Trial, data: BenchData) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from marked import write_between
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
@@ -28,7 +28,6 @@ from holdfast.preprocessing import ScaledImages, TokenIds
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "network_updates.json"
 PAGE = ROOT / "docs" / "networks.md"
-MARKERS = "(<!-- {name} -->\n).*?(<!-- /{name} -->)"
 
 # Rows of the base model, rows of the update, test rows, budget.
 SIZES = {"imdb": (4000, 8000, 5000, 0.05), "fashion_mnist": (5000, 15000, 10000, 0.04)}
@@ -54,12 +53,10 @@ def main() -> None:
     for name in parser.parse_args().names:
         results[name] = update(name)
         write_text(RESULTS, json.dumps(results, indent=1) + "\n")
-    text = PAGE.read_text(encoding="utf-8")
-    for name, result in results.items():
-        markers = re.compile(MARKERS.format(name=name), re.DOTALL)
-        text = markers.sub(lambda m, r=result: m[1] + table(r) + m[2], text)
-        print(name, table(result), sep="\n")
-    write_text(PAGE, text)
+    tables = {name: table(result) for name, result in results.items()}
+    for name, text in tables.items():
+        print(name, text, sep="\n")
+    write_between(PAGE, tables)
 
 
 def update(name: str) -> dict[str, Any]:

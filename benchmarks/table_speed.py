@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -21,13 +20,13 @@ from statistics import median
 from typing import Any
 
 import duckdb
+from marked import write_between
 
 from holdfast._files import write_text
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "table_speed.json"
 PAGE = ROOT / "docs" / "production.md"
-MARKERS = re.compile(r"(<!-- speed -->\n).*?(<!-- /speed -->)", re.DOTALL)
 MEMORY = "512MB"
 REPEATS = 3
 
@@ -73,8 +72,7 @@ def main() -> None:
             results[str(millions)] = measured(Path(name), millions * 10**6)
             print(millions, json.dumps(results[str(millions)]), flush=True)
             write_text(RESULTS, json.dumps(results, indent=1) + "\n")
-    text = PAGE.read_text(encoding="utf-8")
-    write_text(PAGE, MARKERS.sub(lambda m: m[1] + table(results) + m[2], text))
+    write_between(PAGE, {"speed": table(results)})
 
 
 def measured(folder: Path, n: int) -> dict[str, Any]:

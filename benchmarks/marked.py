@@ -1,0 +1,32 @@
+"""Where scripts put what they measured: between the markers of a page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from holdfast._files import write_text
+
+
+def write_between(page: Path, texts: Mapping[str, str]) -> None:
+    """Put each text between `<!-- name -->` and `<!-- /name -->`.
+
+    Parameters
+    ----------
+    page : Path
+    texts : mapping of str to str
+        By name, each ending with a line break.
+
+    Raises
+    ------
+    LookupError
+        Where the page lacks the markers of a name; nothing is written then.
+    """
+    whole = page.read_text(encoding="utf-8")
+    for name, text in texts.items():
+        markers = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        whole, count = markers.subn(lambda found, text=text: found[1] + text + found[2], whole)
+        if not count:
+            raise LookupError(f"{page} must have the markers <!-- {name} --> and <!-- /{name} -->")
+    write_text(page, whole)
