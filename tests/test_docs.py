@@ -9,8 +9,10 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -184,66 +186,92 @@ def test_the_page_of_training_speed_equals_its_figures() -> None:
     assert made.PAGE.read_text(encoding="utf-8") == made.page(result)
 
 
-@pytest.mark.parametrize(
-    ("name", "page", "table"),
-    [
-        ("boosting_methods", "boosting", "medians"),
-        ("boosting_ideas", "boosting", "table"),
-        ("boosting_speed", "boosting", "table"),
-        ("budget_search", "boosting", "table"),
-        ("certificate_coverage", "certificates", "table"),
-    ],
-)
-def test_tables_between_markers_equal_their_figures(name: str, page: str, table: str) -> None:
-    if page == "boosting":
-        pytest.importorskip("lightgbm")
+# Script: its page, what it needs, and what its figures put between which markers.
+MARKED: dict[str, tuple[str, str | None, Callable[[ModuleType, Any], dict[str, str]]]] = {
+    "adult_budgets": (
+        "README.md",
+        None,
+        lambda made, figures: {
+            "adult-table": made.table(figures, [r for r in figures["rows"] if r["seed"] == 0])
+        },
+    ),
+    "boosting_ideas": (
+        "docs/boosting.md",
+        "lightgbm",
+        lambda made, figures: {"ideas": made.table(figures)},
+    ),
+    "boosting_methods": (
+        "docs/boosting.md",
+        "lightgbm",
+        lambda made, figures: {"gains": made.medians(figures)},
+    ),
+    "boosting_speed": (
+        "docs/boosting.md",
+        "lightgbm",
+        lambda made, figures: {"speed": made.table(figures)},
+    ),
+    "budget_search": (
+        "docs/boosting.md",
+        "lightgbm",
+        lambda made, figures: {"search": made.table(figures)},
+    ),
+    "certificate_coverage": (
+        "docs/certificates.md",
+        None,
+        lambda made, figures: {"coverage": made.table(figures)},
+    ),
+    "constrained": (
+        "docs/theory.md",
+        "torch",
+        lambda made, figures: {"constrained": made.table(figures["datasets"], figures["runs"])},
+    ),
+    "network_updates": (
+        "docs/networks.md",
+        "torch",
+        lambda made, figures: {
+            name: made.table(figures[name]) for name in ("imdb", "fashion_mnist")
+        },
+    ),
+    "table_speed": (
+        "docs/production.md",
+        "duckdb",
+        lambda made, figures: {"speed": made.table(figures)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_tables_between_markers_equal_their_figures(name: str, tmp_path: Path) -> None:
+    page, needed, made_of = MARKED[name]
+    if needed is not None:
+        pytest.importorskip(needed)
     made = script(name)
     figures = json.loads(made.RESULTS.read_text(encoding="utf-8"))
-    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    found = made.MARKERS.search(text)
-    assert found is not None
-    assert found[0] == found[1] + getattr(made, table)(figures) + found[2]
-    if name == "boosting_methods":
-        assert made.PAGE.read_text(encoding="utf-8") == made.page(figures)
+    written = Path(shutil.copy(ROOT / page, tmp_path))
+    made.write_between(written, made_of(made, figures))
+    assert written.read_text(encoding="utf-8") == (ROOT / page).read_text(encoding="utf-8")
 
 
-def test_the_table_of_speed_equals_its_figures() -> None:
-    speed = script("table_speed")
-    found = speed.MARKERS.search(speed.PAGE.read_text(encoding="utf-8"))
-    assert found is not None
-    figures = json.loads(speed.RESULTS.read_text(encoding="utf-8"))
-    assert found[0] == found[1] + speed.table(figures) + found[2]
-
-
-def test_the_table_of_the_constraint_equals_its_figures() -> None:
-    pytest.importorskip("torch")
-    made = script("constrained")
-    found = made.MARKERS.search(made.PAGE.read_text(encoding="utf-8"))
-    assert found is not None
+@pytest.mark.parametrize("name", ["adult_budgets", "boosting_methods"])
+def test_pages_equal_their_figures(name: str) -> None:
+    needed = MARKED[name][1]
+    if needed is not None:
+        pytest.importorskip(needed)
+    made = script(name)
     figures = json.loads(made.RESULTS.read_text(encoding="utf-8"))
-    assert found[0] == found[1] + made.table(figures["datasets"], figures["runs"]) + found[2]
+    assert made.PAGE.read_text(encoding="utf-8") == made.page(figures)
 
 
-def test_tables_of_network_updates_equal_their_figures() -> None:
-    pytest.importorskip("torch")
-    updates = script("network_updates")
-    text = updates.PAGE.read_text(encoding="utf-8")
-    results = json.loads(updates.RESULTS.read_text(encoding="utf-8"))
-    assert set(results) == {"imdb", "fashion_mnist"}
-    for name, result in results.items():
-        shown = re.search(updates.MARKERS.format(name=name), text, re.DOTALL)
-        assert shown is not None
-        assert shown[0] == f"{shown[1]}{updates.table(result)}{shown[2]}"
-
-
-def test_tables_equal_their_figures() -> None:
-    adult = script("adult_budgets")
-    result = json.loads(adult.RESULTS.read_text(encoding="utf-8"))
-    assert adult.PAGE.read_text(encoding="utf-8") == adult.page(result)
-    shown = adult.MARKERS.search(README)
-    assert shown is not None
-    rows = [row for row in result["rows"] if row["seed"] == 0]
-    assert shown[0].split("\n", 1)[1].rsplit("\n", 1)[0] + "\n" == adult.table(result, rows)
+def test_nothing_is_written_where_a_marker_is_missing(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    whole = "<!-- one -->\nold\n<!-- /one -->\n"
+    page.write_text(whole, encoding="utf-8")
+    marked = script("marked")
+    with pytest.raises(LookupError, match="must have the markers <!-- two -->"):
+        marked.write_between(page, {"one": "new\n", "two": "new\n"})
+    assert page.read_text(encoding="utf-8") == whole
+    marked.write_between(page, {"one": "new \\1\n"})
+    assert page.read_text(encoding="utf-8") == whole.replace("old", "new \\1")
 
 
 def test_links_lead_somewhere() -> None:
