@@ -322,23 +322,44 @@ def _mixture_points(
         return [*ends, _within(at, budget.max_churn, low, safest)] if inside else ends
     if high - low <= TOLERANCE:
         return ends
+    points = _sweep(problem, at, *ends)
+    return points + _crossings(problem, budget, points, vertices)
+
+
+def _sweep(
+    problem: Problem,
+    at: Callable[[float, Vector], FrontierPoint],
+    safest: FrontierPoint,
+    boldest: FrontierPoint,
+) -> list[FrontierPoint]:
+    """Return the frontier of soft churn from one end to the other."""
+    low, high = (problem.churn(point.weights)[0] for point in (safest, boldest))
+    points = [safest]
     # Churn answers to the square root of a divergence, hence even steps there.
-    steps = np.linspace(0, 1, SWEEP_POINTS + 2)[1:-1]
-    points = ends[:1]
-    for step in steps:
-        if size == 2:  # their mixtures are the frontier itself, soft churn going by squares
-            points.append(_point(problem, safest + step * (boldest - safest)))
+    for step in np.linspace(0, 1, SWEEP_POINTS + 2)[1:-1]:
+        if problem.size == 2:  # their mixtures are the frontier itself, soft churn going by squares
+            weights = safest.weights + step * (boldest.weights - safest.weights)
+            points.append(_point(problem, weights))
         else:  # each starts from the one before, which is feasible
             points.append(at(low + (high - low) * step**2, points[-1].weights))
-    points.append(ends[1])
+    return [*points, boldest]
+
+
+def _crossings(
+    problem: Problem,
+    budget: Budget,
+    points: list[FrontierPoint],
+    vertices: list[FrontierPoint],
+) -> list[FrontierPoint]:
+    """Return points at the limit, where the sweep or a chord to its bold end crosses it."""
     allowed = [budget.allows(point) for point in points]
     pairs = [(points[i], points[i + 1]) for i in np.flatnonzero(np.diff(allowed))]
     # The boldest crossing under a churn budget; the safest where accuracy is what is kept.
     pairs = pairs[-1:] if budget.max_churn is not None else pairs[:1]
     if budget.max_churn is not None and not allowed[-1]:
         # Hard churn and soft churn may disagree, and the sweep follows the soft one.
-        pairs += [(vertex, ends[1]) for vertex in vertices if budget.allows(vertex)]
-    return points + [_crossing(problem, *pair, budget) for pair in pairs]
+        pairs += [(vertex, points[-1]) for vertex in vertices if budget.allows(vertex)]
+    return [_crossing(problem, *pair, budget) for pair in pairs]
 
 
 def _crossing(
