@@ -25,6 +25,7 @@ from holdfast.methods import (  # noqa: E402
 from holdfast.nn import (  # noqa: E402
     SGD,
     Adam,
+    ConvNet,
     FullyConnected,
     Run,
     TrainingWarning,
@@ -425,35 +426,48 @@ def test_recorded_gradients_of_modules_that_write_in_place(monkeypatch, how):
 # --- the layout of rows ---------------------------------------------------------------------------
 
 
-class LaidOut(nn.Module):
-    def __init__(self, layout):
+class Seeing(nn.Module):
+    def __init__(self):
         super().__init__()
         self.convolution, self.out = nn.Conv2d(1, 2, 3), nn.Linear(2 * 36, 2)
-        self.cpu_layout, self.seen = layout, set()
+        self.seen = set()
 
     def forward(self, x):
         self.seen.add(x.stride()[1:])
         return self.out(nn.functional.relu(self.convolution(x)).flatten(1))
 
 
+class LaidOut(Seeing):
+    cpu_layout = torch.channels_last
+
+
+class Inheriting(LaidOut):
+    """Another network, which may need the usual layout."""
+
+
 def test_networks_see_rows_in_their_layout():
     rows = RNG.normal(size=(160, 1, 8, 8)).astype(np.float32)
-    usual, laid = LaidOut(None), LaidOut(torch.channels_last)
-    results = [fit(module, rows=rows, stacking="never") for module in (usual, laid)]
-    assert_same(*results, atol=1e-6)
-    states = [[one.state for one in result] for result in results]
-    proba = [predict_many(m, s, rows) for m, s in zip((usual, laid), states, strict=True)]
-    np.testing.assert_allclose(*proba, atol=1e-6)
-    assert all(value.is_contiguous() for one in states for state in one for value in state.values())
-    for module, stride in ((usual, (64, 8, 1)), (laid, (1, 8, 1))):
+    proba = []
+    for kind, stride in ((Seeing, (64, 8, 1)), (LaidOut, (1, 8, 1)), (Inheriting, (64, 8, 1))):
+        torch.manual_seed(0)
+        module = kind()
+        fitted = fit(module, rows=rows, stacking="never")
+        states = [one.state for one in fitted]
+        assert all(value.is_contiguous() for state in states for value in state.values())
+        proba.append(predict_many(module, states, rows))
+        state = {name: value[None] for name, value in module.state_dict().items()}
         module.seen.clear()
-        forward(
-            module,
-            {k: v[None] for k, v in module.state_dict().items()},
-            torch.ones(1, 3, 1, 8, 8),
-            stacked=False,
-        )
+        forward(module, state, torch.ones(1, 3, 1, 8, 8), stacked=False)
         assert module.seen == {stride}
+    np.testing.assert_allclose(proba[1], proba[0], atol=1e-5)
+    np.testing.assert_array_equal(proba[2], proba[0])
+
+
+@pytest.mark.parametrize("shape", [(5, 784), (5, 28, 28), (5, 1, 1, 28, 28)])
+def test_images_of_another_rank_are_told_apart(shape):
+    network = ConvNet(3)
+    with pytest.raises(InvalidInputError, match="x must have shape"):
+        predict_many(network, [network.state_dict()], np.zeros(shape, np.float32))
 
 
 # --- who is in the stack --------------------------------------------------------------------------

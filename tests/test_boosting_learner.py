@@ -574,7 +574,7 @@ def test_labels_of_another_encoding_are_refused(name):
 
 
 @pytest.mark.skipif("lightgbm" not in NAMES, reason="no LightGBM")
-@pytest.mark.parametrize("name", ["rf", "random_forest"])
+@pytest.mark.parametrize("name", ["rf", "RF", "random_forest"])
 def test_forests_of_lightgbm_learn_what_the_library_lets_them(name):
     forest = {"boosting_type": name, "subsample": 0.7, "subsample_freq": 1}
     on_path(classifier("lightgbm", **forest), labels(2), soft(2), Distill(0.5))
@@ -582,7 +582,7 @@ def test_forests_of_lightgbm_learn_what_the_library_lets_them(name):
     base = classifier("lightgbm").fit(X, labels(2))
     with pytest.raises(UnsupportedEstimatorError, match="boosting must be 'gbdt' or 'dart'"):
         on_path(classifier("lightgbm", **forest), labels(2), soft(2), Warm(), base_model=base)
-    with pytest.raises(UnsupportedEstimatorError, match="soft targets of 4 classes, got 'rf'"):
+    with pytest.raises(UnsupportedEstimatorError, match="of 4 classes, got a random forest"):
         on_path(classifier("lightgbm", **forest), labels(4), soft(4), Distill(0.5))
 
 

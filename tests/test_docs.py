@@ -186,54 +186,52 @@ def test_the_page_of_training_speed_equals_its_figures() -> None:
     assert made.PAGE.read_text(encoding="utf-8") == made.page(result)
 
 
-# Script: its page, what it needs, and what its figures put between which markers.
+# Script: its name of the page, what it needs, and what its figures put between which markers.
 MARKED: dict[str, tuple[str, str | None, Callable[[ModuleType, Any], dict[str, str]]]] = {
     "adult_budgets": (
-        "README.md",
+        "README",
         None,
         lambda made, figures: {
             "adult-table": made.table(figures, [r for r in figures["rows"] if r["seed"] == 0])
         },
     ),
     "boosting_ideas": (
-        "docs/boosting.md",
+        "PAGE",
         "lightgbm",
         lambda made, figures: {"ideas": made.table(figures)},
     ),
     "boosting_methods": (
-        "docs/boosting.md",
+        "GUIDE",
         "lightgbm",
         lambda made, figures: {"gains": made.medians(figures)},
     ),
     "boosting_speed": (
-        "docs/boosting.md",
+        "PAGE",
         "lightgbm",
         lambda made, figures: {"speed": made.table(figures)},
     ),
     "budget_search": (
-        "docs/boosting.md",
+        "PAGE",
         "lightgbm",
         lambda made, figures: {"search": made.table(figures)},
     ),
     "certificate_coverage": (
-        "docs/certificates.md",
+        "PAGE",
         None,
         lambda made, figures: {"coverage": made.table(figures)},
     ),
     "constrained": (
-        "docs/theory.md",
+        "PAGE",
         "torch",
         lambda made, figures: {"constrained": made.table(figures["datasets"], figures["runs"])},
     ),
     "network_updates": (
-        "docs/networks.md",
+        "PAGE",
         "torch",
-        lambda made, figures: {
-            name: made.table(figures[name]) for name in ("imdb", "fashion_mnist")
-        },
+        lambda made, figures: {name: made.table(figures[name]) for name in made.SIZES},
     ),
     "table_speed": (
-        "docs/production.md",
+        "PAGE",
         "duckdb",
         lambda made, figures: {"speed": made.table(figures)},
     ),
@@ -247,9 +245,10 @@ def test_tables_between_markers_equal_their_figures(name: str, tmp_path: Path) -
         pytest.importorskip(needed)
     made = script(name)
     figures = json.loads(made.RESULTS.read_text(encoding="utf-8"))
-    written = Path(shutil.copy(ROOT / page, tmp_path))
+    published = getattr(made, page)
+    written = Path(shutil.copy(published, tmp_path))
     made.write_between(written, made_of(made, figures))
-    assert written.read_text(encoding="utf-8") == (ROOT / page).read_text(encoding="utf-8")
+    assert written.read_text(encoding="utf-8") == published.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["adult_budgets", "boosting_methods"])

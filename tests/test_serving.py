@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from holdfast._base_model import BaseModel
+from holdfast._mixture import mix
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.override import override_classes
 from holdfast.serving import joined_linear_model, serve
@@ -79,6 +80,22 @@ def test_override():
     np.testing.assert_array_equal(served.model.predict(X), CLASSES[expected])
     np.testing.assert_array_equal(served.model.predict_proba(X).argmax(1), expected)
     assert served.needs.startswith("the base model and one new model")
+
+
+@pytest.mark.parametrize(
+    ("average_in", "what"),
+    [
+        ("probability", "2 new models, which override"),
+        ("log_odds", "one new model, which overrides"),
+    ],
+)
+def test_an_override_by_several_says_how_many_are_served(average_in, what):
+    options = {"average_in": average_in, "base_model": BASE, "threshold": 0.2}
+    served = serve([A, B], WEIGHTS, CLASSES, **options)
+    assert served.needs == f"the base model and {what} it where surer"
+    new = mix(np.stack([m.predict_proba(X) for m in (A, B)]), WEIGHTS, average_in)
+    expected = CLASSES[override_classes(new, BASE.predict(X, CLASSES).pred, 0.2)]
+    np.testing.assert_array_equal(served.model.predict(X), expected)
 
 
 def test_served_models_cannot_be_fitted_and_clone_to_themselves():

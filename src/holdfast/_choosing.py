@@ -260,8 +260,8 @@ class Chooser:
         """Return an override of the base model instead, where it is better.
 
         By more than a standard error where only it needs the base model at serving. What overrides
-        is the candidates' average of least risk: that of least risk inside the budget has to be
-        near the base model, this one has not.
+        is the candidates' average of least risk, which need not be near the base model as that
+        inside the budget has to. Without `max_churn` a candidate may override in its place.
         """
         try:
             rival = Choice.of(self._override(proba, self._least_risk(proba)))

@@ -155,8 +155,8 @@ def select_override(
     """Choose what overrides, and the threshold.
 
     Under `max_churn` every candidate spends the budget and the most accurate wins; under
-    `min_accuracy` each goes as far as it must and the lowest churn wins. An average is taken
-    before any candidate, where it is accurate enough.
+    `min_accuracy` each goes as far as it must and the lowest churn wins. An average is taken before
+    any candidate under `max_churn`, and is one of them under `min_accuracy`.
 
     Parameters
     ----------
@@ -198,12 +198,12 @@ def select_override(
     if max_churn is not None:
         points = {i: rows.point(option, max_churn) for i, option in enumerate(options)}
         costs = {i: (-point.accuracy, point.churn_rate) for i, point in points.items()}
+        chosen = min(costs, key=lambda i: costs[i]) if average is None else len(candidate_proba)
     else:
         assert min_accuracy is not None
         points = _least_changes(rows, options, min_accuracy)
         costs = {i: (point.churn_rate, -point.accuracy) for i, point in points.items()}
-    preferred = len(candidate_proba)
-    chosen = preferred if preferred in points else min(costs, key=lambda i: costs[i])
+        chosen = min(costs, key=lambda i: costs[i])
     best, option = points[chosen], options[chosen]
     lost = rows.shares(override_classes(option.proba, base_pred, best.threshold))
     return OverrideSelection(

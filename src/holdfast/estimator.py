@@ -114,7 +114,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         candidate is clearly surer (`override_threshold`; needs the base model at serving). With
         ``method="auto"``, ``"average"`` and a hard budget an override competes too, by the average
         of the candidates whose risk is least, whatever it changes: it is served where it is more
-        accurate (without `max_churn`: changes less) on the selection rows.
+        accurate (without `max_churn`: changes less, then it may be by one candidate too) on the
+        selection rows.
     include_base : bool or "auto"
         Whether the base model itself may carry weight in the average. "auto": where `base_model` is
         there to be served, and only if that gains more than noise; with `confidence` in any case,

@@ -77,7 +77,8 @@ def serve(
             base_weight=base_weight,
         )
         model = OverrideClassifier(new.model, base_model, threshold, classes)
-        what = "one new model, which overrides" if n == 1 else f"{n} new models, which override"
+        several = isinstance(new.model, AveragedClassifier)
+        what = f"{n} new models, which override" if several else "one new model, which overrides"
         return Served(model, f"the base model and {what} it where surer")
     if n == 1 and not base_weight:
         return Served(estimators[0], "one model")

@@ -107,7 +107,8 @@ class LightGBM:
         if _is_forest(estimator) and (target.start is not None or (n_classes > 2 and not hard)):
             raise UnsupportedEstimatorError(
                 "boosting must be 'gbdt' or 'dart' to start from the base model, or to learn soft "
-                f"targets of {n_classes} classes, got 'rf'; change it, or give method='cold'"
+                f"targets of {n_classes} classes, got a random forest; change it, or give "
+                "method='cold'"
             )
         bias, measure = None, None
         if n_classes > 2:
@@ -183,8 +184,10 @@ class LightGBM:
         return joined
 
 
-def _boosting(estimator: Any) -> list[Any]:
-    return list(map(estimator.get_params().get, BOOSTING))
+def _boosting(estimator: Any) -> list[str]:
+    """Return what kind of boosting is asked for, by any of its names, as LightGBM reads it."""
+    given = map(estimator.get_params().get, BOOSTING)
+    return [str(kind).lower() for kind in given if kind is not None]
 
 
 def _is_forest(estimator: Any) -> bool:

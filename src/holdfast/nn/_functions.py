@@ -56,13 +56,21 @@ def forward(module: nn.Module, states: State, x: Tensor, *, stacked: bool) -> Te
 
     if stacked:
         return vmap(one, randomness="different")(states, x)  # see `NetworkRandomness`
-    layout = getattr(module, "cpu_layout", None)
-    if layout is None or x.device.type != "cpu":
-        layout = torch.preserve_format
     networks = [{name: value[i] for name, value in states.items()} for i in range(len(x))]
+    layout = _layout(module, x)
     return torch.stack(
         [one(state, rows.to(memory_format=layout)) for state, rows in zip(networks, x, strict=True)]
     )
+
+
+def _layout(module: nn.Module, x: Tensor) -> torch.memory_format:
+    """Return the layout in which a network's rows are given to it.
+
+    That of its own class, not of a parent: another `forward` may need the usual one.
+    """
+    own = vars(type(module)).get("cpu_layout")
+    images = x.dim() == 5 and x.device.type == "cpu"  # networks, rows, channels, height, width
+    return own if own is not None and images else torch.preserve_format
 
 
 def gradient_of(

@@ -64,7 +64,8 @@ def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     chosen = np.append(selection.weights, selection.base_weight)
     points = []
     looked_at = list(selection.frontier)
-    if selection is model.selection_ and model.certificate_ is not None:
+    certified = selection is model.selection_ and model.certificate_ is not None
+    if certified:
         looked_at.append(selection)  # what is certified may lie between two that were looked at
     for point in looked_at:
         weights = np.append(point.weights, np.zeros(len(names) - len(point.weights)))
@@ -80,7 +81,7 @@ def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
                 "accuracy": point.accuracy,
                 "lam": float(weights @ lambdas),
                 "weights": {names[i]: float(weights[i]) for i in used},
-                "chosen": bool(np.array_equal(weights, chosen)),
+                "chosen": point is selection if certified else np.array_equal(weights, chosen),
             }
         )
     return _distinct(points)
@@ -89,8 +90,10 @@ def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
 def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     names, lambdas = model.path_.labels, model.path_.lambdas
     looked_at = list(selection.frontier)
-    if selection is model.selection_ and model.certificate_ is not None:
+    certified = selection is model.selection_ and model.certificate_ is not None
+    if certified:
         looked_at.append(selection)
+    other = "one" if np.count_nonzero(selection.weights) > 1 else "another"
     points = []
     for point in looked_at:
         used = np.flatnonzero(point.weights)
@@ -98,13 +101,15 @@ def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
         own = np.array_equal(point.weights, selection.weights)
         points.append(
             {
-                "series": "override" if own else "override by another candidate",
+                "series": "override" if own else f"override by {other} candidate",
                 "label": f"override by {what}, τ = {point.threshold:.3g}",
                 "churn_rate": point.churn_rate,
                 "accuracy": point.accuracy,
                 "lam": float(point.weights @ lambdas),
                 "weights": {names[i]: float(point.weights[i]) for i in used},
-                "chosen": own and point.threshold == selection.threshold,
+                "chosen": point is selection
+                if certified
+                else own and point.threshold == selection.threshold,
             }
         )
     return _distinct(points)
@@ -122,7 +127,7 @@ def _distinct(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Drop repeated measures of one series, keeping the chosen one, in order of churn."""
     kept: dict[tuple[Any, ...], dict[str, Any]] = {}
     for point in points:
-        key = (point["series"], point["churn_rate"], point["accuracy"])
+        key = (point["series"], round(point["churn_rate"], 12), round(point["accuracy"], 12))
         if key not in kept or point["chosen"]:
             kept[key] = point
     return sorted(kept.values(), key=lambda point: (point["series"], point["churn_rate"]))
