@@ -186,55 +186,37 @@ def test_the_page_of_training_speed_equals_its_figures() -> None:
     assert made.PAGE.read_text(encoding="utf-8") == made.page(result)
 
 
-# Script: its name of the page, what it needs, and what its figures put between which markers.
-MARKED: dict[str, tuple[str, str | None, Callable[[ModuleType, Any], dict[str, str]]]] = {
-    "adult_budgets": (
-        "README",
-        None,
-        lambda made, figures: {
-            "adult-table": made.table(figures, [r for r in figures["rows"] if r["seed"] == 0])
-        },
-    ),
-    "boosting_ideas": (
-        "PAGE",
-        "lightgbm",
-        lambda made, figures: {"ideas": made.table(figures)},
-    ),
-    "boosting_methods": (
-        "GUIDE",
-        "lightgbm",
-        lambda made, figures: {"gains": made.medians(figures)},
-    ),
-    "boosting_speed": (
-        "PAGE",
-        "lightgbm",
-        lambda made, figures: {"speed": made.table(figures)},
-    ),
-    "budget_search": (
-        "PAGE",
-        "lightgbm",
-        lambda made, figures: {"search": made.table(figures)},
-    ),
-    "certificate_coverage": (
-        "PAGE",
-        None,
-        lambda made, figures: {"coverage": made.table(figures)},
-    ),
-    "constrained": (
-        "PAGE",
-        "torch",
-        lambda made, figures: {"constrained": made.table(figures["datasets"], figures["runs"])},
-    ),
-    "network_updates": (
-        "PAGE",
-        "torch",
-        lambda made, figures: {name: made.table(figures[name]) for name in made.SIZES},
-    ),
-    "table_speed": (
-        "PAGE",
-        "duckdb",
-        lambda made, figures: {"speed": made.table(figures)},
-    ),
+Made = Callable[[ModuleType, Any], dict[str, str]]
+
+
+def table(marker: str) -> Made:
+    return lambda made, figures: {marker: made.table(figures)}
+
+
+def adult_table(made: ModuleType, figures: Any) -> dict[str, str]:
+    first = [row for row in figures["rows"] if row["seed"] == 0]
+    return {"adult-table": made.table(figures, first)}
+
+
+def constrained_table(made: ModuleType, figures: Any) -> dict[str, str]:
+    return {"constrained": made.table(figures["datasets"], figures["runs"])}
+
+
+def update_tables(made: ModuleType, figures: Any) -> dict[str, str]:
+    return {name: made.table(figures[name]) for name in made.SIZES}
+
+
+# Script: its name of the page, what it needs, what its figures put between which markers.
+MARKED: dict[str, tuple[str, str | None, Made]] = {
+    "adult_budgets": ("README", None, adult_table),
+    "boosting_ideas": ("PAGE", "lightgbm", table("ideas")),
+    "boosting_methods": ("GUIDE", "lightgbm", lambda made, rows: {"gains": made.medians(rows)}),
+    "boosting_speed": ("PAGE", "lightgbm", table("speed")),
+    "budget_search": ("PAGE", "lightgbm", table("search")),
+    "certificate_coverage": ("PAGE", None, table("coverage")),
+    "constrained": ("PAGE", "torch", constrained_table),
+    "network_updates": ("PAGE", "torch", update_tables),
+    "table_speed": ("PAGE", "duckdb", table("speed")),
 }
 
 
