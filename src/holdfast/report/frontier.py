@@ -57,16 +57,22 @@ def _points(model: Any, selection: Any) -> list[dict[str, Any]]:
     return (_override_points if of_override else _mixture_points)(model, selection)
 
 
+def _looked_at(model: Any, selection: Any) -> tuple[list[Any], bool]:
+    """Return the points of a selection, and whether the last is what is certified of it.
+
+    Which may lie between two of the others.
+    """
+    certified = selection is model.selection_ and model.certificate_ is not None
+    return [*selection.frontier, *([selection] if certified else [])], certified
+
+
 def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     names = [*model.path_.labels, "base model"]
     series = [*(candidate.method.kind for candidate in model.path_.candidates), "base model"]
     lambdas = np.append(model.path_.lambdas, 1.0)
     chosen = np.append(selection.weights, selection.base_weight)
     points = []
-    looked_at = list(selection.frontier)
-    certified = selection is model.selection_ and model.certificate_ is not None
-    if certified:
-        looked_at.append(selection)  # what is certified may lie between two that were looked at
+    looked_at, certified = _looked_at(model, selection)
     for point in looked_at:
         weights = np.append(point.weights, np.zeros(len(names) - len(point.weights)))
         if point is selection:
@@ -89,10 +95,7 @@ def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
 
 def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     names, lambdas = model.path_.labels, model.path_.lambdas
-    looked_at = list(selection.frontier)
-    certified = selection is model.selection_ and model.certificate_ is not None
-    if certified:
-        looked_at.append(selection)
+    looked_at, certified = _looked_at(model, selection)
     other = "one" if np.count_nonzero(selection.weights) > 1 else "another"
     points = []
     for point in looked_at:
