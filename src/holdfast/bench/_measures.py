@@ -172,6 +172,9 @@ def not_dominated(churn: Floats, accuracy: Floats) -> NDArray[np.bool_]:
 def paired_p_value(difference: Floats, halves: NDArray[np.int64] | None = None) -> float | None:
     """Two-sided p-value of a mean difference of 0, by Student's t.
 
+    Counts of rows are whole numbers, so a few runs may well have the very same difference by
+    chance: without a spread there is nothing to measure the difference by.
+
     Parameters
     ----------
     difference : ndarray of shape (R,)
@@ -183,7 +186,8 @@ def paired_p_value(difference: Floats, halves: NDArray[np.int64] | None = None) 
     Returns
     -------
     float or None
-        None for fewer than two runs (in each half); 1 where all differences are 0.
+        None for fewer than two runs (in each half), and where the differences do not vary; 1 where
+        all are 0.
 
     Examples
     --------
@@ -198,5 +202,5 @@ def paired_p_value(difference: Floats, halves: NDArray[np.int64] | None = None) 
     estimate = np.mean([mean(part) for part in parts])
     error = np.sqrt(sum(standard_error(part) ** 2 for part in parts)) / len(parts)
     if error < TIE:
-        return 1.0 if abs(estimate) < TIE else 0.0
+        return 1.0 if abs(estimate) < TIE else None
     return float(2 * stdtr(len(difference) - len(parts), -abs(estimate / error)))

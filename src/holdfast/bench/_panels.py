@@ -159,7 +159,7 @@ class Panel:
 
     @property
     def n_cold_diverged(self) -> int:
-        """Number of runs in which cold start, or the base model, diverged."""
+        """Number of runs in which cold start diverged."""
         return int((self.present & self.diverged)[self.of(COLD)].sum())
 
     def each_method(self) -> Iterator[MethodRuns]:

@@ -183,7 +183,7 @@ class Best:
         More than one where they tie.
     p_value : float or None
         The largest of the two-sided paired t-tests against every other method that has a number;
-        None where there is no other, or too few runs.
+        None where there is no other, or where too few runs or none that differ leave it open.
     significant : bool
         `p_value` is below 1 - confidence.
     """
@@ -201,7 +201,7 @@ class GroupResult:
     ----------
     group : Group
     n_runs, n_cold_diverged : int
-        Runs that cold start finished; runs lost because it, or the base model, diverged.
+        Runs that cold start finished; runs lost because it diverged.
     base_accuracy, cold_accuracy, cold_churn_rate : float
     churn_floor : float or None
         Mean churn between two cold starts that differ in the seed alone; None where ensembles,

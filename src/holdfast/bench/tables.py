@@ -184,6 +184,9 @@ def _incomplete(summary: Summary) -> str:
     if costly:
         named = ", ".join(f"{clean(name)} {n}" for name, n in costly.items())
         parts.append(f" Networks trained where more than one: {named}.")
+    lost = sum(group.n_cold_diverged for group in summary.groups)
+    if lost:
+        parts.append(f" {lost} runs in which cold start diverged were left out.")
     diverged = sum(result.n_diverged for result in methods)
     if diverged:
         parts.append(f" {diverged} settings diverged in a run and were left out.")
