@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from holdfast.bench._local import LocalWorkers
+from holdfast.bench.data import read
 from holdfast.bench.runner import Job, Report, Result, run_suite, work
 from holdfast.bench.store import Store, read_store
 from holdfast.bench.suites import Sizes, suite_of
@@ -85,13 +86,25 @@ def test_processes_give_the_same_rows(table, tmp_path):
 def test_what_fails_leaves_the_others(table, tmp_path):
     too_many = small(table, sizes=Sizes(n_init=5000))
     report = run(too_many, Store.open(tmp_path), runs=4)
-    assert report.finished == 0
+    assert (report.finished, report.left_out) == (0, 3)
     (why,) = report.failures.values()
     assert "the training part of mine:label must have 6,100 rows" in why
     both = small(table, networks=("convnet-1", BOOSTER))
     report = run(both, Store.open(tmp_path), methods=["distill"])
     assert report.finished == 3
     assert list(report.failures) == ["mine:label × convnet-1"]
+
+
+def test_what_another_computation_has_begun_is_left_out_and_the_rest_is_run(table, tmp_path):
+    class Elsewhere(InProcess):
+        def run(self, jobs):
+            for result in super().run(jobs):
+                yield replace(result, rows=result.rows.assign(base_correct=1))
+
+    run(small(table), Store.open(tmp_path), runs=3, methods=["distill"])
+    report = run(small(table), Store.open(tmp_path), runs=5, workers=Elsewhere())
+    assert (report.finished, report.left_out, len(report.failures)) == (2, 2, 1)
+    assert "must have the base model" in report.failures[f"mine:label × {BOOSTER}"]
 
 
 def test_an_error_of_any_kind_names_the_trial(table, tmp_path, monkeypatch):
@@ -205,6 +218,19 @@ def test_jobs_of_a_worker_that_dies_are_run_again(table, tmp_path):
     )
 
 
+def test_no_job_is_lost_to_workers_that_are_gone_when_it_is_handed_out(table):
+    suite = small(table)
+    (source,) = suite.sources
+    trials = [*suite.trials(source, read(source).sha, 0)] * 4
+    results = LocalWorkers(1).run(iter([Job(trial, source, ("cold",)) for trial in trials]))
+    answered = [next(results)]
+    kill_workers()
+    time.sleep(1)  # until the pool has seen it
+    answered += results
+    assert len(answered) == 4
+    assert {result.error for result in answered} == {None}
+
+
 def test_a_job_that_its_worker_dies_of_is_told(table, tmp_path):
     over = threading.Event()
 
@@ -316,7 +342,7 @@ def test_the_command_tells_what_failed(table, tmp_path):
         (["run", "openml", "--workers", "-1"], "--workers must be an integer of at least 0"),
         (["run", "openml", "--workers", "2", "--ray", "auto"], "must be left out with --ray"),
         (["merge", "none", "--out", "all.csv"], "--out must end in .parquet"),
-        (["merge", "none", "--out", "all.parquet"], "must have finished trials, got none"),
+        (["merge", "none", "--out", "all.parquet"], "got nothing at none; correct the path"),
     ],
 )
 def test_wrong_use(arguments, match, tmp_path, monkeypatch):

@@ -110,11 +110,84 @@ def test_a_trial_of_two_machines_is_that_of_one_of_them(tmp_path):
     assert read_facts([tmp_path / "all.parquet"]).trials == 4
 
 
-def test_methods_of_another_base_model_are_refused(tmp_path):
+@pytest.mark.parametrize("seed", range(8))
+def test_of_two_computations_of_one_base_model_one_is_taken_whatever_the_results(tmp_path, seed):
+    one = rows(seed=seed).assign(base_correct=20)
+    other = rows(seed=seed + 100).assign(base_correct=20)
+    for name, some in (("one", one), ("other", other)):
+        Store.open(tmp_path / name).add(KEY, some, FACTS)
+    both = read_store([tmp_path / "one", tmp_path / "other"])
+    pd.testing.assert_frame_equal(both, read_store([tmp_path / "other", tmp_path / "one"]))
+    assert both["kl"].tolist() in (one["kl"].tolist(), other["kl"].tolist())
+    taken = one if both["kl"].tolist() == one["kl"].tolist() else other
+    pd.testing.assert_frame_equal(both, taken, check_dtype=False)
+    assert merge([tmp_path / "one", tmp_path / "other"], tmp_path / "all.parquet") == len(one)
+    pd.testing.assert_frame_equal(read_store([tmp_path / "all.parquet", tmp_path / "one"]), both)
+
+
+def test_neither_computation_is_favoured(tmp_path):
+    """Taking the lower counts, say, would make updates look worse than they are."""
+    taken = []
+    for seed in range(40):
+        stores = [tmp_path / f"{which}{seed}" for which in ("less", "more")]
+        for correct, store in zip((10, 11), stores, strict=True):
+            Store.open(store).add(KEY, rows(seed=seed).assign(correct=correct), FACTS)
+        taken.append(read_store(stores)["correct"].iloc[0])
+    assert 8 < taken.count(10) < 32
+
+
+def test_a_method_that_diverged_stands_beside_the_others(tmp_path):
+    store = filled(tmp_path, runs=1)
+    gone = rows(methods=["mine"])
+    gone[["correct", "changed", "negative", "base_correct"]] = pd.NA
+    store.add(KEY, gone, FACTS)
+    assert Store.open(tmp_path).missing(KEY, ["cold", "mine"]) == []
+    assert read_store([tmp_path])["method"].tolist() == ["cold", "distill", "distill", "mine"]
+
+
+def test_methods_of_another_computation_are_refused(tmp_path):
     store = filled(tmp_path)
-    assert store.conflict(KEY, rows(methods=["mine"])) is None
-    why = Store.open(tmp_path).conflict(KEY, rows(seed=1, methods=["mine"]))
+    assert store.conflict(KEY, rows()) is None
+    why = Store.open(tmp_path).conflict(KEY, rows(seed=1))
+    assert "the base model of the methods that are there" in why
     assert "got one that has 21 test rows right and not 20" in why
+    first = int(rows()["correct"].iloc[0])
+    why = store.conflict(KEY, rows().assign(correct=first + 1))
+    assert "must have the cold start of the methods that are there" in why
+    assert f"got one that has {first + 1} test rows right and not {first}" in why
+    assert store.has(KEY)
+    assert not store.has(replace(KEY, run=7))
+
+
+def test_what_is_given_twice_counts_once(tmp_path):
+    filled(tmp_path / "one")
+    merge([tmp_path / "one", tmp_path / "one"], tmp_path / "a.parquet")
+    merge([tmp_path / "one", tmp_path / "a.parquet"], tmp_path / "b.parquet")
+    merge([tmp_path / "b.parquet", tmp_path / "a.parquet"], tmp_path / "b.parquet")
+    for store in ("one", "a.parquet", "b.parquet"):
+        assert read_facts([tmp_path / store]) == Facts(3, 6.0, ("x86",), ("numpy 2",))
+        assert len(read_store([tmp_path / store])) == 9
+
+
+def test_paths_that_are_wrong(tmp_path):
+    filled(tmp_path / "one")
+    (tmp_path / "text.csv").write_text("a")
+    (tmp_path / "one" / "folder.parquet").mkdir()
+    assert len(read_store([tmp_path / "one"])) == 9
+    for wrong, what in (("typo", "nothing"), ("text.csv", "another file")):
+        for read in (read_store, read_facts, lambda paths: merge(paths, tmp_path / "all.parquet")):
+            with pytest.raises(InvalidInputError, match=f"got {what} at .*{wrong}; correct"):
+                read([tmp_path / "one", tmp_path / wrong])
+    assert not (tmp_path / "all.parquet").exists()
+
+
+def test_merging_replaces_nothing_but_a_store(tmp_path):
+    filled(tmp_path / "one")
+    write_table(pd.DataFrame({"a": [1]}), tmp_path / "mine.parquet")
+    before = (tmp_path / "mine.parquet").read_bytes()
+    with pytest.raises(InvalidInputError, match="must be a file of a benchmark's store, got a"):
+        merge([tmp_path / "one"], tmp_path / "mine.parquet")
+    assert (tmp_path / "mine.parquet").read_bytes() == before
 
 
 def test_names_that_stand_for_several_data_sets_are_told_apart(tmp_path):
@@ -156,6 +229,7 @@ def test_a_merged_file_can_be_gone_on_with(tmp_path):
 
 
 def test_an_empty_store(tmp_path):
+    Store.open(tmp_path / "store")
     with pytest.raises(InvalidInputError, match=r"must have finished trials, got none in .*store"):
         read_store([tmp_path / "store"])
 
@@ -175,7 +249,7 @@ def test_a_file_that_is_damaged_inside(tmp_path):
     content = bytearray(path.read_bytes())
     content[4:200] = bytes(196)
     path.write_bytes(bytes(content))
-    with pytest.raises(InvalidInputError, match="remove the file that is damaged"):
+    with pytest.raises(InvalidInputError, match=f"{path} must be a whole Parquet file.*remove it"):
         read_store([tmp_path])
 
 

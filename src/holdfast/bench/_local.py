@@ -74,7 +74,7 @@ def _pool(n: int) -> Iterator[ProcessPoolExecutor]:
     finally:
         for process in list((pool._processes or {}).values()):
             process.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def _results(
@@ -85,13 +85,23 @@ def _results(
 ) -> Iterator[Result]:
     while True:
         while len(handed_out) < room and (job := next(jobs, None)) is not None:
-            handed_out[pool.submit(work_alone, job)] = job
+            handed_out[_submitted(pool, job)] = job
         if not handed_out:
             return
         for future in wait(handed_out, return_when=FIRST_COMPLETED).done:
             result = future.result()
             del handed_out[future]
             yield result
+
+
+def _submitted(pool: ProcessPoolExecutor, job: Job) -> Future[Result]:
+    """Hand a job out; to a pool that is broken already, it counts as one that was lost with it."""
+    try:
+        return pool.submit(work_alone, job)
+    except BrokenProcessPool as error:
+        lost: Future[Result] = Future()
+        lost.set_exception(error)
+        return lost
 
 
 # --- in a worker ---------------------------------------------------------------------------------

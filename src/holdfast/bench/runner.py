@@ -40,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What became of a job: its rows, or why there are none."""
+    """What became of a job: its rows and always those of cold start, or why there are none."""
 
     job: Job
     rows: pd.DataFrame | None = None
@@ -65,12 +65,15 @@ class Report:
         Trials that were run.
     there : int
         Trials of which nothing was missing.
+    left_out : int
+        Trials that were not started, since another of their kind had failed.
     failures : dict of str to str
         What could not be run, and why.
     """
 
     finished: int = 0
     there: int = 0
+    left_out: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
 
@@ -88,7 +91,8 @@ def run_suite(
     """Run what is missing of a suite.
 
     What fails ends neither the others nor this function: the other runs of that network and data
-    set are left out, and the report says why.
+    set are left out, and the report says why. Where rows cannot stand beside those of the same
+    trial, only the runs that the store has something of are left out.
 
     Parameters
     ----------
@@ -108,24 +112,28 @@ def run_suite(
     jobs = _missing(suite, store, report, runs, methods, device)
     started(len(jobs))
     failed: set[Trial] = set()
+    begun_elsewhere: set[Trial] = set()
 
     def waiting() -> Iterator[Job]:
         for job in jobs:
-            if job.trial.group in failed:
+            group = job.trial.group
+            if group in failed or (group in begun_elsewhere and store.has(job.trial)):
+                report.left_out += 1
                 advanced()
             else:
                 yield job
 
     for result in workers.run(waiting()):
-        trial, error = result.job.trial, result.error
+        job, error, stopped = result.job, result.error, failed
         if result.rows is not None and result.facts is not None:
-            error = store.conflict(trial, result.rows)
+            error, stopped = store.conflict(job.trial, result.rows), begun_elsewhere
             if error is None:
-                store.add(trial, result.rows, result.facts)
+                missing = result.rows["method"].isin(job.methods)
+                store.add(job.trial, result.rows[missing].reset_index(drop=True), result.facts)
                 report.finished += 1
         if error is not None:
-            failed.add(trial.group)
-            report.failures.setdefault(f"{trial.dataset} × {trial.network}", error)
+            stopped.add(job.trial.group)
+            report.failures.setdefault(f"{job.trial.dataset} × {job.trial.network}", error)
         advanced()
     return report
 
@@ -183,5 +191,4 @@ def work(job: Job, data: BenchData | None = None) -> Result:
         return Result(job, error=str(error))
     except Exception as error:
         return Result(job, error=f"{job.trial} ended with {type(error).__name__}: {error}")
-    wanted = rows[rows["method"].isin(job.methods)].reset_index(drop=True)
-    return Result(job, wanted, Facts.here(time.perf_counter() - start, job.device))
+    return Result(job, rows, Facts.here(time.perf_counter() - start, job.device))

@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,17 +21,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from holdfast._files import replace_file
+from holdfast._validation import first_line
 from holdfast.bench.protocol import COUNTS, MEANS, PROTOCOL, Trial
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables import connect
 
 if TYPE_CHECKING:
+    from typing import Any
+
     import pandas as pd
 
 __all__ = ["Facts", "Store", "merge", "read_facts", "read_store"]
 
 KEY = tuple(f.name for f in fields(Trial))
-IDENTITY = (*KEY, "update", "method", "setting")
 MAGIC = b"PAR1"
 METADATA = "holdfast_bench"
 LIBRARIES = (
@@ -99,7 +102,7 @@ class Store:
 
     folder: Path
     _done: dict[Trial, set[str]] = field(default_factory=dict, compare=False)
-    _base: dict[Trial, int] = field(default_factory=dict, compare=False)
+    _right: dict[Trial, dict[str, int]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Store:
@@ -113,6 +116,8 @@ class Store:
         store = cls(Path(folder))
         try:
             store.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=store.folder):  # hours of computing come first
+                pass
         except OSError as error:
             raise InvalidInputError(
                 f"--store must be a folder that can be written to, got {folder} "
@@ -124,31 +129,32 @@ class Store:
         return store
 
     def _remember(self, rows: pd.DataFrame) -> None:
-        import pandas as pd
+        there = rows[[*KEY, "method"]].drop_duplicates()
+        for *key, method in there.itertuples(index=False, name=None):
+            self._done.setdefault(Trial(*key), set()).add(method)
+        for trial, right in _right(rows).items():
+            self._right.setdefault(trial, {}).update(right)
 
-        first = rows[rows["update"] == 1]
-        known = first.groupby([*KEY, "method"], sort=False)["base_correct"].min().reset_index()
-        for *key, method, base in known.itertuples(index=False, name=None):
-            trial = Trial(*key)
-            self._done.setdefault(trial, set()).add(method)
-            if not pd.isna(base):
-                self._base[trial] = int(base)
+    def has(self, trial: Trial) -> bool:
+        """Return whether some method of a trial is there."""
+        return trial in self._done
 
     def conflict(self, trial: Trial, rows: pd.DataFrame) -> str | None:
         """Return why rows cannot stand beside those of the same trial, None where they can.
 
-        Methods of a trial are compared in pairs, so they must have the same base model. Computed
-        again by another machine or other versions it may be another one.
+        Methods of a trial are compared in pairs, so they must have the same base model, and be of
+        one computation: by another machine or other versions models may come out otherwise. That
+        is seen by the base model and by cold start, which every computation trains.
         """
-        base = rows.loc[rows["update"] == 1, "base_correct"].dropna()
-        before = self._base.get(trial)
-        if before is None or base.empty or int(base.min()) == before:
-            return None
-        return (
-            f"{trial} must have the base model of the methods that are there already, got one that "
-            f"has {int(base.min())} test rows right and not {before}, as another machine or other "
-            "versions can make; go on where it was begun, or name another --store"
-        )
+        before = self._right.get(trial, {})
+        for model, n in _right(rows).get(trial, {}).items():
+            if before.get(model, n) != n:
+                return (
+                    f"{trial} must have the {model} of the methods that are there already, got one "
+                    f"that has {n} test rows right and not {before[model]}, as another machine or "
+                    "other versions can make; go on where it was begun, or name another --store"
+                )
+        return None
 
     def missing(self, trial: Trial, methods: Iterable[str]) -> list[str]:
         """Return the methods of a trial that are not there yet."""
@@ -167,7 +173,7 @@ class Store:
         self._remember(rows)
         name = hashlib.sha256(repr((trial, methods)).encode()).hexdigest()[:24]
         path = self.folder / f"{name}.parquet"
-        _write(rows, facts, path)
+        _write(rows, {name: facts}, path)
         return path
 
 
@@ -177,7 +183,7 @@ def read_store(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
     Parameters
     ----------
     paths : sequence of path-like
-        Folders and files.
+        Folders and files; what is given twice counts once.
 
     Returns
     -------
@@ -188,20 +194,16 @@ def read_store(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
     Raises
     ------
     InvalidInputError
-        When there is nothing, or a file is cut off, no store's, or of another protocol.
+        When a path is not there, there is nothing in any of them, or a file is cut off, no
+        store's, or of another protocol.
 
     Notes
     -----
     Of a trial that was computed twice with other results, as by two machines, the rows of one base
-    model are taken, of that with more methods.
+    model are taken, of that with more methods; each method's from the file that has more of them.
+    What the results are decides nothing.
     """
-    files = [file for path in paths for file in _files(Path(path))]
-    if not files:
-        raise InvalidInputError(
-            f"the store must have finished trials, got none in {', '.join(map(str, paths))}; "
-            "run some with holdfast bench run"
-        )
-    return _told_apart(_rows(files))
+    return _told_apart(_rows(_all_files(paths)))
 
 
 def _rows(files: Sequence[Path]) -> pd.DataFrame:
@@ -210,25 +212,60 @@ def _rows(files: Sequence[Path]) -> pd.DataFrame:
         "SELECT * FROM read_parquet($files, hive_partitioning = false, filename = true, "
         "union_by_name = true)"
     )
-    rows = _one_base(_query(files, sql))
+    rows = _query(files, sql).astype(dict.fromkeys(COUNTS, "Int64"))
     for name in MEANS:  # which files of earlier versions may lack
         rows[name] = rows.get(name, np.nan)
-    # Of rows that are there twice, the same one whatever the order of the files, the fullest.
-    rows = rows.sort_values([*IDENTITY, "correct", "changed", "negative", *MEANS])
-    rows = rows.drop_duplicates(list(IDENTITY)).drop(columns=["filename", "_base"])
-    return _in_order(rows.astype(dict.fromkeys(COUNTS, "Int64")))
+    return _in_order(_of_one_computation(rows).drop(columns="filename"))
 
 
-def _one_base(rows: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows of one base model for each trial."""
-    first = rows[rows["update"] == 1]
-    base = first.groupby([*KEY, "filename"], sort=False)["base_correct"].min().rename("_base")
-    rows = rows.join(base, on=[*KEY, "filename"])
-    kinds = rows.groupby([*KEY, "_base"], dropna=False)["method"].nunique().reset_index()
-    if not kinds.duplicated(list(KEY)).any():
+def _of_one_computation(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep one base model for each trial, and each of its methods from one file."""
+    import pandas as pd
+
+    keys, of_file = list(KEY), [*KEY, "filename"]
+    if not rows[of_file].drop_duplicates().duplicated(keys).any():
         return rows
-    kinds = kinds.sort_values([*KEY, "method", "_base"], ascending=[True] * len(KEY) + [False] * 2)
-    return rows.merge(kinds.drop_duplicates(list(KEY))[[*KEY, "_base"]], on=[*KEY, "_base"])
+    first_base = rows["base_correct"].where(rows["update"] == 1).astype("Float64")
+    rows = rows.assign(
+        _base=first_base.to_numpy(dtype=np.float64, na_value=np.nan),
+        _values=rows[[*COUNTS, *MEANS]].notna().sum(axis=1),
+        _mark=pd.util.hash_pandas_object(rows.drop(columns="filename"), index=False),
+    )
+    rows["_base"] = rows.groupby(of_file, sort=False)["_base"].transform("min")
+    bases = _fullest_first(rows.dropna(subset="_base"), [*keys, "_base"]).drop_duplicates(keys)
+    bases = bases[[*keys, "_base"]].rename(columns={"_base": "_kept"})
+    rows = rows.merge(bases, on=keys, how="left")
+    # Where all that a file has diverged, its base model is not known.
+    rows = rows[rows["_base"].isna() | (rows["_base"] == rows["_kept"])]
+    files = _fullest_first(rows, of_file).reset_index(names="_place")
+    rows = rows.merge(files[[*of_file, "_place"]], on=of_file)
+    best = rows.groupby([*keys, "method"], sort=False)["_place"].transform("min")
+    rows = rows[rows["_place"] == best]
+    return rows.drop(columns=["_base", "_values", "_mark", "_kept", "_place"])
+
+
+def _fullest_first(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return each `by`: of more methods first, then of fewer missing values, then by chance."""
+    of = rows.groupby(by, sort=False)
+    found = of.agg(n=("method", "nunique"), values=("_values", "sum"), mark=("_mark", "sum"))
+    # The mark is a hash: between computations of equal extent no result is favoured.
+    order = found.sort_values(["n", "values", "mark"], ascending=[False, False, True])
+    return order.reset_index()
+
+
+def _right(rows: pd.DataFrame) -> dict[Trial, dict[str, int]]:
+    """Return of each trial how many test rows its first base model and cold start have right."""
+    first = rows[rows["update"] == 1]
+    cold = first[first["method"] == "cold"]
+    found: dict[Trial, dict[str, int]] = {}
+    for model, some, counts in (
+        ("base model", first, "base_correct"),
+        ("cold start", cold, "correct"),
+    ):
+        known = some.dropna(subset=counts).groupby(list(KEY), sort=False)[counts].min()
+        for *key, n in known.reset_index().itertuples(index=False, name=None):
+            found.setdefault(Trial(*key), {})[model] = int(n)
+    return found
 
 
 def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:
@@ -256,8 +293,7 @@ def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
 
 def read_facts(paths: Sequence[str | os.PathLike[str]]) -> Facts:
     """Return how the rows of stores came about."""
-    files = [file for path in paths for file in _files(Path(path))]
-    return sum(_all_facts(files).values(), Facts())
+    return sum(_all_facts(_all_files(paths)).values(), Facts())
 
 
 def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> int:
@@ -267,7 +303,7 @@ def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
     ----------
     paths : sequence of path-like
     out : path-like
-        A .parquet file.
+        A .parquet file; one that is there must be a store itself.
 
     Returns
     -------
@@ -279,30 +315,50 @@ def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
         raise InvalidInputError(
             f"--out must not lie in a store that is merged, got {out}; name another folder"
         )
-    files = [file for path in paths for file in _files(Path(path))]
-    if not files:
-        raise InvalidInputError(
-            f"the stores must have finished trials, got none in {', '.join(map(str, paths))}; "
-            "check the paths"
-        )
+    files = _all_files(paths)
+    _all_facts(_files(Path(out)))  # nothing else is replaced
     rows = _rows(files)
-    _write(rows, read_facts(paths), Path(out))
+    _write(rows, _all_facts(files), Path(out))
     return len(rows)
 
 
 # --- files ---------------------------------------------------------------------------------------
 
 
+def _all_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """Return the files of stores, each once; raise where a path is wrong or there are none."""
+    for path in map(Path, paths):
+        if not path.is_dir() and not (path.suffix == ".parquet" and path.is_file()):
+            what = "another file" if path.exists() else "nothing"
+            raise InvalidInputError(
+                f"the store must be a folder or a .parquet file, got {what} at {path}; correct "
+                "the path"
+            )
+    found = [file for path in paths for file in _files(Path(path))]
+    if not found:
+        raise InvalidInputError(
+            f"the store must have finished trials, got none in {', '.join(map(str, paths))}; "
+            "run some with holdfast bench run"
+        )
+    return list({file.resolve(): file for file in found}.values())
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(file for file in path.glob("*.parquet") if not file.name.startswith("."))
-    return [path] if path.suffix == ".parquet" and path.is_file() else []
+        found = sorted(file for file in path.glob("*.parquet") if not file.name.startswith("."))
+    else:
+        found = [path]
+    return [file for file in found if file.is_file()]
 
 
-def _write(rows: pd.DataFrame, facts: Facts, path: Path) -> None:
+def _write(rows: pd.DataFrame, parts: Mapping[str, Facts], path: Path) -> None:
     import duckdb
 
-    described = {"protocol": PROTOCOL} | {f.name: getattr(facts, f.name) for f in fields(facts)}
+    facts = sum(parts.values(), Facts())
+    described: dict[str, Any] = {"protocol": PROTOCOL}
+    described |= {f.name: getattr(facts, f.name) for f in fields(facts)}
+    if len(parts) > 1:
+        described["parts"] = {name: (part.trials, part.seconds) for name, part in parts.items()}
     text = json.dumps(described).replace("'", "''")
     with replace_file(path) as temporary, connect() as connection:
         connection.register("rows", rows)
@@ -316,15 +372,28 @@ def _write(rows: pd.DataFrame, facts: Facts, path: Path) -> None:
         except duckdb.Error as error:
             if "KeyboardInterrupt" in str(error):  # which DuckDB wraps
                 raise KeyboardInterrupt from error
-            reason = str(error).strip().split("\n")[0]
             raise InvalidInputError(
-                f"the store must be writable, got for {path}: {reason}; make room or choose "
-                "another place with --store; what was finished before is kept"
+                f"the store must be writable, got for {path}: {_reason(error)}; make room or "
+                "choose another place; what was finished before is kept"
             ) from error
 
 
-def _all_facts(files: Sequence[Path]) -> dict[Path, Facts]:
-    """Return the facts of each file; raise for one that is not a whole file of this protocol."""
+def _reason(error: Exception) -> str:
+    """Return what DuckDB says, without the JSON around it that some errors have."""
+    line = first_line(error)
+    try:
+        return str(json.loads(line)["exception_message"])
+    except (ValueError, KeyError, TypeError):
+        return line[:300]
+
+
+def _all_facts(files: Sequence[Path]) -> dict[str, Facts]:
+    """Return the facts of each computation, which a merged file knows apart.
+
+    Raises for a file that is not a whole one of this protocol.
+    """
+    if not files:
+        return {}
     for file in files:
         _check_whole(file)
     sql = (
@@ -332,15 +401,23 @@ def _all_facts(files: Sequence[Path]) -> dict[Path, Facts]:
         f"WHERE decode(key) = '{METADATA}'"
     )
     told = {Path(name): text for name, text in _query(files, sql).itertuples(index=False)}
-    return {file: _facts_of(file, told.get(file)) for file in files}
+    found: dict[str, Facts] = {}
+    for file in files:
+        found |= _facts_of(file, told.get(file))
+    return found
 
 
-def _facts_of(file: Path, text: str | None) -> Facts:
+def _facts_of(file: Path, text: str | None) -> dict[str, Facts]:
     try:
         described = json.loads(text or "")
         protocol, machines = described["protocol"], tuple(described["machines"])
         versions = tuple(described["versions"])
-        facts = Facts(described["trials"], described["seconds"], machines, versions)
+        whole = hashlib.sha256(f"{file.stem} {text}".encode()).hexdigest()[:16]
+        alone = {whole: (described["trials"], described["seconds"])}
+        facts = {
+            name: Facts(trials, seconds, machines, versions)
+            for name, (trials, seconds) in described.get("parts", alone).items()
+        }
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(
             f"{file} must be a file of a benchmark's store, got a Parquet file that says nothing "
@@ -374,8 +451,10 @@ def _query(files: Sequence[Path], sql: str) -> pd.DataFrame:
         try:
             return connection.execute(sql, {"files": [str(file) for file in files]}).df()
         except duckdb.Error as error:
-            reason = str(error).strip().split("\n")[0][:300]
+            if len(files) > 1:  # the one that is damaged shall be named
+                for file in files:
+                    _query([file], sql)
             raise InvalidInputError(
-                f"the store must have whole Parquet files of one benchmark, got: {reason}; remove "
-                "the file that is damaged, and its trial will be run again"
+                f"{files[0]} must be a whole Parquet file of a benchmark, got: {_reason(error)}; "
+                "remove it, and its trial will be run again"
             ) from error
