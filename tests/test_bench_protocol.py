@@ -194,12 +194,14 @@ def test_networks_by_name(name):
 
 @pytest.mark.parametrize("name", ["fcn", "fcn-0", "fcn-1x", "fnc-10", "convnet-", "mlp-3", ""])
 def test_unknown_networks(name):
-    with pytest.raises(InvalidInputError, match=r"--network must be one of 'fcn-10', .*'lightgbm'"):
+    with pytest.raises(InvalidInputError, match=r"--network must be fcn-x, .*lightgbm"):
         architecture(name)
 
 
 def test_unknown_depth():
-    with pytest.raises(InvalidInputError, match="must be one of resnet-50, resnet-101 and"):
+    with pytest.raises(
+        InvalidInputError, match="resnet-50, resnet-101, resnet-152, .* 'resnet-18'"
+    ):
         architecture("resnet-18")
 
 
@@ -256,7 +258,7 @@ def test_a_folder_without_tables(tmp_path):
     ("arguments", "match"),
     [
         ({"datasets": ["adlut"]}, r"--dataset must be one of .*did you mean 'adult'"),
-        ({"networks": ["fcm-10"]}, r"--network must be one of .*did you mean 'fcn-10'"),
+        ({"networks": ["fcm-10"]}, r"--network must be fcn-x.*did you mean 'fcn-10'"),
         ({"order": "tiem"}, r"--order must be one of 'random', 'time', got 'tiem'"),
     ],
 )
@@ -274,5 +276,5 @@ def test_bad_sizes(name):
 def test_methods_must_suit_every_network():
     suite = suite_of("openml").narrowed(networks=["fcn-10", "hist_gradient_boosting"])
     suite.check_methods(["distill"])
-    with pytest.raises(InvalidInputError, match="the learner can train, got warm"):
+    with pytest.raises(InvalidInputError, match="hist_gradient_boosting can train, got warm"):
         suite.check_methods(["warm"])

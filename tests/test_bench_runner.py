@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -129,6 +130,35 @@ def test_a_set_that_cannot_be_loaded_leaves_the_others(table, tmp_path):
     report = run(small(table, sources=(bad, *good.sources)), Store.open(tmp_path), runs=1)
     assert report.finished == 1
     assert "target must be one of" in report.failures["mine:no_such_column"]
+
+
+def test_columns_that_cannot_be_encoded_are_named(table, tmp_path):
+    plain = read_table(table)
+    infinite = plain.assign(price=np.where(plain.index == 3, np.inf, 1.0))
+    lists = plain.assign(parts=[[1, 2]] * len(plain))
+    for name, frame, match in (
+        ("infinite", infinite, "infinite values in 'price'"),
+        ("lists", lists, r"got \['parts'\]"),
+    ):
+        write_table(frame, tmp_path / f"{name}.parquet")
+        suite = suite_of(str(tmp_path / f"{name}.parquet"), target="label")
+        suite = replace(suite, sizes=SMALL, networks=("fcn-10",))
+        (why,) = run(suite, Store.open(tmp_path / "store"), runs=1).failures.values()
+        assert re.search(match, why)
+
+
+def test_what_no_data_set_suits_is_told_before_anything_is_run(table, tmp_path):
+    started = []
+    suite = small(table, networks=("transformer-1", "convnet-1"))
+    report = run_suite(suite, Store.open(tmp_path), InProcess(), runs=2, started=started.append)
+    assert started == [0]
+    assert list(report.failures) == ["mine:label × transformer-1", "mine:label × convnet-1"]
+    assert all("--network must suit mine:label" in why for why in report.failures.values())
+
+
+def test_a_data_set_may_be_named_without_the_target(table):
+    suite = suite_of(str(table), target="label")
+    assert suite.narrowed(datasets=["mine"]) == suite.narrowed(datasets=["mine:label"]) == suite
 
 
 def test_a_target_is_part_of_a_trial(table, tmp_path):
@@ -294,6 +324,27 @@ def test_a_node_of_a_cluster_dies(table, tmp_path):
     pd.testing.assert_frame_equal(read_store([tmp_path / "ray"]), read_store([tmp_path / "here"]))
 
 
+def test_a_cluster_that_is_lost_ends_the_command_and_keeps_what_is_finished(table, tmp_path):
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    options = {"num_cpus": 1, "object_store_memory": 80_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args=options)
+    try:
+        arguments = ("--runs", "500", "--ray", cluster.address)
+        started = subprocess.Popen(
+            command(table, tmp_path / "ray", *arguments), stderr=subprocess.PIPE, text=True
+        )
+        while not list(tmp_path.glob("ray/[!.]*.parquet")) and started.poll() is None:
+            time.sleep(0.1)
+    finally:
+        cluster.shutdown()
+    _, told = started.communicate(timeout=120)
+    assert started.returncode == 2, told
+    assert "--ray must stay connected to its cluster, got" in told
+    assert len(read_store([tmp_path / "ray"]))
+
+
 def test_an_address_without_a_cluster(table, tmp_path):
     pytest.importorskip("ray")
     from holdfast.bench._ray import RayWorkers
@@ -331,11 +382,20 @@ def test_the_command_tells_what_failed(table, tmp_path):
     [
         (["run", "opnml"], "SUITE must be one of 'openml'"),
         (["run", "openml", "--dataset", "adlut"], "did you mean 'adult'"),
-        (["run", "openml", "--network", "fcn"], "--network must be one of"),
+        (
+            ["run", "openml", "--network", "fcn"],
+            "--network must be fcn-x, convnet-x or transformer-x",
+        ),
+        (["run", "openml", "--network", "fcn-0"], "with x from 1 to 9,999,999, resnet-50, "),
+        (["run", ""], "SUITE must be one of 'openml'"),
+        (["run", "stream", "--n-test", "7"], "--n-test must be left out in the order of time"),
+        (["run", "openml", "--device", "gpu"], "--device must be cpu, cuda, cuda:0"),
+        (["run", "openml", "--device", "cuda:99"], "--device must be there, got cuda:99"),
+        (["run", "trees", "--device", "cuda"], "--device must be left out for boosters, got cuda"),
         (["run", "openml", "--method", "destill"], "did you mean 'distill'"),
         (
             ["run", "openml", "--network", "hist_gradient_boosting", "--method", "warm"],
-            "can train, got warm",
+            "hist_gradient_boosting can train, got warm",
         ),
         (["run", "openml", "--runs", "0"], "--runs must be an integer of at least 1"),
         (["run", "openml", "--n-val", "0"], "--n-val must be an integer of at least 1"),

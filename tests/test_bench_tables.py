@@ -5,6 +5,7 @@ import re
 import subprocess
 from functools import cache
 
+import pandas as pd
 import pytest
 import typer
 from tests.bench_frames import random_results, results, row
@@ -337,6 +338,14 @@ def test_csv_of_everything_is_one_table(cli, summary):
     assert len(lines) == 1 + sum(len(group.methods) for group in summary.groups)
 
 
+def test_runs_lost_because_cold_start_diverged_are_told():
+    frame = random_results(1, runs=4)
+    lost = (frame["method"] == "cold") & (frame["run"] == 2) & (frame["dataset"] == "adult")
+    frame.loc[lost, ["correct", "base_correct", "changed", "negative"]] = pd.NA
+    (one,) = tables(summarise(frame), "strict")
+    assert "1 runs in which cold start diverged were left out." in one.note
+
+
 def test_command_filters(cli):
     found = json.loads(cli("--dataset", "adult", "--method", "distill", "--json"))
     (group,) = found["groups"]
@@ -352,6 +361,9 @@ def test_command_filters(cli):
         (["--measure", "strickt"], "--measure must be one of.*did you mean 'strict'"),
         (["--format", "html"], "--format must be one of 'text'"),
         (["--out", "/nowhere/t.md"], "must be in an existing folder"),
+        (["--out", "table.xlsx"], "--out must end in one of .md, .tex.*got 'table.xlsx'"),
+        (["--json", "--measure", "wins"], "--measure must be left out with --json"),
+        (["--json", "--format", "csv"], "--format must be left out with --json"),
     ],
 )
 def test_command_refuses(cli, arguments, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -12,6 +13,8 @@ from pathlib import Path
 from holdfast.exceptions import InvalidInputError
 
 __all__ = ["file_hash", "replace_file", "write_text"]
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # whose errors name no file
 
 
 @contextmanager
@@ -26,7 +29,8 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     InvalidInputError
-        When `path` is a folder or a device, or its folder does not exist or cannot be written to.
+        When `path` is a folder or a device, its folder does not exist or cannot be written to, or
+        there is no room for it.
 
     Examples
     --------
@@ -62,6 +66,12 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.fsync(written.fileno())  # or a loss of power could leave the name without content
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; outputs are shared
         temporary.replace(target)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise InvalidInputError(
+            f"{target} must be writable, got: {error.strerror}; make room or choose another place"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -16,6 +16,7 @@ from holdfast._validation import check_choice, check_count
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
+    import narwhals as nw
     from sklearn.compose import ColumnTransformer
 
 __all__ = ["ScaledImages", "TokenIds", "preprocessor"]
@@ -68,18 +69,29 @@ def preprocessor(X: Any, *, kind: str = "trees") -> ColumnTransformer:
     return ColumnTransformer([step for step in steps if step[2]], verbose_feature_names_out=False)
 
 
+def _has_parts(column: nw.Series[Any]) -> bool:
+    """Whether values of a column of Python objects are lists, mappings or bytes."""
+    first = column.drop_nulls().head(1).to_list()
+    return any(isinstance(value, list | dict | set | bytes | np.ndarray) for value in first)
+
+
 def _column_kinds(X: Any) -> tuple[list[str], list[str]]:
     import narwhals as nw
 
     try:
-        schema = nw.from_native(X, eager_only=True).schema
+        frame = nw.from_native(X, eager_only=True)
+        schema = frame.schema
     except TypeError as error:
         raise InvalidInputError(
             f"X must be a data frame, got {type(X).__name__}; e.g. pandas.DataFrame(...)"
         ) from error
     numeric = [name for name, dtype in schema.items() if dtype.is_numeric()]
     kinds = (nw.String, nw.Categorical, nw.Enum, nw.Boolean, nw.Object)
-    categorical = [name for name, dtype in schema.items() if isinstance(dtype, kinds)]
+    categorical = [
+        name
+        for name, dtype in schema.items()
+        if isinstance(dtype, kinds) and not (dtype == nw.Object and _has_parts(frame[name]))
+    ]
     others = [name for name in schema if name not in {*numeric, *categorical}]
     if others or not schema:
         raise InvalidInputError(

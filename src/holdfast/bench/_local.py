@@ -18,7 +18,7 @@ from holdfast.bench.architectures import architecture
 from holdfast.bench.data import BenchData
 from holdfast.bench.runner import Job, Result, work
 
-__all__ = ["LocalWorkers", "work_alone"]
+__all__ = ["LocalWorkers", "prepare", "work_alone"]
 
 WATCH_SECONDS = 0.5
 AHEAD = 2  # jobs handed out for each worker, so that none waits for the next
@@ -68,7 +68,7 @@ def _alone(job: Job) -> Result:
 @contextmanager
 def _pool(n: int) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(n, context, _prepare, (os.getpid(),))
+    pool = ProcessPoolExecutor(n, context, prepare, (os.getpid(),))
     try:
         yield pool
     finally:
@@ -107,8 +107,9 @@ def _submitted(pool: ProcessPoolExecutor, job: Job) -> Future[Result]:
 # --- in a worker ---------------------------------------------------------------------------------
 
 
-def _prepare(parent: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that was called
+def prepare(parent: int) -> None:
+    """Have this process end with the one that started it, and leave Ctrl-C to that one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 

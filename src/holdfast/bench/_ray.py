@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 
 from holdfast._validation import require
-from holdfast.bench._local import work_alone
+from holdfast.bench._local import prepare, work_alone
 from holdfast.bench.data import Source, read
 from holdfast.bench.runner import Job, Result
-from holdfast.exceptions import InvalidInputError
+from holdfast.exceptions import HoldfastError, InvalidInputError
 
 __all__ = ["RayWorkers"]
 
@@ -19,6 +23,7 @@ AHEAD = 2  # jobs handed out for each core, so that none waits for the next
 KEPT_SETS = 4  # in the cluster's memory
 RETRIES = 5  # of a trial whose node or process died
 CONNECT_SECONDS = 5
+WANTED = "a job"
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,9 @@ class RayWorkers:
     def run(self, jobs: Iterator[Job]) -> Iterator[Result]:
         """Yield the result of each job as it comes.
 
+        A process of its own talks to the cluster: Ray ends the one that does, without an error
+        that could be caught, when the cluster is lost.
+
         Raises
         ------
         MissingExtraError
@@ -44,20 +52,76 @@ class RayWorkers:
         InvalidInputError
             When the cluster cannot be reached, or is lost.
         """
-        ray = require("ray", extra="ray", purpose="--ray")
-        joined = not ray.is_initialized()
-        if joined:
-            _connect(ray, self.address)
+        require("ray", extra="ray", purpose="--ray")
+        context = multiprocessing.get_context("spawn")
+        connection, theirs = context.Pipe()
+        driver = context.Process(target=_drive, args=(os.getpid(), theirs, self.address))
+        driver.start()
+        theirs.close()
         try:
-            yield from _results(ray, jobs)
-        except (ray.exceptions.RayError, ConnectionError) as error:
-            raise InvalidInputError(
-                f"--ray must stay connected to its cluster, got: {_reason(error)}; start again: "
-                "what is finished is kept"
-            ) from error
+            while True:
+                with _connected():
+                    told = connection.recv()
+                if told is None:
+                    return
+                if isinstance(told, HoldfastError):
+                    raise told
+                if isinstance(told, Result):
+                    yield told
+                else:  # it wants a job
+                    job = next(jobs, None)
+                    with _connected():
+                        connection.send(job)
         finally:
-            if joined:
-                ray.shutdown()
+            driver.terminate()
+            driver.join()
+            connection.close()
+
+
+@contextmanager
+def _connected() -> Iterator[None]:
+    """Explain what the end of the process that talks to the cluster means."""
+    try:
+        yield
+    except (EOFError, ConnectionError) as error:
+        raise InvalidInputError(_lost("a connection that ended")) from error
+
+
+def _lost(reason: str) -> str:
+    return (
+        f"--ray must stay connected to its cluster, got {reason}; start again: what is finished is "
+        "kept"
+    )
+
+
+# --- in the driver -------------------------------------------------------------------------------
+
+
+def _drive(parent: int, connection: Connection, address: str) -> None:
+    """Have the jobs of `parent` run by the cluster."""
+    import ray
+
+    prepare(parent)
+    try:
+        _connect(ray, address)
+        for result in _results(ray, _jobs(connection)):
+            connection.send(result)
+        connection.send(None)
+    except HoldfastError as error:
+        connection.send(error)
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        connection.send(InvalidInputError(_lost(_reason(error))))
+    finally:
+        ray.shutdown()
+
+
+def _jobs(connection: Connection) -> Iterator[Job]:
+    while True:
+        connection.send(WANTED)
+        job = connection.recv()
+        if job is None:
+            return
+        yield job
 
 
 def _reason(error: Exception) -> str:

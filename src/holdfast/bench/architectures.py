@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from holdfast._validation import check_choice, require
+from holdfast._validation import require
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["BOOSTERS", "Architecture", "architecture", "installed_boosters"]
 
 EXAMPLES = ("fcn-10", "fcn-100", "fcn-1000", "convnet-1", "transformer-1", "resnet-50")
+LARGEST = 9_999_999  # x in a network's name
 DEPTHS = (50, 101, 152)
 # Learner: module that has it, and its extra.
 BOOSTERS = {
@@ -127,16 +129,14 @@ def architecture(name: str) -> Architecture:
     if name in BOOSTERS:
         return Architecture(name, name)
     match = re.fullmatch(r"(fcn|convnet|transformer|resnet)-([1-9]\d{0,6})", str(name))
-    if match is None:
-        check_choice("--network", name, [*EXAMPLES, *BOOSTERS])
-        raise AssertionError  # pragma: no cover
-    family, size = match[1], int(match[2])
-    if family == "resnet" and size not in DEPTHS:
+    if match is None or (match[1] == "resnet" and int(match[2]) not in DEPTHS):
+        near = get_close_matches(str(name), [*EXAMPLES, *BOOSTERS], n=1)
         raise InvalidInputError(
-            f"--network must be one of resnet-50, resnet-101 and resnet-152 for a ResNet, got "
-            f"{name}; choose one of them"
+            f"--network must be fcn-x, convnet-x or transformer-x with x from 1 to {LARGEST:,}, "
+            f"resnet-{', resnet-'.join(map(str, DEPTHS))}, or one of {', '.join(BOOSTERS)}, got "
+            f"{name!r}; {f'did you mean {near[0]!r}?' if near else 'choose one of them'}"
         )
-    return Architecture(name, family, size)
+    return Architecture(name, match[1], int(match[2]))
 
 
 def installed_boosters() -> list[str]:

@@ -75,7 +75,9 @@ def _contenders() -> Contenders:
 CONTENDERS = _contenders()
 
 
-def chosen(names: Sequence[str] = (), able: Iterable[str] = EVERYTHING) -> Contenders:
+def chosen(
+    names: Sequence[str] = (), able: Iterable[str] = EVERYTHING, *, learner: str = "the learner"
+) -> Contenders:
     """Return the settings of some contenders, cold always among them.
 
     Parameters
@@ -85,6 +87,8 @@ def chosen(names: Sequence[str] = (), able: Iterable[str] = EVERYTHING) -> Conte
         installed.
     able : iterable of str
         What the learner can change (`Method.changes`).
+    learner : str
+        What it is called in the error.
 
     Raises
     ------
@@ -106,7 +110,7 @@ def chosen(names: Sequence[str] = (), able: Iterable[str] = EVERYTHING) -> Conte
     wrong = [name for name in names if name not in found]
     if wrong:
         raise InvalidInputError(
-            f"--method must be one that the learner can train, got {wrong[0]}; choose from "
+            f"--method must be one that {learner} can train, got {wrong[0]}; choose from "
             f"{', '.join(found)}"
         )
     if not names:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast._validation import first_line
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables import TABLE_SUFFIXES
 
@@ -51,14 +52,18 @@ class Source:
         return self.name.lower().endswith(TABLE_SUFFIXES)
 
     @property
-    def label(self) -> str:
-        """What the data set is called in results; a target that was asked for is part of it."""
+    def stem(self) -> str:
+        """The name, of a file without folder and suffix."""
         if not self.is_file:
             return self.name
         name = Path(self.name).name
         suffix = next((s for s in LONGEST_FIRST if name.lower().endswith(s)), "")
-        stem = name[: len(name) - len(suffix)]
-        return stem if self.target is None else f"{stem}:{self.target}"
+        return name[: len(name) - len(suffix)]
+
+    @property
+    def label(self) -> str:
+        """What the data set is called in results; a target that was asked for is part of it."""
+        return self.stem if self.target is None else f"{self.stem}:{self.target}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,10 +119,10 @@ class BenchData:
             encoder = self._encoder(encoding).fit(self._take(fitted_on))
             found = encoder.transform(self._take(rows))
         except ValueError as error:
-            reason = str(error).strip().split("\n")[0]
             raise InvalidInputError(
-                f"{self.name} must have numbers and categories that can be encoded, got: {reason}; "
-                "correct those columns, or leave them out"
+                f"{self.name} must have numbers and categories that can be encoded, got"
+                f"{self._infinite() or f': {first_line(error)}'}; correct those columns, or leave "
+                "them out"
             ) from error
         found = found.toarray() if hasattr(found, "toarray") else found
         return found.astype(np.float32) if encoding == "numbers" else found
@@ -130,6 +135,14 @@ class BenchData:
         if self.kind == "texts":
             return TokenIds()
         return preprocessor(self.X, kind="trees" if encoding == "trees" else "linear")
+
+    def _infinite(self) -> str:
+        """Name the columns that have infinite values, which encoders only say that there are."""
+        if self.kind != "table":
+            return ""
+        numbers = self.X.select_dtypes("number")
+        found = numbers.columns[np.isinf(numbers.to_numpy(np.float64, na_value=0.0)).any(axis=0)]
+        return f" infinite values in {', '.join(map(repr, found))}" if len(found) else ""
 
     def _take(self, rows: NDArray[np.intp]) -> Any:
         return self.X[rows] if self.kind == "images" else self.X.iloc[rows]

@@ -161,7 +161,7 @@ def _random_rows(
     trial: Trial, y: NDArray[np.intp], train: NDArray[np.intp], test: NDArray[np.intp]
 ) -> TrialRows:
     sizes = (trial.n_init, trial.n_val, trial.n_batch)
-    _check_enough(trial, sum(sizes), len(train), "the training part")
+    _check_enough(trial, sum(sizes), len(train), "the training part", "further rows")
     cuts = np.cumsum(sizes)
     nothing = np.empty(0, dtype=np.intp)
     for draw in range(DRAWS):
@@ -183,7 +183,8 @@ def _sample(test: NDArray[np.intp], n: int) -> NDArray[np.intp]:
 def _stream(trial: Trial, y: NDArray[np.intp]) -> TrialRows:
     first, step = trial.n_init + trial.n_val, trial.n_batch
     needed = first + (UPDATES + 1) * step
-    _check_enough(trial, needed, len(y), "the stream")
+    further = f"rows of each of {UPDATES + 1} windows that follow"
+    _check_enough(trial, needed, len(y), "the stream", further)
     if trial.n_val >= step:
         raise InvalidInputError(
             f"a stream must have fewer validation rows than rows of an update, got {trial.n_val} "
@@ -221,11 +222,11 @@ def _check_classes(trial: Trial, y: NDArray[np.intp]) -> None:
         )
 
 
-def _check_enough(trial: Trial, needed: int, n: int, what: str) -> None:
+def _check_enough(trial: Trial, needed: int, n: int, what: str, further: str) -> None:
     if n < needed:
         raise InvalidInputError(
             f"{what} of {trial.dataset} must have {needed:,} rows for {trial.n_init:,} initial, "
-            f"{trial.n_val:,} validation and {trial.n_batch:,} further rows, got {n:,}; ask for "
+            f"{trial.n_val:,} validation and {trial.n_batch:,} {further}, got {n:,}; ask for "
             "fewer with --n-init, --n-val and --n-batch"
         )
 

@@ -143,17 +143,28 @@ def _missing(
 ) -> list[Job]:
     """Return the jobs: a few data sets at a time, which stay in memory, first runs first."""
     hashes: dict[Source, str] = {}
+    unsuitable: set[tuple[str, str]] = set()
     for source in suite.sources:
         try:
-            hashes[source] = read(source).sha
+            data = read(source)
+            hashes[source] = data.sha
         except (HoldfastError, OSError) as error:
             report.failures[source.label] = str(error)
+            continue
+        for network in suite.networks:
+            try:
+                data.check_encoding(architecture(network).encoding)
+            except HoldfastError as error:
+                report.failures[f"{source.label} × {network}"] = str(error)
+                unsuitable.add((source.label, network))
     jobs = []
     known = list(hashes.items())
     for start in range(0, len(known), KEPT):
         for run in range(runs):
-            for source, data in known[start : start + KEPT]:
-                for trial in suite.trials(source, data, run):
+            for source, sha in known[start : start + KEPT]:
+                for trial in suite.trials(source, sha, run):
+                    if (trial.dataset, trial.network) in unsuitable:
+                        continue
                     names = chosen(methods, architecture(trial.network).changes)
                     missing = store.missing(trial, names)
                     report.there += not missing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,10 +97,12 @@ class Suite:
         InvalidInputError
             For an unknown data set, network or order.
         """
-        labels = [source.label for source in self.sources]
-        datasets = [name if name in labels else ALIASES.get(name, name) for name in datasets]
+        labels = {source.label for source in self.sources}
+        # The target, which is the same for all, need not be said again.
+        short = {source.stem: source.label for source in self.sources} | ALIASES
+        datasets = [name if name in labels else short.get(name, name) for name in datasets]
         for name in datasets:
-            check_choice("--dataset", name, labels)
+            check_choice("--dataset", name, sorted(labels))
         for name in networks:
             architecture(name)
         if order is not None:
@@ -111,10 +114,41 @@ class Suite:
             order=order or self.order,
         )
 
+    def sized(self, **sizes: int | None) -> Suite:
+        """Return the suite with other sizes, where they are given.
+
+        Raises
+        ------
+        InvalidInputError
+            For sizes that are no counts, and test rows in the order of time.
+        """
+        given = {name: size for name, size in sizes.items() if size is not None}
+        if self.order == "time" and given.get("n_test"):
+            raise InvalidInputError(
+                "--n-test must be left out in the order of time, where every row that follows an "
+                f"update is a test row, got {given['n_test']}; drop it"
+            )
+        found = replace(self, sizes=replace(self.sizes, **given))
+        found.sizes.check()
+        return found
+
     def check_methods(self, methods: Sequence[str]) -> None:
         """Raise InvalidInputError for methods that a network of the suite cannot train."""
         for name in self.networks:
-            chosen(methods, architecture(name).changes)
+            chosen(methods, architecture(name).changes, learner=name)
+
+    def check_device(self, device: str) -> None:
+        """Raise InvalidInputError for a device that is none, or that no network would use."""
+        if not re.fullmatch(r"cpu|(cuda|mps|xpu)(:\d+)?", device):
+            raise InvalidInputError(
+                f"--device must be cpu, cuda, cuda:0, … or mps, got {device!r}; leave it out for "
+                "the processor"
+            )
+        if device != "cpu" and not any(architecture(name).is_network for name in self.networks):
+            raise InvalidInputError(
+                f"--device must be left out for boosters, got {device}: they train on the "
+                "processor; drop it"
+            )
 
     def trials(self, source: Source, data: str, run: int) -> Iterator[Trial]:
         """Yield the trials of one data set and run."""
@@ -177,8 +211,9 @@ def suite_of(name: str, *, target: str | None = None) -> Suite:
             )
         return replace(SUITES[name], sources=_celeba()) if name == "celeba" else SUITES[name]
     path = Path(name)
-    if path.is_dir():
-        files = sorted(file for file in path.glob("*.parquet") if file.name[0] != ".")
+    if name and path.is_dir():
+        found = sorted(path.glob("*.parquet"))
+        files = [file for file in found if file.name[0] != "." and file.is_file()]
         if not files:
             raise InvalidInputError(
                 f"the folder {name} must have Parquet files, got none; name another folder"

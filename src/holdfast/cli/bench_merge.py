@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from holdfast.cli._shared import check_outputs
 from holdfast.exceptions import InvalidInputError
 
 
@@ -22,4 +23,5 @@ def merge(
             f"--out must end in .parquet, got {out.name!r}; name the file "
             f"{out.with_suffix('.parquet').name!r}"
         )
-    typer.echo(f"{merge_stores(stores, out):,} rows of {len(stores)} stores: {out}")
+    check_outputs(out)
+    typer.echo(f"wrote {merge_stores(stores, out):,} rows to {out}")

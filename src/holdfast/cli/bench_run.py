@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from holdfast.exceptions import InvalidInputError
 if TYPE_CHECKING:
     from holdfast.bench.runner import Report, Workers
 
+SECONDS_BETWEEN_LINES = 60
+LONGEST_TRIAL = 7 * 24 * 3600  # seconds; what is older says nothing of the time that is left
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
@@ -54,12 +57,10 @@ def run(
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A running Ray cluster to work on.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Of the networks: cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Of the networks: cpu, cuda, cuda:1, …")] = "cpu",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Run the trials of a suite that its store lacks."""
-    from dataclasses import replace
-
     from holdfast._validation import check_count
     from holdfast.bench.runner import run_suite
     from holdfast.bench.store import Store
@@ -69,18 +70,17 @@ def run(
     chosen = suite_of(suite, target=target).narrowed(
         datasets=dataset or [], networks=network or [], order=order
     )
-    sizes = {"n_init": n_init, "n_val": n_val, "n_batch": n_batch, "n_test": n_test}
-    given = {name: size for name, size in sizes.items() if size is not None}
-    chosen = replace(chosen, sizes=replace(chosen.sizes, **given))
-    chosen.sizes.check()
+    chosen = chosen.sized(n_init=n_init, n_val=n_val, n_batch=n_batch, n_test=n_test)
     chosen.check_methods(method or [])
+    chosen.check_device(device)
+    working = _workers(workers, ray, device)
     opened = Store.open(store)
     with _progress() as (started, advanced):
         try:
             report = run_suite(
                 chosen,
                 opened,
-                _workers(workers, ray, device),
+                working,
                 runs=runs,
                 methods=method or [],
                 device=device,
@@ -111,7 +111,22 @@ def _workers(n: int, address: str | None, device: str) -> Workers:
 
     from holdfast.bench._local import LocalWorkers
 
+    if device != "cpu":
+        _check_device_is_there(device)
     return LocalWorkers(n or (1 if device != "cpu" else joblib.cpu_count()))
+
+
+def _check_device_is_there(device: str) -> None:
+    from holdfast._validation import first_line, require
+
+    torch = require("torch", extra="torch", purpose=f"--device {device}")
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidInputError(
+            f"--device must be there, got {device} ({first_line(error)}); leave it out, or install "
+            "PyTorch for your GPU"
+        ) from error
 
 
 def _print(report: Report, store: Path, *, as_json: bool) -> None:
@@ -120,24 +135,57 @@ def _print(report: Report, store: Path, *, as_json: bool) -> None:
             {
                 "finished": report.finished,
                 "there": report.there,
+                "left_out": report.left_out,
                 "failures": report.failures,
                 "store": str(store),
             }
         )
         return
-    there = f", {report.there} were there already" if report.there else ""
-    typer.echo(f"{report.finished} trials finished{there}; store: {store}")
+    parts = [_trials(report.finished) + " finished"]
+    parts += [f"{report.there:,} there already"] if report.there else []
+    parts += [f"{report.left_out:,} not started"] if report.left_out else []
+    typer.echo(f"{', '.join(parts)}; store: {store}")
     for what, why in report.failures.items():
         typer.echo(f"holdfast: {what}: {why}", err=True)
     if not report.failures:
         typer.echo(f"next: holdfast bench table {store}")
 
 
+def _trials(n: int) -> str:
+    return f"{n:,} trial{'' if n == 1 else 's'}"
+
+
+class _Lines:
+    """Says how far a run is where there is no terminal: a line a minute at most."""
+
+    def __init__(self) -> None:
+        self.total = self.done = 0
+        self.start = self.said = time.monotonic()
+
+    def started(self, total: int) -> None:
+        self.total = total
+        self.start = time.monotonic()
+
+    def advanced(self) -> None:
+        self.done += 1
+        now = time.monotonic()
+        if now - self.said >= SECONDS_BETWEEN_LINES and self.done < self.total:
+            self.said = now
+            left = (now - self.start) / self.done * (self.total - self.done)
+            minutes = max(round(left / 60), 1)
+            typer.echo(
+                f"{self.done:,} of {_trials(self.total)}, about {minutes // 60} h "
+                f"{minutes % 60} min left",
+                err=True,
+            )
+
+
 @contextmanager
 def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
-    """Show the trials done and the time that is left, on a terminal only."""
+    """Show the trials done and the time that is left."""
     if not sys.stderr.isatty():
-        yield (lambda total: None), (lambda: None)
+        lines = _Lines()
+        yield lines.started, lines.advanced
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -148,6 +196,7 @@ def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=3600) as shown:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, speed_estimate_period=LONGEST_TRIAL) as shown:
         task = shown.add_task("trials", total=None)
         yield (lambda total: shown.update(task, total=total)), (lambda: shown.advance(task))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from holdfast.cli._shared import JSON_OPTION, check_outputs, print_json, print_table, progress
+from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +39,12 @@ def table(
     network: NetworkOption = None,
     method: MethodOption = None,
     measure: Annotated[
-        str,
-        typer.Option(help="strict, honest, non_inferior, gain, wins, detail or all."),
-    ] = "strict",
+        str | None,
+        typer.Option(
+            help="strict, honest, non_inferior, gain, wins, detail or all (of which a CSV file "
+            "takes the long one, detail) [default: strict]."
+        ),
+    ] = None,
     form: Annotated[
         str | None,
         typer.Option(
@@ -61,7 +65,13 @@ def table(
     from holdfast.bench.tables import FORMATS, TABLES, render, tables
     from holdfast.bench.wins import wins
 
-    check_choice("--measure", measure, [*TABLES, "all"])
+    for option, value in (("--measure", measure), ("--format", form)):
+        if as_json and value is not None:
+            raise InvalidInputError(
+                f"{option} must be left out with --json, which has every number, got {value}; drop "
+                "one of them"
+            )
+    measure = check_choice("--measure", measure or "strict", [*TABLES, "all"])
     form = check_choice("--format", form or _form_of(out), FORMATS)
     check_outputs(out, inputs=store)
     with progress("measuring"):
@@ -80,7 +90,7 @@ def table(
     elif out is None:
         typer.echo(render(found, form), nl=False)
     else:
-        typer.echo(f"{len(found)} tables of {len(summary.groups)} groups in {out}")
+        typer.echo(f"wrote {out}")
 
 
 def read(
@@ -98,7 +108,14 @@ def read(
 
 
 def _form_of(out: Path | None) -> str:
-    return "text" if out is None else SUFFIXES.get(out.suffix.lower(), "text")
+    if out is None:
+        return "text"
+    if out.suffix.lower() not in SUFFIXES:
+        raise InvalidInputError(
+            f"--out must end in one of {', '.join(SUFFIXES)}, or have --format beside it, got "
+            f"{out.name!r}; name the file {out.with_suffix('.md').name!r}"
+        )
+    return SUFFIXES[out.suffix.lower()]
 
 
 def _print(found: Table) -> None:
