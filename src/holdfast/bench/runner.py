@@ -40,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What became of a job: its rows and always those of cold start, or why there are none."""
+    """What became of a job: its rows, or why there are none."""
 
     job: Job
     rows: pd.DataFrame | None = None
@@ -128,8 +128,7 @@ def run_suite(
         if result.rows is not None and result.facts is not None:
             error, stopped = store.conflict(job.trial, result.rows), begun_elsewhere
             if error is None:
-                missing = result.rows["method"].isin(job.methods)
-                store.add(job.trial, result.rows[missing].reset_index(drop=True), result.facts)
+                store.add(job.trial, result.rows, result.facts)
                 report.finished += 1
         if error is not None:
             stopped.add(job.trial.group)
@@ -202,4 +201,5 @@ def work(job: Job, data: BenchData | None = None) -> Result:
         return Result(job, error=str(error))
     except Exception as error:
         return Result(job, error=f"{job.trial} ended with {type(error).__name__}: {error}")
-    return Result(job, rows, Facts.here(time.perf_counter() - start, job.device))
+    wanted = rows[rows["method"].isin(job.methods)].reset_index(drop=True)
+    return Result(job, wanted, Facts.here(time.perf_counter() - start, job.device))

@@ -102,7 +102,7 @@ class Store:
 
     folder: Path
     _done: dict[Trial, set[str]] = field(default_factory=dict, compare=False)
-    _right: dict[Trial, dict[str, int]] = field(default_factory=dict, compare=False)
+    _base: dict[Trial, int] = field(default_factory=dict, compare=False)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Store:
@@ -132,8 +132,7 @@ class Store:
         there = rows[[*KEY, "method"]].drop_duplicates()
         for *key, method in there.itertuples(index=False, name=None):
             self._done.setdefault(Trial(*key), set()).add(method)
-        for trial, right in _right(rows).items():
-            self._right.setdefault(trial, {}).update(right)
+        self._base.update(_base_correct(rows))
 
     def has(self, trial: Trial) -> bool:
         """Return whether some method of a trial is there."""
@@ -142,19 +141,17 @@ class Store:
     def conflict(self, trial: Trial, rows: pd.DataFrame) -> str | None:
         """Return why rows cannot stand beside those of the same trial, None where they can.
 
-        Methods of a trial are compared in pairs, so they must have the same base model, and be of
-        one computation: by another machine or other versions models may come out otherwise. That
-        is seen by the base model and by cold start, which every computation trains.
+        Methods of a trial are compared in pairs, so they must have the same base model. Computed
+        again by another machine or other versions it may be another one.
         """
-        before = self._right.get(trial, {})
-        for model, n in _right(rows).get(trial, {}).items():
-            if before.get(model, n) != n:
-                return (
-                    f"{trial} must have the {model} of the methods that are there already, got one "
-                    f"that has {n} test rows right and not {before[model]}, as another machine or "
-                    "other versions can make; go on where it was begun, or name another --store"
-                )
-        return None
+        base, before = _base_correct(rows).get(trial), self._base.get(trial)
+        if before is None or base is None or base == before:
+            return None
+        return (
+            f"{trial} must have the base model of the methods that are there already, got one that "
+            f"has {base} test rows right and not {before}, as another machine or other versions "
+            "can make; go on where it was begun, or name another --store"
+        )
 
     def missing(self, trial: Trial, methods: Iterable[str]) -> list[str]:
         """Return the methods of a trial that are not there yet."""
@@ -253,19 +250,11 @@ def _fullest_first(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return order.reset_index()
 
 
-def _right(rows: pd.DataFrame) -> dict[Trial, dict[str, int]]:
-    """Return of each trial how many test rows its first base model and cold start have right."""
-    first = rows[rows["update"] == 1]
-    cold = first[first["method"] == "cold"]
-    found: dict[Trial, dict[str, int]] = {}
-    for model, some, counts in (
-        ("base model", first, "base_correct"),
-        ("cold start", cold, "correct"),
-    ):
-        known = some.dropna(subset=counts).groupby(list(KEY), sort=False)[counts].min()
-        for *key, n in known.reset_index().itertuples(index=False, name=None):
-            found.setdefault(Trial(*key), {})[model] = int(n)
-    return found
+def _base_correct(rows: pd.DataFrame) -> dict[Trial, int]:
+    """Return how many test rows the first base model of each trial has right, where known."""
+    first = rows[rows["update"] == 1].dropna(subset="base_correct")
+    known = first.groupby(list(KEY), sort=False)["base_correct"].min().reset_index()
+    return {Trial(*key): int(n) for *key, n in known.itertuples(index=False, name=None)}
 
 
 def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:
