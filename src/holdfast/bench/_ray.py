@@ -28,7 +28,7 @@ WANTED = "a job"
 
 @dataclass(frozen=True)
 class RayWorkers:
-    """Runs jobs as Ray tasks of one core each, on data sets that this process loads.
+    """Runs jobs as Ray tasks of one core each, on data sets that are loaded here.
 
     Parameters
     ----------
