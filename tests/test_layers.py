@@ -70,6 +70,7 @@ ORDER = [
     "datasets",
     "bench",
     "cli",
+    "__main__",
 ]
 ROOT = Path(holdfast.__file__).parent
 HEAVY = ("sklearn", "torch", "lightgbm", "xgboost", "catboost", "ray", "pandas", "plotly")
