@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from holdfast._validation import require
+from holdfast._validation import first_line, require
 from holdfast.bench._local import prepare, work_alone
 from holdfast.bench.data import Source, read
 from holdfast.bench.runner import Job, Result
@@ -125,7 +125,7 @@ def _jobs(connection: Connection) -> Iterator[Job]:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:300]
+    return first_line(error)[:300]
 
 
 def _connect(ray: Any, address: str) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,8 +27,6 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.tables import connect
 
 if TYPE_CHECKING:
-    from typing import Any
-
     import pandas as pd
 
 __all__ = ["Facts", "Store", "merge", "read_facts", "read_store"]
