@@ -21,6 +21,9 @@ Function = Callable[..., Any]
 # A recording costs as much as it saves in about so many calls.
 CALLS_BEFORE_RECORDING = 250
 
+# Products of few columns are slow: of so many, or of one for so many terms of a sum (measured).
+NARROW, TERMS_A_COLUMN = 3, 100
+
 aten = torch.ops.aten
 TRANSPOSE = aten.transpose.int
 NOTHING_BUT_SHAPE = (
@@ -30,6 +33,13 @@ NOTHING_BUT_SHAPE = (
     aten.detach.default,
     aten.alias.default,
 )
+# Operations whose result is a tensor of its own, and those that can write over what they are given.
+NEW_TENSOR = (aten.bmm.default, aten.add_.Tensor)
+IN_PLACE = {
+    aten.add.Tensor: aten.add_.Tensor,
+    aten.relu.default: aten.relu_.default,
+    aten.threshold_backward.default: aten.threshold_backward.grad_input,
+}
 
 
 class Recorded:
@@ -85,11 +95,11 @@ def _cleaned(recording: fx.GraphModule) -> fx.GraphModule:
     graph = recording.graph
     if any(_writes(node) for node in graph.nodes):
         return recording  # what is a copy, and when a value is read, matters then
-    for change in (_skip, _turn_product, _undo_transposes, _add_within_product):
+    for change in (_skip, _turn_product, _undo_transposes, _write_over):
         for node in list(graph.nodes):
             if node.op == "call_function":
                 change(graph, node)
-    graph.eliminate_dead_code()
+        graph.eliminate_dead_code()
     recording.recompile()
     return recording
 
@@ -116,14 +126,17 @@ def _changes_nothing(node: fx.Node) -> bool:
 
 
 def _turn_product(graph: fx.Graph, node: fx.Node) -> None:
-    """Compute a tall product that is transposed afterwards as a wide one: (A·B)ᵀ = Bᵀ·Aᵀ.
+    """Compute (A·B)ᵀ as Bᵀ·Aᵀ where that is what is wanted, and A·B so where it is narrow.
 
-    The gradient of a layer with few outputs is of this kind, and six times as fast when wide.
+    A layer with few outputs, and its gradient, are several times as fast when wide. The gradient of
+    any layer is wanted transposed: turned, it need not be copied.
     """
-    if node.target is not aten.bmm.default or any(u.target is not TRANSPOSE for u in node.users):
+    if node.target is not aten.bmm.default:
         return
     _, height, width = node.meta["val"].shape
-    if height <= width:
+    narrow = max(NARROW, node.args[0].meta["val"].shape[2] // TERMS_A_COLUMN)  # type: ignore[union-attr]
+    wanted = all(user.target is TRANSPOSE for user in node.users)
+    if height <= narrow or not (wanted or width <= narrow):
         return
     with graph.inserting_before(node):
         turned = [_transposed(graph, part) for part in reversed(node.args)]
@@ -166,22 +179,24 @@ def _shape_alone(argument: Any) -> Any:
     return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
 
 
-def _add_within_product(graph: fx.Graph, node: fx.Node) -> None:
-    if node.target is not aten.add.Tensor:
+def _write_over(graph: fx.Graph, node: fx.Node) -> None:
+    """Write a result over an operand of its shape that nothing else looks at."""
+    if node.target not in IN_PLACE or node.kwargs:
         return
-    for bias, product in (node.args, node.args[::-1]):
-        fits = (
-            isinstance(product, fx.Node)
-            and isinstance(bias, fx.Node)
-            and product.target is aten.bmm.default
-            and len(product.users) == 1
-            and not node.kwargs
-        )
-        if fits:
-            with graph.inserting_before(node):
-                arguments = (bias, *product.args)  # type: ignore[union-attr]
-                joined = graph.call_function(aten.baddbmm.default, arguments)
-            joined.meta = node.meta
-            _replace(node, joined)
-            graph.erase_node(node)
+    operands = node.args[:2] if node.target is aten.add.Tensor else node.args[:1]
+    for operand in operands:
+        if _spare(operand, node):
+            others = [argument for argument in node.args if argument is not operand]
+            node.target, node.args = IN_PLACE[node.target], (operand, *others)
+            if node.target is aten.threshold_backward.grad_input:
+                node.kwargs = {"grad_input": operand}
             return
+
+
+def _spare(operand: Any, node: fx.Node) -> bool:
+    """Whether an operand is a tensor that only this operation looks at, and like its result."""
+    if not isinstance(operand, fx.Node) or operand.target not in NEW_TENSOR:
+        return False
+    own, result = operand.meta["val"], node.meta["val"]
+    looked_at_once = len(operand.users) == 1 and node.args.count(operand) == 1
+    return looked_at_once and own.shape == result.shape and own.dtype == result.dtype
