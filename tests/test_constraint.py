@@ -29,10 +29,10 @@ BASE = RNG.dirichlet(np.ones(3), 170)
 FCN = partial(FullyConnected, 5, 3, width=9)
 
 
-def fit(*methods, base=BASE, seed=3, **options):
+def fit(*methods, base=BASE, seed=3, module=FCN, **options):
     runs = [Run(TRAIN, HELD_OUT, method, seed, base_proba=base) for method in methods]
     options = {"n_jobs": 1, "max_epochs": 6, "patience": None} | options
-    return fit_many(FCN, runs, X, Y, **options)
+    return fit_many(module, runs, X, Y, **options)
 
 
 class Problem(cooper.ConstrainedMinimizationProblem):
@@ -63,9 +63,9 @@ class Problem(cooper.ConstrainedMinimizationProblem):
         return cooper.CMPState((weight * loss).mean(), {self.churn: state})
 
 
-def reference(method, *, loss="cross_entropy", seed=3, epochs=6, weight=None):
+def reference(method, *, loss="cross_entropy", seed=3, epochs=6, weight=None, module=FCN):
     torch.manual_seed(seed)
-    network, problem = FCN(), Problem(method, loss)
+    network, problem = module(), Problem(method, loss)
     optimizer = cooper.optim.SimultaneousOptimizer(
         problem,
         torch.optim.Adam(network.parameters()),
@@ -106,6 +106,20 @@ def assert_same(fitted, expected, atol=2e-5):
 def test_it_is_cooper_s_own_loop(method, loss):
     (fitted,) = fit(method, loss=loss)
     assert_same(fitted, reference(method, loss=loss))
+
+
+class Louder(FullyConnected):
+    """Surer in training than in serving, as with dropout, but without randomness."""
+
+    def forward(self, x):
+        return super().forward(x) * (3 if self.training else 1)
+
+
+@pytest.mark.parametrize("stacking", ["always", "never"])
+def test_churn_is_measured_where_the_network_learns(stacking):
+    method, module = Constrained(0.1, "kl", 0.05), partial(Louder, 5, 3, width=9)
+    (fitted,) = fit(method, module=module, stacking=stacking)
+    assert_same(fitted, reference(method, module=module))
 
 
 def test_many_at_once_are_each_alone_whoever_else_is_there():

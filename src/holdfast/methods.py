@@ -270,9 +270,10 @@ class Constrained(Method):
     Minimises the loss of the labels subject to churn ≤ `max_churn` on the training rows. In every
     step the parameters descend along the gradient of loss + μ·divergence, and the multiplier μ ≥ 0
     rises by `dual_lr` times the excess of the batch's churn over the limit, or falls where there is
-    none. The divergence is the one that belongs to the loss, KL or Brier, whatever the churn that
-    the limit is about: hard churn has no gradient (a proxy constraint). A network goes back to the
-    epoch of least excess, and among those without to that of lowest validation loss.
+    none. That churn is of the same forward pass, dropout included. The divergence is the one that
+    belongs to the loss, KL or Brier, whatever the churn that the limit is about: hard churn has no
+    gradient (a proxy constraint). A network goes back to the epoch of least excess, and among those
+    without to that of lowest validation loss.
 
     For networks; needs the extra ``lagrangian`` (Cooper).
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from holdfast._validation import require
-
-if TYPE_CHECKING:
-    from holdfast.nn._stack import Stack
 
 __all__ = ["Multipliers", "require_cooper"]
 
@@ -67,28 +64,43 @@ class Multipliers:
         self.state_of = cooper.ConstraintState
         self.total = torch.zeros(len(places), device=device)
 
-    def teach(self, stack: Stack, x: Tensor, target: Tensor, order: Tensor) -> Tensor:
-        """Return targets e_y + μ·g, and move each μ by the churn of these rows.
+    @torch.no_grad()
+    def teach(self, target: Tensor, order: Tensor) -> Tensor:
+        """Return targets e_y + μ·g.
 
         Parameters
         ----------
-        stack : Stack
-        x, target : Tensor of shape (C, b, …) and (C, b, K)
+        target : Tensor of shape (C, b, K)
             Of all networks of the stack.
         order : Tensor of shape (C, b)
             Positions of these rows among the training rows.
         """
-        proba = torch.softmax(stack.predictions(x[self.places], self.places).float(), dim=-1)
-        rows = order[self.places]
-        base = self.base.gather(1, rows[..., None].expand(-1, -1, self.base.shape[-1]))
         own = target[self.places]
-        weight = own.sum(dim=-1)
-        taught = own + self.multiplier().detach()[:, None, None] * weight[..., None] * base
-        counted = weight * self.known.gather(1, rows)
-        excess = counted * (self._churn(base, proba) - self.limit[:, None])
-        self._ascend(excess.mean(dim=1))
-        self.total += excess.sum(dim=1)
+        weight = self.multiplier()[:, None, None] * own.sum(dim=-1, keepdim=True)
+        taught = own + weight * self._base_of(order)
         return target.index_copy(0, self.places, taught.to(target.dtype))
+
+    @torch.no_grad()
+    def ascend(self, outputs: Tensor, target: Tensor, order: Tensor) -> None:
+        """Move each μ by the churn of these rows.
+
+        Parameters
+        ----------
+        outputs, target : Tensor of shape (C, b, K)
+            What all networks said, and their targets without μ.
+        order : Tensor of shape (C, b)
+        """
+        proba = torch.softmax(outputs[self.places].float(), dim=-1)
+        known = self.known.gather(1, order[self.places])
+        excess = self._churn(self._base_of(order), proba) - self.limit[:, None]
+        counted = target[self.places].sum(dim=-1) * known * excess
+        self._move(counted.mean(dim=1))
+        self.total += counted.sum(dim=1)
+
+    def _base_of(self, order: Tensor) -> Tensor:
+        """Return the base model's probabilities of these rows, shape (L, b, K)."""
+        rows = order[self.places, :, None].expand(-1, -1, self.base.shape[-1])
+        return self.base.gather(1, rows)
 
     def _churn(self, base: Tensor, proba: Tensor) -> Tensor:
         """Return the churn of each row, as each network's limit is about it."""
@@ -100,7 +112,7 @@ class Multipliers:
         found = {kind: measured[kind]() for kind in set(self.kinds)}
         return torch.stack([found[kind][i] for i, kind in enumerate(self.kinds)])
 
-    def _ascend(self, violation: Tensor) -> None:
+    def _move(self, violation: Tensor) -> None:
         """Let the multipliers rise where the constraint is violated, and fall to 0 where not."""
         with torch.enable_grad():
             self.optimizer.zero_grad()

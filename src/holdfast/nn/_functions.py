@@ -73,12 +73,10 @@ def _layout(module: nn.Module, x: Tensor) -> torch.memory_format:
     return own if own is not None and images else torch.preserve_format
 
 
-def gradient_of(
-    losses: Tensor, leaves: Sequence[Tensor], weight: Tensor
-) -> tuple[Tensor, list[Tensor]]:
-    """Return losses without their history, and the gradient of their weighted sum."""
+def gradient_of(losses: Tensor, leaves: Sequence[Tensor], weight: Tensor) -> list[Tensor]:
+    """Return the gradient of the weighted sum of losses."""
     grads = torch.autograd.grad(losses, leaves, weight, allow_unused=True)
-    return losses.detach(), [_dense(g, p) for g, p in zip(grads, leaves, strict=True)]
+    return [_dense(g, p) for g, p in zip(grads, leaves, strict=True)]
 
 
 def _dense(grad: Tensor | None, param: Tensor) -> Tensor:
@@ -103,7 +101,8 @@ class Functions:
     Attributes
     ----------
     gradient : Recorded
-        Of parameters (a list), rows, targets and the weight of each row's loss.
+        Of parameters (a list), rows, targets and the weight of each row's loss; outputs and losses
+        come with it.
     outputs : Recorded
         Of parameters and rows.
     """
@@ -118,8 +117,10 @@ class Functions:
 
     def _gradient(
         self, leaves: list[Tensor], x: Tensor, target: Tensor, weight: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
-        return gradient_of(self.loss(self._outputs(leaves, x), target), leaves, weight)
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        outputs = self._outputs(leaves, x)
+        losses = self.loss(outputs, target)
+        return outputs.detach(), losses.detach(), gradient_of(losses, leaves, weight)
 
     def _outputs(self, params: list[Tensor], x: Tensor) -> Tensor:
         states = dict(zip(self.names, params, strict=True))

@@ -121,7 +121,9 @@ class Stack:
 
     # --- running it -------------------------------------------------------------------------------
 
-    def learn(self, x: Tensor, target: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    def learn(
+        self, x: Tensor, target: Tensor, generators: Sequence[torch.Generator]
+    ) -> tuple[Tensor, Tensor]:
         """Move each network along the gradient of its own mean loss.
 
         Parameters
@@ -132,24 +134,25 @@ class Stack:
 
         Returns
         -------
-        Tensor of shape (C,)
-            The losses before the step.
+        outputs : Tensor of shape (C, b, K)
+        losses : Tensor of shape (C,)
+            Both of before the step.
         """
         self.module.train()
         # The gradient of the sum of all losses is that of each: networks share nothing.
         weight = torch.full(x.shape[:2], 1 / x.shape[1], device=self.device)
         leaves = list(self._leaves.values())
         if self.recorded:
-            losses, grads = self.functions.gradient(leaves, x, target, weight)
+            outputs, losses, grads = self.functions.gradient(leaves, x, target, weight)
         else:
-            states = {**self._leaves, **self.fixed}
-            each = self.loss(self._logits(states, x, generators), target)
-            losses, grads = gradient_of(each, leaves, weight)
+            outputs = self._logits({**self._leaves, **self.fixed}, x, generators)
+            losses = self.loss(outputs, target)
+            grads = gradient_of(losses, leaves, weight)
         by_name = dict(zip(self._leaves, grads, strict=True))
         cut = [by_name[name][part] for part in self._parts for name in self.params]
         self.optimizer.step(self._params, cut, self._moments, self._steps)
         self.steps += 1
-        return losses.mean(dim=1)
+        return outputs.detach(), losses.detach().mean(dim=1)
 
     @torch.no_grad()
     def predictions(self, x: Tensor, index: Tensor | None = None) -> Tensor:

@@ -312,11 +312,12 @@ def _train_epoch(stack: Stack, slots: list[_Slot], pool: Tensor, recipe: Recipe)
     generators = [slot.generator for slot in slots]
     total = torch.zeros(len(slots), device=pool.device)
     for x, target, order in batches:
-        with torch.no_grad():
-            target = peers.blend(stack, x, target)
-            if multipliers is not None:
-                target = multipliers.teach(stack, x, target, order)
-        total += stack.learn(x, target, generators) * x.shape[1]
+        target = peers.blend(stack, x, target)
+        taught = target if multipliers is None else multipliers.teach(target, order)
+        outputs, losses = stack.learn(x, taught, generators)
+        if multipliers is not None:
+            multipliers.ascend(outputs, target, order)
+        total += losses * x.shape[1]
     for slot, value in zip(slots, (total / batches.n).tolist(), strict=True):
         slot.losses.append(value)
     if multipliers is not None:
@@ -441,6 +442,7 @@ class _Peers:
         weights = [slots[i].task.method.peer_weight for i, _ in coupled]
         self.weights = torch.tensor(weights, device=device)[:, None, None]
 
+    @torch.no_grad()
     def blend(self, stack: Stack, x: Tensor, target: Tensor) -> Tensor:
         """Return targets with the partners' predictions for the same rows in them."""
         if not len(self.places):
