@@ -7,11 +7,13 @@ without.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 __all__ = ["Recorded"]
 
@@ -69,7 +71,7 @@ class Recorded:
                 return recording(*map(_detached, arguments))
         calls = self._calls.get(shapes, 0)
         if calls == self.calls_before:
-            self._recordings[shapes] = _record(self.function, *arguments)
+            self._recordings[shapes] = _replay_of(self.function, *arguments)
             return self(*arguments)
         self._calls[shapes] = calls + 1
         return self.function(*arguments)
@@ -79,15 +81,44 @@ def _detached(argument: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
     return argument if isinstance(argument, Tensor) else [t.detach() for t in argument]
 
 
-def _record(function: Function, *arguments: Any) -> Function:
+def _replay_of(function: Function, *arguments: Any) -> Function:
     """Return the recorded function, or the function itself where it cannot be recorded."""
+    recording = _record(function, *arguments)
+    return function if recording is None else _without_python(recording, *arguments)
+
+
+def _record(function: Function, *arguments: Any) -> fx.GraphModule | None:
     try:
         from torch.fx.experimental.proxy_tensor import make_fx
 
         # A plain function: of a method it would count `self` as an argument.
         return _cleaned(make_fx(lambda *given: function(*given))(*arguments))
     except Exception:  # a faster way is optional, and the recorder is still called experimental
-        return function
+        return None
+
+
+@torch.no_grad()
+def _without_python(recording: fx.GraphModule, *arguments: Any) -> Function:
+    """Return a recording whose operations follow one another without Python in between.
+
+    By TorchScript, which PyTorch still has but deprecates: where it cannot, and on other devices,
+    the recording is replayed from Python.
+    """
+    tensors, given = tree_flatten([_detached(argument) for argument in arguments])
+    if not all(tensor.is_cpu for tensor in tensors):
+        return recording
+    returned = tree_flatten(recording(*tree_unflatten(tensors, given)))[1]
+
+    def flat(*tensors: Tensor) -> tuple[Tensor, ...]:
+        return tuple(tree_flatten(recording(*tree_unflatten(tensors, given)))[0])
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            script = torch.jit.trace(flat, tuple(tensors), check_trace=False)
+    except Exception:  # optional, too
+        return recording
+    return lambda *arguments: tree_unflatten(script(*tree_flatten(arguments)[0]), returned)
 
 
 def _cleaned(recording: fx.GraphModule) -> fx.GraphModule:
