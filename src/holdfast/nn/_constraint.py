@@ -57,11 +57,9 @@ class Multipliers:
         self.multiplier = cooper.multipliers.DenseMultiplier(
             init=torch.tensor(start, dtype=torch.float32), device=device
         )
-        self.constraint = cooper.Constraint(
-            cooper.ConstraintType.INEQUALITY, multiplier=self.multiplier
-        )
+        # Which tells the multiplier that it stays at 0 or above.
+        cooper.Constraint(cooper.ConstraintType.INEQUALITY, multiplier=self.multiplier)
         self.optimizer = torch.optim.SGD(self.multiplier.parameters(), lr=1.0, maximize=True)
-        self.state_of = cooper.ConstraintState
         self.total = torch.zeros(len(places), device=device)
 
     @torch.no_grad()
@@ -114,11 +112,8 @@ class Multipliers:
 
     def _move(self, violation: Tensor) -> None:
         """Let the multipliers rise where the constraint is violated, and fall to 0 where not."""
-        with torch.enable_grad():
-            self.optimizer.zero_grad()
-            state = self.state_of(violation=self.rate * violation)
-            dual = self.constraint.compute_contribution_to_lagrangian(state, "dual")
-            dual.lagrangian_contribution.backward()
+        # The gradient of the dual part of the Lagrangian, μ·violation.
+        self.multiplier.weight.grad = self.rate * violation
         self.optimizer.step()
         self.multiplier.post_step_()
 
