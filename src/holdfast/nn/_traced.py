@@ -36,7 +36,7 @@ NOTHING_BUT_SHAPE = (
     aten.alias.default,
 )
 # Operations whose result is a tensor of its own, and those that can write over what they are given.
-NEW_TENSOR = (aten.bmm.default, aten.add_.Tensor)
+NEW_TENSOR = (aten.bmm.default, aten.clone.default, aten.add_.Tensor)
 IN_PLACE = {
     aten.add.Tensor: aten.add_.Tensor,
     aten.relu.default: aten.relu_.default,
@@ -83,18 +83,17 @@ def _detached(argument: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
 
 def _replay_of(function: Function, *arguments: Any) -> Function:
     """Return the recorded function, or the function itself where it cannot be recorded."""
-    recording = _record(function, *arguments)
-    return function if recording is None else _without_python(recording, *arguments)
-
-
-def _record(function: Function, *arguments: Any) -> fx.GraphModule | None:
     try:
-        from torch.fx.experimental.proxy_tensor import make_fx
-
-        # A plain function: of a method it would count `self` as an argument.
-        return _cleaned(make_fx(lambda *given: function(*given))(*arguments))
+        return _without_python(_record(function, *arguments), *arguments)
     except Exception:  # a faster way is optional, and the recorder is still called experimental
-        return None
+        return function
+
+
+def _record(function: Function, *arguments: Any) -> fx.GraphModule:
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    # A plain function: of a method it would count `self` as an argument.
+    return _cleaned(make_fx(lambda *given: function(*given))(*arguments))
 
 
 @torch.no_grad()
@@ -116,7 +115,7 @@ def _without_python(recording: fx.GraphModule, *arguments: Any) -> Function:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             script = torch.jit.trace(flat, tuple(tensors), check_trace=False)
-    except Exception:  # optional, too
+    except Exception:  # whatever it is that the other cannot
         return recording
     return lambda *arguments: tree_unflatten(script(*tree_flatten(arguments)[0]), returned)
 
@@ -124,8 +123,8 @@ def _without_python(recording: fx.GraphModule, *arguments: Any) -> Function:
 def _cleaned(recording: fx.GraphModule) -> fx.GraphModule:
     """Drop operations that change nothing, and put the others into faster forms."""
     graph = recording.graph
-    if any(_writes(node) for node in graph.nodes):
-        return recording  # what is a copy, and when a value is read, matters then
+    if any(_writes(node) or node.target is aten.as_strided.default for node in graph.nodes):
+        return recording  # what is a copy, when a value is read, and where it lies matters then
     for change in (_skip, _turn_product, _undo_transposes, _write_over):
         for node in list(graph.nodes):
             if node.op == "call_function":
@@ -172,6 +171,8 @@ def _turn_product(graph: fx.Graph, node: fx.Node) -> None:
     with graph.inserting_before(node):
         turned = [_transposed(graph, part) for part in reversed(node.args)]
         whole = _transposed(graph, _new(graph, aten.bmm.default, *turned))
+        if not wanted:  # who looks at it may rely on its layout
+            whole = _new(graph, aten.clone.default, whole, memory_format=torch.contiguous_format)
     _replace(node, whole)
     graph.erase_node(node)
 
@@ -196,10 +197,10 @@ def _transposed(graph: fx.Graph, node: Any) -> fx.Node:
     return _new(graph, TRANSPOSE, node, 1, 2)
 
 
-def _new(graph: fx.Graph, target: Any, *arguments: Any) -> fx.Node:
+def _new(graph: fx.Graph, target: Any, *arguments: Any, **options: Any) -> fx.Node:
     """Insert an operation, and what its result looks like."""
-    node = graph.call_function(target, arguments)
-    node.meta["val"] = target(*map(_shape_alone, arguments))
+    node = graph.call_function(target, arguments, options)
+    node.meta["val"] = target(*map(_shape_alone, arguments), **options)
     return node
 
 
