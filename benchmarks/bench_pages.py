@@ -138,7 +138,7 @@ def intro(path: Path, summary: Summary) -> list[str]:
         f"Every row is kept in [{path.name}]({path.name}); this page is made from it by",
         "`python benchmarks/bench_pages.py`. The protocol is in",
         "[the guide](../../benchmark.md). "
-        f"Computed in {facts.seconds / 3600:.1f} hours of one core on: "
+        f"Its trials took {facts.seconds / 3600:.1f} hours, added up, on: "
         f"{'; '.join(facts.machines)}.",
         "",
         "| network | initial / validation / further rows | data sets | runs |",

@@ -418,6 +418,10 @@ def test_merging_by_command(table, tmp_path):
     run(small(table), Store.open(tmp_path / "b"), runs=2)
     merged = invoke("merge", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "all.parquet")
     assert merged.exit_code == 0
+    first = len(read_store([tmp_path / "a"]))
+    assert f"left out: {first} rows of trials that are there more than once" in merged.stdout
     pd.testing.assert_frame_equal(
         read_store([tmp_path / "all.parquet"]), read_store([tmp_path / "b"])
     )
+    alone = invoke("merge", tmp_path / "b", "--out", tmp_path / "b.parquet")
+    assert "left out" not in alone.stdout

@@ -105,7 +105,7 @@ def test_a_trial_of_two_machines_is_that_of_one_of_them(tmp_path):
     assert len(both) == 4 + 6
     assert both[both["run"] == 0]["base_correct"].tolist() == [21] * 4
     assert both[both["run"] > 0]["base_correct"].tolist() == [20] * 6
-    assert merge([tmp_path / "other", tmp_path / "one"], tmp_path / "all.parquet") == 10
+    assert merge([tmp_path / "other", tmp_path / "one"], tmp_path / "all.parquet") == (10, 3)
     pd.testing.assert_frame_equal(read_store([tmp_path / "all.parquet"]), both)
     assert read_facts([tmp_path / "all.parquet"]).trials == 4
 
@@ -121,7 +121,10 @@ def test_of_two_computations_of_one_base_model_one_is_taken_whatever_the_results
     assert both["kl"].tolist() in (one["kl"].tolist(), other["kl"].tolist())
     taken = one if both["kl"].tolist() == one["kl"].tolist() else other
     pd.testing.assert_frame_equal(both, taken, check_dtype=False)
-    assert merge([tmp_path / "one", tmp_path / "other"], tmp_path / "all.parquet") == len(one)
+    assert merge([tmp_path / "one", tmp_path / "other"], tmp_path / "all.parquet") == (
+        len(one),
+        len(other),
+    )
     pd.testing.assert_frame_equal(read_store([tmp_path / "all.parquet", tmp_path / "one"]), both)
 
 

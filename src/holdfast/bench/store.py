@@ -283,7 +283,7 @@ def read_facts(paths: Sequence[str | os.PathLike[str]]) -> Facts:
     return sum(_all_facts(_all_files(paths)).values(), Facts())
 
 
-def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> int:
+def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> tuple[int, int]:
     """Write the rows of several stores to one file, which is a store too.
 
     Parameters
@@ -294,8 +294,10 @@ def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
 
     Returns
     -------
-    int
+    written : int
         Rows.
+    left_out : int
+        Rows of trials that are there more than once, which count once.
     """
     folders = [Path(path).resolve() for path in paths if Path(path).is_dir()]
     if Path(out).resolve().parent in folders:
@@ -306,7 +308,8 @@ def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
     _all_facts(_files(Path(out)))  # nothing else is replaced
     rows = _rows(files)
     _write(rows, _all_facts(files), Path(out))
-    return len(rows)
+    (read,) = _query(files, "SELECT count(*) AS n FROM read_parquet($files)")["n"]
+    return len(rows), int(read) - len(rows)
 
 
 # --- files ---------------------------------------------------------------------------------------

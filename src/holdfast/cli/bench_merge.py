@@ -24,4 +24,7 @@ def merge(
             f"{out.with_suffix('.parquet').name!r}"
         )
     check_outputs(out)
-    typer.echo(f"wrote {merge_stores(stores, out):,} rows to {out}")
+    written, left_out = merge_stores(stores, out)
+    typer.echo(f"wrote {written:,} rows to {out}")
+    if left_out:
+        typer.echo(f"left out: {left_out:,} rows of trials that are there more than once")
