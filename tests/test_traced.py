@@ -147,6 +147,18 @@ def test_what_cannot_be_recorded_is_called():
     assert len(calls) > 4  # each time
 
 
+def test_a_gradient_that_cannot_be_recorded_is_computed_as_before():
+    def gradient(leaves, x):
+        loss = (leaves[0] * x).sum()
+        return torch.autograd.grad(loss * (2 if loss > 0 else 3), leaves)
+
+    leaves = [torch.ones(4, requires_grad=True)]
+    replay = Recorded(gradient, calls_before=1)
+    for value in (1.0, -1.0, 1.0):
+        x = torch.full((4,), value)
+        torch.testing.assert_close(replay(leaves, x), gradient(leaves, x))
+
+
 def test_without_torchscript_python_replays(monkeypatch):
     a, b, c = tensors((3, 8, 20), (3, 20, 4), (3, 8, 4))
     scripted, _ = recorded(used_twice, a, b, c)

@@ -59,34 +59,35 @@ class Recorded:
     def __init__(self, function: Function, calls_before: int = CALLS_BEFORE_RECORDING) -> None:
         self.function, self.calls_before = function, calls_before
         self._calls: dict[Any, int] = {}
-        self._recordings: dict[Any, Function] = {}
+        self._replays: dict[Any, Function | None] = {}
 
     def __call__(self, *arguments: Tensor | list[Tensor]) -> Any:
         """Return what the function does."""
         # The shapes of lists, which are parameters, follow from those of the rows.
         shapes = tuple(a.shape for a in arguments if isinstance(a, Tensor))
-        recording = self._recordings.get(shapes)
-        if recording is not None:
-            with torch.no_grad():
-                return recording(*map(_detached, arguments))
-        calls = self._calls.get(shapes, 0)
-        if calls == self.calls_before:
-            self._recordings[shapes] = _replay_of(self.function, *arguments)
-            return self(*arguments)
-        self._calls[shapes] = calls + 1
-        return self.function(*arguments)
+        if shapes not in self._replays:
+            calls = self._calls.get(shapes, 0)
+            if calls < self.calls_before:
+                self._calls[shapes] = calls + 1
+                return self.function(*arguments)
+            self._replays[shapes] = _replay_of(self.function, *arguments)
+        replay = self._replays[shapes]
+        if replay is None:
+            return self.function(*arguments)
+        with torch.no_grad():
+            return replay(*map(_detached, arguments))
 
 
 def _detached(argument: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
     return argument if isinstance(argument, Tensor) else [t.detach() for t in argument]
 
 
-def _replay_of(function: Function, *arguments: Any) -> Function:
-    """Return the recorded function, or the function itself where it cannot be recorded."""
+def _replay_of(function: Function, *arguments: Any) -> Function | None:
+    """Return the recorded function, None where it cannot be recorded."""
     try:
         return _without_python(_record(function, *arguments), *arguments)
     except Exception:  # a faster way is optional, and the recorder is still called experimental
-        return function
+        return None
 
 
 def _record(function: Function, *arguments: Any) -> fx.GraphModule:
