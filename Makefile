@@ -9,7 +9,7 @@ EXTRAS = arrow,bench,catboost,hub,lagrangian,lightgbm,mlflow,onnx,ray,spark,tran
 TEST_TOOLS = pytest pytest-xdist hypothesis polars cvxpy
 
 # One worker a core; each then computes with one thread.
-PYTEST = -m pytest -n auto --dist worksteal
+PYTEST = -m pytest -n auto --dist worksteal --durations 25
 export OMP_NUM_THREADS ?= 1
 
 PINNED = -c constraints.txt
