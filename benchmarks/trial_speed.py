@@ -137,8 +137,10 @@ class Plain:
             for batch in torch.randperm(len(x)).split(BATCH):
                 wanted = target[batch]
                 if multiplier is not None:
-                    wanted = multiplier.teach(networks[0], x[batch], wanted, batch)
-                self.step(method, networks, optimizers, x[batch], wanted)
+                    wanted = multiplier.teach(wanted, batch)
+                outputs = self.step(method, networks, optimizers, x[batch], wanted)
+                if multiplier is not None:
+                    multiplier.ascend(outputs, batch)
             with torch.no_grad():
                 loss = nn.functional.cross_entropy(networks[0](held), torch.from_numpy(truth))
             stale += 1
@@ -158,23 +160,25 @@ class Plain:
             network.load_state_dict(state)
         return network
 
-    def step(self, method: Any, networks: Any, optimizers: Any, x: Any, target: Any) -> None:
+    def step(self, method: Any, networks: Any, optimizers: Any, x: Any, target: Any) -> Any:
         if isinstance(method, Mixup):
             weight = float(np.random.default_rng().beta(method.alpha, method.alpha))
             order = torch.randperm(len(x))
             x, target = (weight * part + (1 - weight) * part[order] for part in (x, target))
-        losses = []
+        losses, outputs = [], []
         for k, network in enumerate(networks):
             wanted = target
             if len(networks) > 1:
                 with torch.no_grad():
                     told = torch.softmax(networks[1 - k](x), dim=1)
                 wanted = (1 - method.alpha) * target + method.alpha * told
-            losses.append(nn.functional.cross_entropy(network(x), wanted))
+            outputs.append(network(x))
+            losses.append(nn.functional.cross_entropy(outputs[k], wanted))
         for optimizer, loss in zip(optimizers, losses, strict=True):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+        return outputs[0].detach()
 
     def finish(self, fitted: nn.Module, method: Any, base: Any) -> nn.Module:
         if "parameters" not in method.changes:
@@ -198,14 +202,14 @@ class Multiplier:
     def __init__(self, method: Constrained, base: Any) -> None:
         self.method, self.base, self.value, self.seen = method, base, 0.0, []
 
-    def teach(self, network: Any, x: Any, target: Any, batch: Any) -> Any:
-        with torch.no_grad():
-            changed = network(x).argmax(dim=1) != self.base[batch].argmax(dim=1)
+    def teach(self, target: Any, batch: Any) -> Any:
+        return target + self.value * self.base[batch]
+
+    def ascend(self, outputs: Any, batch: Any) -> None:
+        changed = outputs.argmax(dim=1) != self.base[batch].argmax(dim=1)
         excess = changed.float().mean().item() - self.method.max_churn
-        wanted = target + self.value * self.base[batch]
         self.value = max(0.0, self.value + self.method.dual_lr * excess)
         self.seen.append(excess)
-        return wanted
 
     def excess(self) -> float:
         seen, self.seen = self.seen, []
