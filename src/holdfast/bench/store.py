@@ -202,6 +202,11 @@ def read_store(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
 
 
 def _rows(files: Sequence[Path]) -> pd.DataFrame:
+    return _settled(_read(files))
+
+
+def _read(files: Sequence[Path]) -> pd.DataFrame:
+    """Return all that is there, with the file that it is from."""
     _all_facts(files)
     sql = (
         "SELECT * FROM read_parquet($files, hive_partitioning = false, filename = true, "
@@ -210,6 +215,11 @@ def _rows(files: Sequence[Path]) -> pd.DataFrame:
     rows = _query(files, sql).astype(dict.fromkeys(COUNTS, "Int64"))
     for name in MEANS:  # which files of earlier versions may lack
         rows[name] = rows.get(name, np.nan)
+    return rows
+
+
+def _settled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return each trial once, in order."""
     return _in_order(_of_one_computation(rows).drop(columns="filename"))
 
 
@@ -306,10 +316,10 @@ def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
         )
     files = _all_files(paths)
     _all_facts(_files(Path(out)))  # nothing else is replaced
-    rows = _rows(files)
+    read = _read(files)
+    rows = _settled(read)
     _write(rows, _all_facts(files), Path(out))
-    (read,) = _query(files, "SELECT count(*) AS n FROM read_parquet($files)")["n"]
-    return len(rows), int(read) - len(rows)
+    return len(rows), len(read) - len(rows)
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -73,10 +73,14 @@ def _layout(module: nn.Module, x: Tensor) -> torch.memory_format:
     return own if own is not None and images else torch.preserve_format
 
 
-def gradient_of(losses: Tensor, leaves: Sequence[Tensor], weight: Tensor) -> list[Tensor]:
-    """Return the gradient of the weighted sum of losses."""
+def gradient_of(
+    loss: Loss, outputs: Tensor, target: Tensor, leaves: Sequence[Tensor], weight: Tensor
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Return outputs and losses without their history, and the gradient of the weighted losses."""
+    losses = loss(outputs, target)
     grads = torch.autograd.grad(losses, leaves, weight, allow_unused=True)
-    return [_dense(g, p) for g, p in zip(grads, leaves, strict=True)]
+    dense = [_dense(g, p) for g, p in zip(grads, leaves, strict=True)]
+    return outputs.detach(), losses.detach(), dense
 
 
 def _dense(grad: Tensor | None, param: Tensor) -> Tensor:
@@ -118,9 +122,7 @@ class Functions:
     def _gradient(
         self, leaves: list[Tensor], x: Tensor, target: Tensor, weight: Tensor
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        outputs = self._outputs(leaves, x)
-        losses = self.loss(outputs, target)
-        return outputs.detach(), losses.detach(), gradient_of(losses, leaves, weight)
+        return gradient_of(self.loss, self._outputs(leaves, x), target, leaves, weight)
 
     def _outputs(self, params: list[Tensor], x: Tensor) -> Tensor:
         states = dict(zip(self.names, params, strict=True))

@@ -145,14 +145,13 @@ class Stack:
         if self.recorded:
             outputs, losses, grads = self.functions.gradient(leaves, x, target, weight)
         else:
-            outputs = self._logits({**self._leaves, **self.fixed}, x, generators)
-            losses = self.loss(outputs, target)
-            grads = gradient_of(losses, leaves, weight)
+            logits = self._logits({**self._leaves, **self.fixed}, x, generators)
+            outputs, losses, grads = gradient_of(self.loss, logits, target, leaves, weight)
         by_name = dict(zip(self._leaves, grads, strict=True))
         cut = [by_name[name][part] for part in self._parts for name in self.params]
         self.optimizer.step(self._params, cut, self._moments, self._steps)
         self.steps += 1
-        return outputs.detach(), losses.detach().mean(dim=1)
+        return outputs, losses.mean(dim=1)
 
     @torch.no_grad()
     def predictions(self, x: Tensor, index: Tensor | None = None) -> Tensor:
