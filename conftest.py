@@ -5,12 +5,12 @@ from importlib.util import find_spec
 import pytest
 
 MODULES_OF = {
-    "torch": ["nn/*", "learners/_torch.py", "learners/_skorch.py"],
-    "onnx": ["onnx_model.py"],
-    "onnxruntime": ["onnx_model.py"],
-    "lightgbm": ["learners/_lightgbm.py"],
-    "xgboost": ["learners/_xgboost.py"],
-    "catboost": ["learners/_catboost*.py"],
+    "torch": ["nn/*", "learners/networks/*"],
+    "onnx": ["models/onnx/*"],
+    "onnxruntime": ["models/onnx/*"],
+    "lightgbm": ["learners/boosting/lightgbm.py"],
+    "xgboost": ["learners/boosting/xgboost.py"],
+    "catboost": ["learners/boosting/catboost*.py"],
 }
 TESTS_OF = {"onnx": ["onnx_files.py"]}
 collect_ignore_glob = [

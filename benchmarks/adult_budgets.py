@@ -23,7 +23,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 
 from holdfast import Comparison, LowChurnClassifier, compare
-from holdfast._files import write_text
+from holdfast.common.files import write_text
 from holdfast.datasets import load
 from holdfast.preprocessing import preprocessor
 

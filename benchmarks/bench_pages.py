@@ -18,15 +18,15 @@ from statistics import median
 import pandas as pd
 from marked import write_between
 
-from holdfast._files import write_text
-from holdfast.bench import plots
-from holdfast.bench.architectures import architecture
-from holdfast.bench.contenders import chosen
+from holdfast.bench.findings.summary import GroupResult, Summary, summarise
+from holdfast.bench.findings.wins import wins
+from holdfast.bench.pages import plots
+from holdfast.bench.pages.tables import render, tables
 from holdfast.bench.store import merge, read_facts, read_store
-from holdfast.bench.suites import SUITES
-from holdfast.bench.summary import GroupResult, Summary, summarise
-from holdfast.bench.tables import render, tables
-from holdfast.bench.wins import wins
+from holdfast.bench.trials.architectures import architecture
+from holdfast.bench.trials.contenders import chosen
+from holdfast.bench.trials.suites import SUITES
+from holdfast.common.files import write_text
 
 DOCS = Path(__file__).parents[1] / "docs"
 FOLDER, GUIDE = DOCS / "results" / "bench", DOCS / "benchmark.md"

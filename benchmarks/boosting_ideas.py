@@ -36,9 +36,9 @@ from marked import write_between
 from numpy.typing import NDArray
 from sklearn.model_selection import cross_val_predict
 
-from holdfast._files import write_text
-from holdfast.bench.data import Source, read
-from holdfast.learners import learner_of
+from holdfast.bench.trials.data import Source, read
+from holdfast.common.files import write_text
+from holdfast.learners.lookup import learner_of
 from holdfast.methods import (
     Cold,
     Distill,
@@ -48,8 +48,8 @@ from holdfast.methods import (
     ShrinkPerturb,
     WarmDistill,
 )
-from holdfast.override import override_classes
-from holdfast.path import PathFitter
+from holdfast.selection.override import override_classes
+from holdfast.update.fitting import PathFitter
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "boosting_ideas.json"

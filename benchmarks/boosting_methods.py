@@ -31,8 +31,8 @@ from joblib import Parallel, delayed
 from marked import write_between
 
 from holdfast import InfeasibleBudgetError, LowChurnClassifier
-from holdfast._files import write_text
-from holdfast.bench.data import Source, read
+from holdfast.bench.trials.data import Source, read
+from holdfast.common.files import write_text
 from holdfast.methods import Ensemble, Warm
 
 ROOT = Path(__file__).parents[1]

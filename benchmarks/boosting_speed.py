@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 from marked import write_between
 
-from holdfast._files import write_text
-from holdfast.bench.data import Source, read
-from holdfast.learners import Job, learner_of
-from holdfast.learners._sklearn import SklearnLearner
+from holdfast.bench.trials.data import Source, read
+from holdfast.common.files import write_text
+from holdfast.learners.lookup import Job, learner_of
+from holdfast.learners.sklearn import SklearnLearner
 from holdfast.methods import Distill
 
 DOCS = Path(__file__).parents[1] / "docs"

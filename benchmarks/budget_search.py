@@ -25,9 +25,9 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 from holdfast import LowChurnClassifier
-from holdfast._files import write_text
-from holdfast.bench.data import Source, read
-from holdfast.methods import GRID
+from holdfast.bench.trials.data import Source, read
+from holdfast.common.files import write_text
+from holdfast.methods.training import GRID
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS, PAGE = DOCS / "results" / "budget_search.json", DOCS / "boosting.md"

@@ -30,18 +30,18 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from holdfast import select
-from holdfast._certification import CertificationRows, certify
-from holdfast._files import write_text
-from holdfast._limits import Limits
-from holdfast._mixture import mix
-from holdfast._override_search import select_override
-from holdfast.bench.data import Source, read
+from holdfast.bench.trials.data import Source, read
+from holdfast.common.files import write_text
 from holdfast.exceptions import InfeasibleBudgetError
-from holdfast.learners import learner_of
+from holdfast.learners.lookup import learner_of
 from holdfast.methods import Cold, Distill
 from holdfast.metrics import divergence_per_row
-from holdfast.override import override_classes
-from holdfast.path import PathFitter
+from holdfast.selection.limits import Limits
+from holdfast.selection.mixtures import mix
+from holdfast.selection.override import override_classes
+from holdfast.selection.override_search import select_override
+from holdfast.update.certification import CertificationRows, certify
+from holdfast.update.fitting import PathFitter
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "certificate_coverage.json"

@@ -20,16 +20,17 @@ import numpy as np
 import pandas as pd
 from marked import write_between
 
-from holdfast._files import write_text
-from holdfast.bench._training import Base, Training, models_of
-from holdfast.bench.architectures import architecture
-from holdfast.bench.contenders import chosen
-from holdfast.bench.data import BenchData, Source, read
-from holdfast.bench.plots import pages, save_page
-from holdfast.bench.protocol import Trial, rows_of, seed_of
-from holdfast.bench.summary import summarise
-from holdfast.bench.trial import run_trial
-from holdfast.methods import BUDGETS, GRID, Cold, Constrained, Distill
+from holdfast.bench.findings.summary import summarise
+from holdfast.bench.pages.plots import pages, save_page
+from holdfast.bench.trials.architectures import architecture
+from holdfast.bench.trials.contenders import chosen
+from holdfast.bench.trials.data import BenchData, Source, read
+from holdfast.bench.trials.protocol import Trial, rows_of, seed_of
+from holdfast.bench.trials.training import Base, Training, models_of
+from holdfast.bench.trials.trial import run_trial
+from holdfast.common.files import write_text
+from holdfast.methods import Cold, Constrained, Distill
+from holdfast.methods.training import BUDGETS, GRID
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "constrained.json"

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from holdfast._files import write_text
+from holdfast.common.files import write_text
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "adult_budgets.json"

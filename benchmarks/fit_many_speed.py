@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from holdfast._files import write_text
+from holdfast.common.files import write_text
 from holdfast.nn import FullyConnected, Run, fit_many
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from holdfast._files import write_text
+from holdfast.common.files import write_text
 
 
 def write_between(page: Path, texts: Mapping[str, str]) -> None:

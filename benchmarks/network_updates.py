@@ -20,7 +20,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from holdfast import Comparison, LowChurnClassifier, compare
-from holdfast._files import write_text
+from holdfast.common.files import write_text
 from holdfast.datasets import load
 from holdfast.nn import ConvNet, NetworkClassifier, Transformer
 from holdfast.preprocessing import ScaledImages, TokenIds

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from holdfast._files import write_text
+from holdfast.common.files import write_text
 from holdfast.datasets import load
 from holdfast.tables import write_table
 

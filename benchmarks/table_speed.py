@@ -22,7 +22,7 @@ from typing import Any
 import duckdb
 from marked import write_between
 
-from holdfast._files import write_text
+from holdfast.common.files import write_text
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "table_speed.json"

@@ -24,11 +24,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from holdfast._files import write_text
-from holdfast.bench import trial as trial_module
-from holdfast.bench.contenders import chosen, cost
-from holdfast.bench.data import Source, read
-from holdfast.bench.protocol import Trial
+from holdfast.bench.trials import trial as trial_module
+from holdfast.bench.trials.contenders import chosen, cost
+from holdfast.bench.trials.data import Source, read
+from holdfast.bench.trials.protocol import Trial
+from holdfast.common.files import write_text
 from holdfast.methods import CoDistillation, Cold, Constrained, Mixup
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "trial_speed.json"

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from holdfast import LowChurnClassifier
-from holdfast.persistence import LoadedModel, as_loaded, load_model
+from holdfast.models.files import LoadedModel, as_loaded, load_model
 
 X = np.random.default_rng(0).normal(size=(200, 2))
 Y = (X[:, 0] + X[:, 1] > 0).astype(int)

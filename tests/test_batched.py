@@ -36,12 +36,11 @@ from holdfast.nn import (  # noqa: E402
     Run,
     TrainingWarning,
     Transformer,
-    _functions,
-    _traced,
-    batched,
     fit_many,
     predict_many,
 )
+from holdfast.nn.many import fit as fit_module  # noqa: E402
+from holdfast.nn.many import functions, traced  # noqa: E402
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 5)).astype(np.float32)
@@ -313,16 +312,16 @@ def test_who_joins_and_leaves_changes_nothing(monkeypatch, places):
     options = {"max_epochs": 40, "patience": 1, "optimizer": Adam(lr=0.03)}
     expected = fit(many(), stacking="never", **options)
     assert len({network.epochs for network in expected}) > 2
-    monkeypatch.setattr(batched, "capacity", lambda *a, **k: places)
+    monkeypatch.setattr(fit_module, "capacity", lambda *a, **k: places)
     assert_same(fit(many(), stacking="always", **options), expected, atol=1e-3)
 
 
 def test_recorded_gradients_are_the_plain_ones(monkeypatch):
     plain = fit(many(), max_epochs=6)
-    monkeypatch.setattr(_functions, "CALLS_BEFORE_RECORDING", 2)
+    monkeypatch.setattr(functions, "CALLS_BEFORE_RECORDING", 2)
     recorded = []
-    record = _traced._record
-    monkeypatch.setattr(_traced, "_record", lambda *a: recorded.append(record(*a)) or recorded[-1])
+    record = traced._record
+    monkeypatch.setattr(traced, "_record", lambda *a: recorded.append(record(*a)) or recorded[-1])
     assert_same(fit(many(), max_epochs=6), plain)
     assert recorded
     assert all(isinstance(r, torch.fx.GraphModule) for r in recorded)
@@ -330,7 +329,7 @@ def test_recorded_gradients_are_the_plain_ones(monkeypatch):
 
 @pytest.fixture
 def nothing_kept(monkeypatch):
-    monkeypatch.setattr(_functions, "_KEPT", _functions._Kept())
+    monkeypatch.setattr(functions, "_KEPT", functions._Kept())
 
 
 def test_kept_recordings_are_the_plain_computations(nothing_kept):
@@ -340,14 +339,14 @@ def test_kept_recordings_are_the_plain_computations(nothing_kept):
     # What came before must not be seen, be it in the last bit.
     assert_same(second, first, atol=0)
     assert_same(fit(many()[:4], keep_recordings=True), fit(many()[:4]))
-    assert len(_functions._KEPT.functions) == 1
+    assert len(functions._KEPT.functions) == 1
 
 
 def test_kept_recordings_are_those_of_the_same_architecture_and_loss(nothing_kept):
     fit([run()], keep_recordings=True)
     for changed in ({"loss": "brier"}, {"module": partial(FCN, width=4)}):
         assert_same(fit([run()], keep_recordings=True, **changed), fit([run()], **changed))
-    assert len(_functions._KEPT.functions) == 3
+    assert len(functions._KEPT.functions) == 3
 
 
 def test_recordings_of_other_people_s_code_are_not_kept(nothing_kept):
@@ -369,13 +368,13 @@ def test_recordings_of_other_people_s_code_are_not_kept(nothing_kept):
     factor = 3.0
     assert_same(fit([run()], keep_recordings=True, **own), fit([run()], **own))
     assert_same(fit(mixed, keep_recordings=True), fit(mixed))
-    assert len(_functions._KEPT.functions) == 1
+    assert len(functions._KEPT.functions) == 1
 
 
 def test_few_architectures_are_kept(nothing_kept):
-    for width in range(1, _functions.KEPT_ARCHITECTURES + 3):
+    for width in range(1, functions.KEPT_ARCHITECTURES + 3):
         fit([run()], max_epochs=1, keep_recordings=True, module=partial(FCN, width=width))
-    assert len(_functions._KEPT.functions) == _functions.KEPT_ARCHITECTURES
+    assert len(functions._KEPT.functions) == functions.KEPT_ARCHITECTURES
 
 
 def test_runs_of_different_lengths():

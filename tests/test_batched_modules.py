@@ -1,4 +1,4 @@
-"""Modules of many kinds through the batched trainer, against plain loops."""
+"""Modules of many kinds through the fit trainer, against plain loops."""
 
 import warnings
 from functools import partial
@@ -29,13 +29,12 @@ from holdfast.nn import (  # noqa: E402
     FullyConnected,
     Run,
     TrainingWarning,
-    _functions,
-    _traced,
-    batched,
     fit_many,
     predict_many,
 )
-from holdfast.nn._functions import forward  # noqa: E402
+from holdfast.nn.many import fit as fit_module  # noqa: E402
+from holdfast.nn.many import functions, traced  # noqa: E402
+from holdfast.nn.many.functions import forward  # noqa: E402
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 5)).astype(np.float32)
@@ -416,9 +415,9 @@ def test_recorded_gradients_of_modules_that_write_in_place(monkeypatch, how):
     module = partial(Writing, how)
     plain = fit(module, stacking="never", max_epochs=4)
     recorded = []
-    record = _traced._record
-    monkeypatch.setattr(_traced, "_record", lambda *a: recorded.append(record(*a)) or recorded[-1])
-    monkeypatch.setattr(_functions, "CALLS_BEFORE_RECORDING", 2)
+    record = traced._record
+    monkeypatch.setattr(traced, "_record", lambda *a: recorded.append(record(*a)) or recorded[-1])
+    monkeypatch.setattr(functions, "CALLS_BEFORE_RECORDING", 2)
     assert_same(fit(module, stacking="always", max_epochs=4), plain, atol=1e-6)
     assert recorded
 
@@ -486,8 +485,8 @@ def test_optimizers_of_networks_at_different_steps(monkeypatch, optimizer):
     options = {"optimizer": optimizer, "max_epochs": 30, "patience": 1}
     apart = fit(FCN, runs, stacking="never", **options)
     assert len({network.epochs for network in apart}) > 1
-    monkeypatch.setattr(batched, "capacity", lambda *a, **k: 3)
-    monkeypatch.setattr(_functions, "CALLS_BEFORE_RECORDING", 3)  # and recorded on the way
+    monkeypatch.setattr(fit_module, "capacity", lambda *a, **k: 3)
+    monkeypatch.setattr(functions, "CALLS_BEFORE_RECORDING", 3)  # and recorded on the way
     assert_same(fit(FCN, runs, stacking="always", **options), apart, atol=1e-3)
 
 

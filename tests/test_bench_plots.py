@@ -11,13 +11,13 @@ import typer
 from tests.bench_frames import random_results
 from typer.testing import CliRunner
 
-from holdfast.bench._results import Summary
-from holdfast.bench._style import KNOWN, style_of
-from holdfast.bench.contenders import CONTENDERS
-from holdfast.bench.page import render_benchmark
-from holdfast.bench.plots import pages, save_page, svg_of
-from holdfast.bench.summary import summarise
-from holdfast.cli.bench_plot import plot
+from holdfast.bench.findings.results import Summary
+from holdfast.bench.findings.summary import summarise
+from holdfast.bench.pages.page import render_benchmark
+from holdfast.bench.pages.plots import pages, save_page, svg_of
+from holdfast.bench.pages.style import KNOWN, style_of
+from holdfast.bench.trials.contenders import CONTENDERS
+from holdfast.cli.bench.plot import plot
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 
 pytest.importorskip("matplotlib")

@@ -6,10 +6,10 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from holdfast.bench.architectures import architecture, installed_boosters
-from holdfast.bench.contenders import CONTENDERS, chosen, cost, models_served
-from holdfast.bench.protocol import PROTOCOL, UPDATES, Trial, rows_of, seed_of
-from holdfast.bench.suites import SUITES, Sizes, suite_of
+from holdfast.bench.trials.architectures import architecture, installed_boosters
+from holdfast.bench.trials.contenders import CONTENDERS, chosen, cost, models_served
+from holdfast.bench.trials.protocol import PROTOCOL, UPDATES, Trial, rows_of, seed_of
+from holdfast.bench.trials.suites import SUITES, Sizes, suite_of
 from holdfast.exceptions import InvalidInputError
 from holdfast.methods import Average, CoDistillation, Cold, Ensemble, Override
 

@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from holdfast.bench._local import LocalWorkers
-from holdfast.bench.data import read
-from holdfast.bench.runner import Job, Report, Result, run_suite, work
 from holdfast.bench.store import Store, read_store
-from holdfast.bench.suites import Sizes, suite_of
+from holdfast.bench.trials.data import read
+from holdfast.bench.trials.suites import Sizes, suite_of
+from holdfast.bench.workers.local import LocalWorkers
+from holdfast.bench.workers.runner import Job, Report, Result, run_suite, work
 from holdfast.cli import app
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables import read_table, write_table
@@ -109,7 +109,7 @@ def test_what_another_computation_has_begun_is_left_out_and_the_rest_is_run(tabl
 
 
 def test_an_error_of_any_kind_names_the_trial(table, tmp_path, monkeypatch):
-    from holdfast.bench import trial
+    from holdfast.bench.trials import trial
 
     def fail(*args, **options):
         raise MemoryError("no room")
@@ -123,7 +123,7 @@ def test_an_error_of_any_kind_names_the_trial(table, tmp_path, monkeypatch):
 
 
 def test_a_set_that_cannot_be_loaded_leaves_the_others(table, tmp_path):
-    from holdfast.bench.data import Source
+    from holdfast.bench.trials.data import Source
 
     good = small(table)
     bad = Source(str(table), "no_such_column")
@@ -301,7 +301,7 @@ def test_a_node_of_a_cluster_dies(table, tmp_path):
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    from holdfast.bench._ray import RayWorkers
+    from holdfast.bench.workers.ray import RayWorkers
 
     options = {"num_cpus": 1, "object_store_memory": 80_000_000}
     cluster = Cluster(initialize_head=True, head_node_args=options)
@@ -347,7 +347,7 @@ def test_a_cluster_that_is_lost_ends_the_command_and_keeps_what_is_finished(tabl
 
 def test_an_address_without_a_cluster(table, tmp_path):
     pytest.importorskip("ray")
-    from holdfast.bench._ray import RayWorkers
+    from holdfast.bench.workers.ray import RayWorkers
 
     for address in ("127.0.0.1:1", "auto", "ray://127.0.0.1:1"):
         with pytest.raises(InvalidInputError, match=rf"--ray must be the address .* got {address}"):

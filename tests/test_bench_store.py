@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from holdfast.bench import store as store_module
-from holdfast.bench.protocol import COUNTS, MEANS, Trial
 from holdfast.bench.store import Facts, Store, merge, read_facts, read_store
+from holdfast.bench.trials.protocol import COUNTS, MEANS, Trial
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables import read_table, write_table
 
@@ -292,7 +292,7 @@ def test_a_full_disk_keeps_what_is_there(tmp_path):
         import resource, signal
         from dataclasses import replace
         import pandas as pd
-        from holdfast.bench.protocol import Trial
+        from holdfast.bench.trials.protocol import Trial
         from holdfast.bench.store import Facts, Store, read_store
         from holdfast.exceptions import InvalidInputError
         store = Store.open({str(tmp_path)!r})

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from tests.bench_frames import KEY, random_results, results, row
 
-from holdfast.bench._measures import gain_kept, not_dominated, paired_p_value
-from holdfast.bench.curves import cost_curves, stream_curves
-from holdfast.bench.summary import MEASURES, in_order, select, summarise
-from holdfast.bench.wins import wins
+from holdfast.bench.findings.curves import cost_curves, stream_curves
+from holdfast.bench.findings.measures import gain_kept, not_dominated, paired_p_value
+from holdfast.bench.findings.summary import MEASURES, in_order, select, summarise
+from holdfast.bench.findings.wins import wins
 from holdfast.exceptions import InvalidInputError
 
 pytestmark = pytest.mark.slow

@@ -11,11 +11,11 @@ import typer
 from tests.bench_frames import random_results, results, row
 from typer.testing import CliRunner
 
-from holdfast.bench._formats import Cell, Table, clean
-from holdfast.bench.summary import summarise
-from holdfast.bench.tables import FORMATS, TABLES, render, tables, text_rows
-from holdfast.bench.wins import wins
-from holdfast.cli.bench_table import table
+from holdfast.bench.findings.summary import summarise
+from holdfast.bench.findings.wins import wins
+from holdfast.bench.pages.formats import Cell, Table, clean
+from holdfast.bench.pages.tables import FORMATS, TABLES, render, tables, text_rows
+from holdfast.cli.bench.table import table
 from holdfast.exceptions import InvalidInputError
 
 pytestmark = pytest.mark.slow
@@ -312,7 +312,7 @@ def test_command_prints_a_readable_table(cli, summary):
 
 
 def test_a_wide_table_comes_in_parts(cli, monkeypatch):
-    monkeypatch.setattr("holdfast.cli.bench_table.WIDTH", 60)
+    monkeypatch.setattr("holdfast.cli.bench.table.WIDTH", 60)
     shown = cli()
     assert shown.count("mean over groups") > 1
     assert "…" not in shown

@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from holdfast.bench import trial as trial_module
-from holdfast.bench.architectures import Architecture
-from holdfast.bench.contenders import chosen
-from holdfast.bench.data import BenchData, Source, data_of, read
-from holdfast.bench.protocol import COUNTS, Trial, rows_of, seed_of
-from holdfast.bench.trial import run_trial
+from holdfast.bench.trials import trial as trial_module
+from holdfast.bench.trials.architectures import Architecture
+from holdfast.bench.trials.contenders import chosen
+from holdfast.bench.trials.data import BenchData, Source, data_of, read
+from holdfast.bench.trials.protocol import COUNTS, Trial, rows_of, seed_of
+from holdfast.bench.trials.trial import run_trial
 from holdfast.datasets import Dataset
 from holdfast.exceptions import InvalidInputError
-from holdfast.learners._common import TrainingRows
-from holdfast.learners._sklearn import SklearnLearner
+from holdfast.learners.interface import TrainingRows
+from holdfast.learners.sklearn import SklearnLearner
 from holdfast.methods import Cold, Distill
-from holdfast.override import override_proba
+from holdfast.selection.override import override_proba
 
 pytestmark = pytest.mark.slow
 
@@ -317,9 +317,9 @@ def test_networks_that_do_not_suit_the_data(data, network, match):
 
 
 def test_a_base_model_that_diverges(data, monkeypatch):
-    from holdfast.bench import _training
+    from holdfast.bench.trials import training
 
-    monkeypatch.setattr(_training._Boosters, "fit", lambda self, trainings, rows: [None])
+    monkeypatch.setattr(training._Boosters, "fit", lambda self, trainings, rows: [None])
     with pytest.raises(InvalidInputError, match=r"the base model of drawn × hist.* finite loss"):
         run_trial(key(), data, chosen(["distill"]))
 

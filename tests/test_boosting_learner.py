@@ -11,13 +11,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from holdfast import LowChurnClassifier
-from holdfast._base_model import BaseModel
-from holdfast._proba import proba_of
-from holdfast._rows import held_out_rows
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.learners import joined_boosters, learner_of
-from holdfast.learners._boosting import SoftTarget, softmax
-from holdfast.learners._common import Job, TrainingRows, fresh
+from holdfast.learners.boosting.learner import SoftTarget, softmax
+from holdfast.learners.estimators import proba_of
+from holdfast.learners.interface import Job, TrainingRows, fresh
+from holdfast.learners.lookup import joined_boosters, learner_of
 from holdfast.methods import (
     Anchor,
     Average,
@@ -32,8 +30,10 @@ from holdfast.methods import (
     Warm,
     WarmDistill,
 )
+from holdfast.models.base import BaseModel
+from holdfast.models.served import serve
 from holdfast.report.frontier import frontier
-from holdfast.serving import serve
+from holdfast.update.rows import held_out_rows
 
 RNG = np.random.default_rng(0)
 N = 1200

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from holdfast._bounds import STAKES, Evidence, binomial_p_value, binomial_upper, most_changes
+from holdfast.selection.bounds import (
+    STAKES,
+    Evidence,
+    binomial_p_value,
+    binomial_upper,
+    most_changes,
+)
 
 pytestmark = pytest.mark.slow
 

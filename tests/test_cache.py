@@ -11,10 +11,11 @@ import pytest
 from scipy.sparse import csc_array, csr_array
 from sklearn.linear_model import LogisticRegression
 
-from holdfast import LowChurnClassifier, _cache
-from holdfast._base_model import BaseModel
-from holdfast._cache import cache_folder, remembered, rows_hash
-from holdfast.persistence import load_model, save_model
+from holdfast import LowChurnClassifier
+from holdfast.models import cache as cache_module
+from holdfast.models.base import BaseModel
+from holdfast.models.cache import cache_folder, remembered, rows_hash
+from holdfast.models.files import load_model, save_model
 
 X = np.arange(12.0).reshape(6, 2)
 MODEL = "a" * 64
@@ -56,7 +57,7 @@ def test_another_model_or_release_is_another_entry(monkeypatch):
     compute = Counted()
     ask(compute)
     assert ask(compute, model="b" * 64) == 2
-    monkeypatch.setattr(_cache, "_versions", lambda: "holdfast of tomorrow")
+    monkeypatch.setattr(cache_module, "_versions", lambda: "holdfast of tomorrow")
     assert ask(compute) == 3
 
 
@@ -142,13 +143,13 @@ def test_the_oldest_go_first(folder, monkeypatch):
         (newest,) = set(folder.iterdir()) - {path for path, _ in times(folder)[:number]}
         os.utime(newest, (number, number))
     size = newest.stat().st_size
-    monkeypatch.setattr(_cache, "MAX_BYTES", 3 * size)
+    monkeypatch.setattr(cache_module, "MAX_BYTES", 3 * size)
     ask(compute, X + 4)
     assert compute.calls == 5
     assert [ask(compute, X + number) for number in (2, 3, 4)] == [5, 5, 5]
     assert ask(compute, X) == 6
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 3 * size
-    monkeypatch.setattr(_cache, "MAX_BYTES", 50)
+    monkeypatch.setattr(cache_module, "MAX_BYTES", 50)
     ask(compute, X + 9)
     assert len(list(folder.iterdir())) == 3  # larger than the whole cache: not kept
 
@@ -159,11 +160,11 @@ def times(folder):
 
 WORK = textwrap.dedent("""
     import numpy as np, sys
-    from holdfast import _cache
-    _cache.MAX_BYTES = 3000
+    from holdfast import cache_module
+    cache_module.MAX_BYTES = 3000
     for i in range(60):
         X = np.full((6, 2), i % 15)
-        p = _cache.remembered("m", X, lambda: np.full((6, 2), float(i % 15)))
+        p = cache_module.remembered("m", X, lambda: np.full((6, 2), float(i % 15)))
         assert (p == i % 15).all() and p.shape == (6, 2)
     print("whole")
 """)

@@ -8,10 +8,10 @@ pytest.importorskip("catboost")
 import catboost as cb
 
 from holdfast import LowChurnClassifier
-from holdfast.learners._boosting import SoftTarget
-from holdfast.learners._catboost import CatBoost
-from holdfast.learners._catboost_trees import Features, grow, knows
-from holdfast.learners._common import TrainingRows
+from holdfast.learners.boosting.catboost import CatBoost
+from holdfast.learners.boosting.catboost_trees import Features, grow, knows
+from holdfast.learners.boosting.learner import SoftTarget
+from holdfast.learners.interface import TrainingRows
 
 N, K = 600, 5
 QUIET = {"verbose": 0, "allow_writing_files": False, "thread_count": 1}

@@ -12,13 +12,13 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
 from holdfast import InfeasibleBudgetError, InvalidInputError, LowChurnClassifier
-from holdfast._bounds import Evidence
-from holdfast._certification import CertificationRows, certify
-from holdfast._limits import Limits
-from holdfast._override_search import select_override
-from holdfast.certificate import Certificate, count_certified, rows_to_certify
-from holdfast.override import override_classes
 from holdfast.selection import select
+from holdfast.selection.bounds import Evidence
+from holdfast.selection.certificate import Certificate, count_certified, rows_to_certify
+from holdfast.selection.limits import Limits
+from holdfast.selection.override import override_classes
+from holdfast.selection.override_search import select_override
+from holdfast.update.certification import CertificationRows, certify
 
 pytestmark = pytest.mark.slow
 

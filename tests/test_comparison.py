@@ -12,9 +12,9 @@ from scipy.stats import binomtest, norm
 from sklearn.metrics import confusion_matrix, log_loss
 
 from holdfast import metrics
-from holdfast._counts import BLOCK
-from holdfast._statistics import judge
 from holdfast.comparison import Comparison, compare
+from holdfast.comparison.counting import BLOCK
+from holdfast.comparison.shares import judge
 from holdfast.exceptions import InvalidInputError
 
 NAMES = np.array(["ant", "bee", "cow", "dog"])

@@ -12,7 +12,7 @@ cooper = pytest.importorskip("cooper")
 from torch import nn  # noqa: E402
 
 from holdfast import LowChurnClassifier  # noqa: E402
-from holdfast.bench.contenders import chosen  # noqa: E402
+from holdfast.bench.trials.contenders import chosen  # noqa: E402
 from holdfast.exceptions import (  # noqa: E402
     InvalidInputError,
     MissingExtraError,
@@ -224,6 +224,6 @@ def test_what_is_missing_is_told(monkeypatch):
 
 def test_a_benchmark_without_cooper_leaves_it_out(monkeypatch):
     assert "constrained" in chosen()
-    monkeypatch.setattr("holdfast.bench.contenders.find_spec", lambda name: None)
+    monkeypatch.setattr("holdfast.bench.trials.contenders.find_spec", lambda name: None)
     assert "constrained" not in chosen()
     assert len(chosen()) > 10

@@ -4,8 +4,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from holdfast import _counts
-from holdfast._counts import BASE_RIGHT, BLOCK, NEW_RIGHT, count_pairs
+from holdfast.comparison import counting
+from holdfast.comparison.counting import BASE_RIGHT, BLOCK, NEW_RIGHT, count_pairs
 from holdfast.exceptions import InvalidInputError
 
 
@@ -144,8 +144,8 @@ def test_bad_row_is_named_by_its_number(row):
 
 
 def test_sparse_cells_are_merged_while_counting(monkeypatch):
-    monkeypatch.setattr(_counts, "BLOCK", 100)
-    monkeypatch.setattr(_counts, "MAX_PENDING_CELLS", 250)
+    monkeypatch.setattr(counting, "BLOCK", 100)
+    monkeypatch.setattr(counting, "MAX_PENDING_CELLS", 250)
     rng = np.random.default_rng(0)
     check(*rng.integers(0, 200, (3, 3_000)))
     check(*rng.integers(0, 200, (3, 3_000)), weight=rng.random(3_000))
@@ -153,7 +153,7 @@ def test_sparse_cells_are_merged_while_counting(monkeypatch):
 
 @pytest.mark.parametrize(("n_classes", "most"), [(5, 6e6), (300, 25e6)])
 def test_memory_does_not_grow_with_the_rows(monkeypatch, n_classes, most):
-    monkeypatch.setattr(_counts, "MAX_PENDING_CELLS", 1 << 16)
+    monkeypatch.setattr(counting, "MAX_PENDING_CELLS", 1 << 16)
     base = np.random.default_rng(0).integers(0, n_classes, 60 * BLOCK).astype(np.int16)
     tracemalloc.start()
     count(base, base[::-1], base)

@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from holdfast import LowChurnClassifier
 from holdfast.cli import main
-from holdfast.persistence import save_model
+from holdfast.models.files import save_model
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("skl2onnx")
@@ -44,8 +44,8 @@ from tests.damage import (
 )
 from tests.onnx_files import network_file, tree_file
 
+from holdfast.models.onnx.model import OnnxModel
 from holdfast.nn import ConvNet, FullyConnected, NetworkClassifier
-from holdfast.onnx_model import OnnxModel
 
 pytestmark = pytest.mark.slow
 
@@ -197,8 +197,8 @@ READ = (
     + """
 import numpy as np
 import onnxruntime, torch
-from holdfast._base_model import BaseModel
-from holdfast.persistence import load_model
+from holdfast.models.base import BaseModel
+from holdfast.models.files import load_model
 
 rng = np.random.default_rng(0)
 tables, images = rng.normal(size=(5, 4)), rng.normal(size=(5, 1, 12, 12)).astype(np.float32)

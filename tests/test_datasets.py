@@ -12,11 +12,10 @@ import pandas as pd
 import pytest
 import sklearn.datasets
 
-from holdfast import datasets
-from holdfast._files import file_hash
-from holdfast._hugging_face import HUB
-from holdfast._openml import REGISTRY, OpenML
-from holdfast.datasets import content_hash, load
+from holdfast.common.files import file_hash
+from holdfast.datasets import content_hash, load, loading
+from holdfast.datasets.hugging_face import HUB
+from holdfast.datasets.openml import REGISTRY, OpenML
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 from holdfast.tables import write_table
 
@@ -629,8 +628,8 @@ def test_content_hash_sees_values_not_types(table):
 
 
 def test_registry_names_are_aliases_of_nothing_else():
-    known = {*datasets.BUNDLED, *REGISTRY, *HUB}
-    assert not known & set(datasets.ALIASES)
-    assert set(datasets.ALIASES.values()) <= known | {"weather_noaa"}
-    assert len(known) == len(datasets.BUNDLED) + len(REGISTRY) + len(HUB)
+    known = {*loading.BUNDLED, *REGISTRY, *HUB}
+    assert not known & set(loading.ALIASES)
+    assert set(loading.ALIASES.values()) <= known | {"weather_noaa"}
+    assert len(known) == len(loading.BUNDLED) + len(REGISTRY) + len(HUB)
     assert len({entry.data_id for entry in REGISTRY.values()}) == len(REGISTRY)

@@ -28,9 +28,9 @@ from holdfast import (
     LowChurnClassifier,
     UnsupportedEstimatorError,
 )
-from holdfast._rows import held_out_rows
 from holdfast.methods import Anchor, Distill
 from holdfast.metrics import accuracy, churn_divergence, churn_rate
+from holdfast.update.rows import held_out_rows
 
 X, Y = make_classification(500, 6, n_informative=4, n_classes=3, flip_y=0.1, random_state=0)
 NAMES = np.array(["ant", "bee", "cat"])

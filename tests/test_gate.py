@@ -16,11 +16,12 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from tests.registry_server import Server
 
-from holdfast import compare, promotion, save_model
+from holdfast import compare, save_model
 from holdfast.cli import main
 from holdfast.exceptions import InvalidInputError
-from holdfast.gate import figures, predict_both
-from holdfast.registry import log_model
+from holdfast.gate import promotion
+from holdfast.gate.predict import figures, predict_both
+from holdfast.models.mlflow.models import log_model
 from holdfast.tables import write_table
 
 mlflow = pytest.importorskip("mlflow")

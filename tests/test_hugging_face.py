@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from holdfast._hugging_face import CELEBA_ATTRIBUTES, HUB
 from holdfast.datasets import load
+from holdfast.datasets.hugging_face import CELEBA_ATTRIBUTES, HUB
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 from holdfast.tables import write_table
 

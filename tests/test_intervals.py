@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, multinomial, norm
 
-from holdfast._intervals import mcnemar_p_value, paired_interval, wilson_interval
+from holdfast.comparison.intervals import mcnemar_p_value, paired_interval, wilson_interval
 
 
 @pytest.mark.parametrize("confidence", [0.5, 0.8, 0.95, 0.999999])

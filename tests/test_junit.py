@@ -12,7 +12,7 @@ import pytest
 
 from holdfast import Policy, compare
 from holdfast.cli import main
-from holdfast.report.junit import render_junit
+from holdfast.render.junit import render_junit
 from holdfast.tables import write_table
 
 # Markup, quotes, control characters, half a surrogate pair, the end of a CDATA section.

@@ -8,8 +8,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from holdfast import LowChurnClassifier
-from holdfast._certification import certify
-from holdfast._lambda_search import (
+from holdfast.exceptions import InfeasibleBudgetError
+from holdfast.methods import Cold, Distill
+from holdfast.report.frontier import frontier
+from holdfast.selection import select
+from holdfast.selection.mixtures import mix
+from holdfast.selection.override import override_classes
+from holdfast.selection.override_search import OverrideSelection
+from holdfast.update.certification import certify
+from holdfast.update.fitting import Candidate
+from holdfast.update.lambda_search import (
     BOLDER,
     EVENLY,
     MAX_FITS,
@@ -17,14 +25,6 @@ from holdfast._lambda_search import (
     fewer_rounds_do,
     search_lambdas,
 )
-from holdfast._mixture import mix
-from holdfast._override_search import OverrideSelection
-from holdfast.exceptions import InfeasibleBudgetError
-from holdfast.methods import Cold, Distill
-from holdfast.override import override_classes
-from holdfast.path import Candidate
-from holdfast.report.frontier import frontier
-from holdfast.selection import select
 
 X, Y = make_classification(6000, 12, n_informative=8, flip_y=0.1, random_state=1)
 BASE = LogisticRegression(C=0.05).fit(X[:300], Y[:300])

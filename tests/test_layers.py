@@ -132,7 +132,7 @@ def test_the_reader_of_imports_reads():
         "from typing import TYPE_CHECKING\n"
         "import holdfast.metrics\n"
         "if TYPE_CHECKING:\n    from holdfast.cli import main\n"
-        "def f():\n    from holdfast.path import fit_path\n"
+        "def f():\n    from holdfast.update.fitting import fit_path\n"
         "try:\n    from holdfast import tables\nexcept ImportError:\n    pass\n"
     )
     assert list(imported_parts(source)) == ["metrics", "path", "tables"]

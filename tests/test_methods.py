@@ -4,7 +4,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from holdfast import _method, methods, targets
+from holdfast import methods, targets
 from holdfast.exceptions import InvalidInputError
 from holdfast.methods import (
     METHODS,
@@ -24,7 +24,9 @@ from holdfast.methods import (
     Warm,
     WarmDistill,
     resolve_methods,
+    training,
 )
+from holdfast.methods import method as method_module
 
 TENTHS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 CLASSES = np.arange(3)
@@ -143,8 +145,8 @@ def test_words_and_weights():
 
 def test_a_method_of_one_s_own_is_found_by_name(monkeypatch):
     table = dict(METHODS)
-    monkeypatch.setattr(_method, "METHODS", table)
-    monkeypatch.setattr(methods, "METHODS", table)
+    monkeypatch.setattr(method_module, "METHODS", table)
+    monkeypatch.setattr(training, "METHODS", table)
 
     class Nameless(methods.Method):
         pass

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, linprog
 
-from holdfast._mixture import Mixtures, mix, solve
-from holdfast._moves import Moves
 from holdfast.metrics import churn_divergence, churn_rate, risk
+from holdfast.selection.mixtures import Mixtures, mix, solve
+from holdfast.selection.regression import Moves
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from holdfast import LowChurnClassifier
 from holdfast.exceptions import InvalidInputError
-from holdfast.persistence import load_model, save_model
+from holdfast.models.files import load_model, save_model
 
 pytest.importorskip("torch")
 

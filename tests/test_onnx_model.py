@@ -21,10 +21,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from typer.testing import CliRunner
 
-from holdfast import LowChurnClassifier, _onnx_rows
+from holdfast import LowChurnClassifier
 from holdfast.cli import app
 from holdfast.exceptions import InvalidInputError, MissingExtraError
-from holdfast.persistence import load_model, save_model
+from holdfast.models.files import load_model, save_model
+from holdfast.models.onnx import rows as onnx_rows
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -32,7 +33,7 @@ pytest.importorskip("onnxruntime")
 from onnx import TensorProto, helper, numpy_helper
 from tests.onnx_files import graph_file, network_file, network_scores, tree_file
 
-from holdfast.onnx_model import OnnxModel
+from holdfast.models.onnx.model import OnnxModel
 
 pytestmark = pytest.mark.slow
 
@@ -176,12 +177,12 @@ def test_networks_and_batches(monkeypatch):
     model = onnx_model(content)
     for brought in (X, X.tolist(), X.astype(np.float64), csr_array(X), pd.DataFrame(X)):
         np.testing.assert_allclose(model.predict_proba(brought), expected, atol=1e-5)
-    monkeypatch.setattr(_onnx_rows, "BATCH_ROWS", 7)
-    sizes = [n for _, n in _onnx_rows.feeds_of(model._program.inputs, X)]
+    monkeypatch.setattr(onnx_rows, "BATCH_ROWS", 7)
+    sizes = [n for _, n in onnx_rows.feeds_of(model._program.inputs, X)]
     assert sizes == [7] * 57 + [1]
     np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-5)
-    monkeypatch.setattr(_onnx_rows, "BATCH_VALUES", 12)
-    assert next(_onnx_rows.feeds_of(model._program.inputs, X))[1] == 3
+    monkeypatch.setattr(onnx_rows, "BATCH_VALUES", 12)
+    assert next(onnx_rows.feeds_of(model._program.inputs, X))[1] == 3
 
 
 def test_a_file_that_fixes_its_rows_gets_them():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
-from holdfast.override import override_classes, override_proba, override_threshold
+from holdfast.selection.override import override_classes, override_proba, override_threshold
 
 
 def draw(n=10, n_classes=3, seed=0, gone=0.0):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from holdfast._mixture import mix
-from holdfast._override_search import CURVE_BUDGETS, select_override
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
-from holdfast.override import override_classes
+from holdfast.selection.mixtures import mix
+from holdfast.selection.override import override_classes
+from holdfast.selection.override_search import CURVE_BUDGETS, select_override
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from holdfast._base_model import BaseModel
-from holdfast._proba import proba_of
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.learners._sklearn import SklearnLearner
+from holdfast.learners.estimators import proba_of
+from holdfast.learners.sklearn import SklearnLearner
 from holdfast.methods import (
     Average,
     Cold,
@@ -25,7 +24,8 @@ from holdfast.methods import (
     Warm,
     resolve_methods,
 )
-from holdfast.path import Path, PathFitter
+from holdfast.models.base import BaseModel
+from holdfast.update.fitting import Path, PathFitter
 
 X, Y = make_classification(150, 5, n_informative=3, n_classes=3, random_state=0)
 BASE = np.random.default_rng(0).dirichlet(np.ones(3), 150)

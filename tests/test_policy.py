@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.comparison import compare
+from holdfast.comparison import Policy, Verdict, compare
 from holdfast.exceptions import InvalidInputError
-from holdfast.policy import Policy, Verdict
 
 
 def comparison(n=2000, lost=0, gained=0, groups=None):

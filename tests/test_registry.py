@@ -18,12 +18,12 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 from holdfast import LowChurnClassifier, save_model
-from holdfast._mlmodel import load_folder
 from holdfast.cli import app
 from holdfast.exceptions import InvalidInputError, RegistryError, UntrustedModelError
-from holdfast.gate import with_known_classes
-from holdfast.promotion import check_promotable, log_run, promote
-from holdfast.registry import load_registered, log_model, resolve, session
+from holdfast.gate.predict import with_known_classes
+from holdfast.gate.promotion import check_promotable, log_run, promote
+from holdfast.models.mlflow.folder import load_folder
+from holdfast.models.mlflow.models import load_registered, log_model, resolve, session
 from holdfast.tables import write_table
 
 mlflow = pytest.importorskip("mlflow")

@@ -15,9 +15,9 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from holdfast import LowChurnRegressor
-from holdfast._moves import Moves
-from holdfast._rows import held_out_rows
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
+from holdfast.selection.regression import Moves
+from holdfast.update.rows import held_out_rows
 
 X, Y = make_regression(300, 6, noise=40.0, random_state=0)
 BASE = Ridge(alpha=20.0).fit(X[:40], Y[:40])

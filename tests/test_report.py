@@ -5,10 +5,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from holdfast.comparison import compare
-from holdfast.policy import Policy
-from holdfast.report._numbers import amount, clip, limit_text, p_value, points, share
-from holdfast.report.render import render_page, render_snippet
+from holdfast.comparison import Policy, compare
+from holdfast.render.page import render_page, render_snippet
+from holdfast.render.texts import amount, clip, limit_text, p_value, points, share
 from holdfast.report.summarise import summarise_comparison
 
 HOSTILE = [

@@ -14,10 +14,10 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
 from holdfast import LowChurnClassifier, compare
-from holdfast.policy import Policy
+from holdfast.comparison import Policy
+from holdfast.render.page import render_page
 from holdfast.report.frontier import frontier
 from holdfast.report.ladder import ladder
-from holdfast.report.render import render_page
 from holdfast.report.summarise import summarise_comparison
 
 playwright = pytest.importorskip("playwright.sync_api")

@@ -9,11 +9,11 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
 from holdfast import LowChurnClassifier, compare
+from holdfast.comparison import Policy
 from holdfast.exceptions import InvalidInputError
-from holdfast.policy import Policy
+from holdfast.render.page import render_page
 from holdfast.report.frontier import frontier
 from holdfast.report.ladder import ladder
-from holdfast.report.render import render_page
 from holdfast.report.saved import read_summary, to_json
 from holdfast.report.summarise import summarise_comparison
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from holdfast._base_model import base_predictions
-from holdfast._rows import UpdateRows, held_out_rows
 from holdfast.exceptions import InvalidInputError
+from holdfast.models.base import base_predictions
+from holdfast.update.rows import UpdateRows, held_out_rows
 
 
 def rows(labels, base_classes, proba, classes=None):

@@ -9,11 +9,11 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from holdfast._base_model import BaseModel
-from holdfast._mixture import mix
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.override import override_classes
-from holdfast.serving import joined_linear_model, serve
+from holdfast.models.base import BaseModel
+from holdfast.models.served import joined_linear_model, serve
+from holdfast.selection.mixtures import mix
+from holdfast.selection.override import override_classes
 
 X, Y = make_classification(200, 5, n_informative=3, n_classes=3, random_state=0)
 CLASSES = np.array(["a", "b", "c"])

@@ -30,9 +30,9 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from holdfast.exceptions import UnsupportedEstimatorError
-from holdfast.learners import _sklearn
-from holdfast.learners._common import final_of, join
-from holdfast.learners._sklearn import SklearnLearner, fit_plain
+from holdfast.learners.interface import final_of, join
+from holdfast.learners.lookup import _sklearn
+from holdfast.learners.sklearn import SklearnLearner, fit_plain
 from holdfast.methods import Distill
 from holdfast.targets import distill
 

@@ -13,11 +13,12 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from holdfast.learners import learner_of
-from holdfast.methods import GRID, Distill
+from holdfast.learners.lookup import learner_of
+from holdfast.methods import Distill
+from holdfast.methods.training import GRID
 from holdfast.metrics import churn_divergence
-from holdfast.path import PathFitter
 from holdfast.targets import distill
+from holdfast.update.fitting import PathFitter
 
 SETS = {"iris": (load_iris, [0, 1]), "wine": (load_wine, [1, 2, 10]),
         "breast_cancer": (load_breast_cancer, [1, 4, 8])}  # fmt: skip

@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch")
 
 from holdfast import LowChurnClassifier, load_model, save_model  # noqa: E402
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError  # noqa: E402
-from holdfast.learners import learner_of  # noqa: E402
-from holdfast.learners._skorch import network_of_skorch  # noqa: E402
-from holdfast.learners._torch import deployed_network  # noqa: E402
+from holdfast.learners.lookup import learner_of  # noqa: E402
+from holdfast.learners.networks.learner import deployed_network  # noqa: E402
+from holdfast.learners.networks.skorch import network_of_skorch  # noqa: E402
 from holdfast.methods import (  # noqa: E402
     Average,
     Cold,
@@ -26,6 +26,7 @@ from holdfast.methods import (  # noqa: E402
     WarmDistill,
     resolve_methods,
 )
+from holdfast.models.served import AveragedClassifier, OverrideClassifier  # noqa: E402
 from holdfast.nn import (  # noqa: E402
     SGD,
     Adam,
@@ -36,8 +37,7 @@ from holdfast.nn import (  # noqa: E402
     fit_many,
     predict_many,
 )
-from holdfast.path import Path, PathFitter  # noqa: E402
-from holdfast.serving import AveragedClassifier, OverrideClassifier  # noqa: E402
+from holdfast.update.fitting import Path, PathFitter  # noqa: E402
 
 X, POSITIONS = make_classification(700, 6, n_informative=4, flip_y=0.1, random_state=0)
 X = X.astype(np.float32)

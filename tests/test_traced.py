@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from holdfast.nn._traced import NARROW, Recorded, _record  # noqa: E402
+from holdfast.nn.many.traced import NARROW, Recorded, _record  # noqa: E402
 
 relu, bmm = torch.relu, torch.bmm
 

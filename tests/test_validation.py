@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from holdfast._validation import (
+from holdfast.common.arrays import (
     as_array,
     check_choice,
     check_classes,

@@ -48,17 +48,17 @@ __all__ = [
 
 # Public name -> module that defines it; loaded on first use, so that the import stays cheap.
 _HOME = {
-    "Comparison": "comparison",
-    "compare": "comparison",
-    "PairedCounts": "_counts",
-    "compare_tables": "predictions",
-    "count_tables": "predictions",
-    "Certificate": "certificate",
-    "rows_to_certify": "certificate",
-    "ChurnFloor": "floor",
-    "churn_floor": "floor",
-    "Policy": "policy",
-    "Verdict": "policy",
+    "Comparison": "comparison.result",
+    "compare": "comparison.result",
+    "PairedCounts": "comparison.counting",
+    "compare_tables": "predictions.tables",
+    "count_tables": "predictions.tables",
+    "Certificate": "selection.certificate",
+    "rows_to_certify": "selection.certificate",
+    "ChurnFloor": "update.floor",
+    "churn_floor": "update.floor",
+    "Policy": "comparison.policy",
+    "Verdict": "comparison.policy",
     "HoldfastError": "exceptions",
     "InfeasibleBudgetError": "exceptions",
     "InvalidInputError": "exceptions",
@@ -66,13 +66,13 @@ _HOME = {
     "RegistryError": "exceptions",
     "UnsupportedEstimatorError": "exceptions",
     "UntrustedModelError": "exceptions",
-    "Selection": "selection",
-    "select": "selection",
-    "override_threshold": "override",
-    "LowChurnClassifier": "estimator",
-    "LowChurnRegressor": "regressor",
-    "load_model": "persistence",
-    "save_model": "persistence",
+    "Selection": "selection.weights",
+    "select": "selection.weights",
+    "override_threshold": "selection.override",
+    "LowChurnClassifier": "update.classifier",
+    "LowChurnRegressor": "update.regressor",
+    "load_model": "models.files",
+    "save_model": "models.files",
 }
 _MODULES = ("datasets", "methods", "metrics", "nn", "registry", "targets")
 
@@ -91,10 +91,9 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from holdfast import datasets, methods, metrics, nn, registry, targets
-    from holdfast._counts import PairedCounts
-    from holdfast.certificate import Certificate, rows_to_certify
-    from holdfast.comparison import Comparison, compare
-    from holdfast.estimator import LowChurnClassifier
+    from holdfast.comparison.counting import PairedCounts
+    from holdfast.comparison.policy import Policy, Verdict
+    from holdfast.comparison.result import Comparison, compare
     from holdfast.exceptions import (
         HoldfastError,
         InfeasibleBudgetError,
@@ -104,10 +103,11 @@ if TYPE_CHECKING:
         UnsupportedEstimatorError,
         UntrustedModelError,
     )
-    from holdfast.floor import ChurnFloor, churn_floor
-    from holdfast.override import override_threshold
-    from holdfast.persistence import load_model, save_model
-    from holdfast.policy import Policy, Verdict
-    from holdfast.predictions import compare_tables, count_tables
-    from holdfast.regressor import LowChurnRegressor
-    from holdfast.selection import Selection, select
+    from holdfast.models.files import load_model, save_model
+    from holdfast.predictions.tables import compare_tables, count_tables
+    from holdfast.selection.certificate import Certificate, rows_to_certify
+    from holdfast.selection.override import override_threshold
+    from holdfast.selection.weights import Selection, select
+    from holdfast.update.classifier import LowChurnClassifier
+    from holdfast.update.floor import ChurnFloor, churn_floor
+    from holdfast.update.regressor import LowChurnRegressor

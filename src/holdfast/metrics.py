@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast._validation import (
+from holdfast.common.arrays import (
     check_choice,
     check_classes,
     check_labels,

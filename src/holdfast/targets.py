@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast._validation import (
+from holdfast.common.arrays import (
     as_array,
     check_classes,
     check_labels,

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast._files import replace_file
-from holdfast._validation import first_line
-from holdfast.bench.protocol import COUNTS, MEANS, PROTOCOL, Trial
+from holdfast.bench.trials.protocol import COUNTS, MEANS, PROTOCOL, Trial
+from holdfast.common.arrays import first_line
+from holdfast.common.files import replace_file
 from holdfast.exceptions import InvalidInputError
-from holdfast.tables import connect
+from holdfast.tables.reading import connect
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -279,7 +279,7 @@ def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
     """Sort rows by their key, methods and settings as the benchmark lists them."""
     import pandas as pd
 
-    from holdfast.bench.contenders import CONTENDERS
+    from holdfast.bench.trials.contenders import CONTENDERS
 
     listed = [(name, str(m)) for name, methods in CONTENDERS.items() for m in methods]
     places = pd.DataFrame(listed, columns=["method", "setting"]).reset_index(names="_place")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli._shared import (
+from holdfast.cli.output import (
     EXIT_CODES,
     JSON_OPTION,
     JUNIT_OPTION,
@@ -25,7 +25,7 @@ from holdfast.cli._shared import (
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
-    from holdfast.policy import Policy
+    from holdfast.comparison.policy import Policy
 
 
 def compare(
@@ -95,8 +95,8 @@ def compare(
 
     With limits, the exit code is 0 for PROMOTE, 1 for REJECT and 3 for HOLD.
     """
-    from holdfast.comparison import Comparison
-    from holdfast.predictions import open_pairs
+    from holdfast.comparison.result import Comparison
+    from holdfast.predictions.tables import open_pairs
 
     check_report(report)
     check_outputs(report, junit, inputs=[base, new, policy])
@@ -157,7 +157,7 @@ def _policy(path: Path | None, **flags: float | None) -> Policy | None:
     """Return the limits, None where there are none; flags go before the file."""
     from dataclasses import replace
 
-    from holdfast.policy import Policy
+    from holdfast.comparison.policy import Policy
 
     given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
     if path is None and not set(given) - {"confidence"}:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli._shared import (
+from holdfast.cli.output import (
     JSON_OPTION,
     REPORT_OPTION,
     check_outputs,
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from holdfast.comparison import Comparison
-    from holdfast.datasets import Dataset
-    from holdfast.estimator import LowChurnClassifier
+    from holdfast.comparison.result import Comparison
+    from holdfast.datasets.loading import Dataset
+    from holdfast.update.classifier import LowChurnClassifier
 
 OLD_SHARE = 1 / 3
 FLOOR_MODELS = 3
@@ -59,7 +59,7 @@ def demo(
 
     Everything is measured on rows that nobody trained or selected on. Works offline.
     """
-    from holdfast.datasets import load
+    from holdfast.datasets.loading import load
 
     check_report(report)
     check_seed_and_jobs(seed, jobs)
@@ -89,7 +89,7 @@ class _Line:
 
     @property
     def status(self) -> str | None:
-        from holdfast._statistics import judge
+        from holdfast.comparison.shares import judge
 
         if self.budget is None:
             return None
@@ -176,7 +176,7 @@ class _Update:
         return model.fit(*self._rows(self.train), seen_by_base=self.seen)
 
     def _floor(self) -> float:
-        from holdfast.floor import churn_floor
+        from holdfast.update.floor import churn_floor
 
         return churn_floor(
             self.learner,
@@ -189,14 +189,14 @@ class _Update:
         ).churn_rate
 
     def _measured(self, name: str, budget: float | None, model: Any) -> _Line:
-        from holdfast.comparison import compare
+        from holdfast.comparison.result import compare
 
         new_pred = model.predict(self.X_test)
         return _Line(name, budget, compare(self.base_pred, new_pred, self.y_test), model)
 
     def summary(self, lines: list[_Line]) -> dict[str, Any]:
         """Return what the report shows: all budgets, and the middle one in detail."""
-        from holdfast.policy import Policy
+        from holdfast.comparison.policy import Policy
         from holdfast.report.frontier import frontier
         from holdfast.report.ladder import ladder
         from holdfast.report.summarise import summarise_comparison

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli._shared import (
+from holdfast.cli.output import (
     JSON_OPTION,
     check_columns,
     check_seed_and_jobs,
@@ -36,8 +36,8 @@ def floor(
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Measure the churn that is noise: between plain retrainings on the same data."""
-    from holdfast.datasets import load
-    from holdfast.floor import churn_floor
+    from holdfast.datasets.loading import load
+    from holdfast.update.floor import churn_floor
 
     check_seed_and_jobs(seed, jobs)
     loaded = load(data, target=target)

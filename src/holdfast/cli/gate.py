@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli._shared import (
+from holdfast.cli.output import (
     EXIT_CODES,
     JSON_OPTION,
     JUNIT_OPTION,
@@ -30,12 +30,12 @@ from holdfast.exceptions import InvalidInputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from holdfast.comparison import Comparison
-    from holdfast.persistence import LoadedModel
-    from holdfast.policy import Decision, Policy
-    from holdfast.predictions import PredictionPair
-    from holdfast.promotion import LoggedRun
-    from holdfast.registry import ModelAddress
+    from holdfast.comparison.policy import Decision, Policy
+    from holdfast.comparison.result import Comparison
+    from holdfast.gate.promotion import LoggedRun
+    from holdfast.models.files import LoadedModel
+    from holdfast.models.mlflow.models import ModelAddress
+    from holdfast.predictions.tables import PredictionPair
 
 
 def gate(
@@ -84,9 +84,10 @@ def gate(
 
     The exit code is 0 for PROMOTE, 1 for REJECT, 3 for HOLD, and 2 where something went wrong.
     """
-    from holdfast import promotion, registry
-    from holdfast.policy import Policy
-    from holdfast.tables import read_table
+    from holdfast import registry
+    from holdfast.comparison.policy import Policy
+    from holdfast.gate import promotion
+    from holdfast.tables.reading import read_table
 
     check_report(report)
     check_outputs(report, junit, inputs=[data, policy])
@@ -133,7 +134,7 @@ def gate(
 
 
 def _check_addresses(old: ModelAddress, new: ModelAddress, *, promote: bool) -> None:
-    from holdfast.promotion import check_promotable
+    from holdfast.gate.promotion import check_promotable
 
     if old.source == new.source:
         raise InvalidInputError(
@@ -159,7 +160,7 @@ def _check_limits(limits: Policy, truth: str | None) -> None:
 
 
 def _predicted(models: list[LoadedModel], table: pd.DataFrame, truth: str | None) -> PredictionPair:
-    from holdfast.gate import predict_both, with_known_classes
+    from holdfast.gate.predict import predict_both, with_known_classes
 
     y = None if truth is None else table[truth].to_numpy()
     base, new = (loaded.model for loaded in models)
@@ -192,7 +193,7 @@ def _with_columns(
 def _judged(
     pair: PredictionPair, limits: Policy, data: Path, old: ModelAddress, new: ModelAddress
 ) -> _Gated:
-    from holdfast.comparison import compare
+    from holdfast.comparison.result import compare
 
     comparison = compare(
         pair.base,
@@ -236,9 +237,9 @@ class _Gated:
         import json
         from dataclasses import asdict
 
-        from holdfast.gate import figures
-        from holdfast.promotion import log_run
-        from holdfast.report.render import render_page
+        from holdfast.gate.predict import figures
+        from holdfast.gate.promotion import log_run
+        from holdfast.render.page import render_page
 
         told = self.facts() | asdict(self.limits)
         content = self.comparison.to_dict() | self.decision.to_dict()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from holdfast.cli._shared import JSON_OPTION, check_outputs, percent, print_json, print_table
+from holdfast.cli.output import JSON_OPTION, check_outputs, percent, print_json, print_table
 
 SPENT = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -28,7 +28,7 @@ def plan(
     The nearer the model's true churn is to the budget, the more rows it takes to show that it is
     below. Rows that certify need no labels.
     """
-    from holdfast.certificate import rows_to_certify
+    from holdfast.selection.certificate import rows_to_certify
 
     check_outputs(plot, inputs=[])
     found = [
@@ -61,7 +61,7 @@ def _write_plot(rows: list[dict[str, Any]], confidence: float, power: float, pat
     """Write the curves as one page that needs nothing outside itself."""
     import plotly.graph_objects as go
 
-    from holdfast._files import write_text
+    from holdfast.common.files import write_text
 
     figure = go.Figure()
     for limit in dict.fromkeys(row["max_churn"] for row in rows):

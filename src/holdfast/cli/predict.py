@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from holdfast.cli._shared import (
+from holdfast.cli.output import (
     JSON_OPTION,
     TRUSTED_OPTION,
     check_columns,
@@ -47,8 +47,8 @@ def predict(
     """Predict rows with a model and write a prediction table for `holdfast compare`."""
     import pandas as pd
 
-    from holdfast.persistence import load_model
-    from holdfast.tables import read_table, write_table
+    from holdfast.models.files import load_model
+    from holdfast.tables.reading import read_table, write_table
 
     check_outputs(out, inputs=[Path(model), data])
     loaded = load_model(model, trusted=tuple(trusted or ()))

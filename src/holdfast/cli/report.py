@@ -7,13 +7,7 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli._shared import (
-    JSON_OPTION,
-    check_outputs,
-    check_report,
-    print_json,
-    write_report,
-)
+from holdfast.cli.output import JSON_OPTION, check_outputs, check_report, print_json, write_report
 
 
 def report(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli._shared import (
+from holdfast.cli.output import (
     JSON_OPTION,
     REPORT_OPTION,
     TRUSTED_OPTION,
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from holdfast._base_model import BasePredictions
-    from holdfast.comparison import Comparison
-    from holdfast.datasets import Dataset
-    from holdfast.estimator import LowChurnClassifier
-    from holdfast.persistence import LoadedModel
-    from holdfast.policy import Decision
+    from holdfast.comparison.policy import Decision
+    from holdfast.comparison.result import Comparison
+    from holdfast.datasets.loading import Dataset
+    from holdfast.models.base import BasePredictions
+    from holdfast.models.files import LoadedModel
+    from holdfast.update.classifier import LowChurnClassifier
 
 
 def train(
@@ -105,7 +105,7 @@ def train(
 ) -> None:
     """Train a model, inside a churn budget where a base model is given."""
     from holdfast import LowChurnClassifier
-    from holdfast.persistence import load_model, save_model
+    from holdfast.models.files import load_model, save_model
 
     check_report(report)
     check_seed_and_jobs(seed, jobs)
@@ -205,7 +205,7 @@ class _Parts:
 
 
 def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _Rows:
-    from holdfast.datasets import load
+    from holdfast.datasets.loading import load
 
     loaded = load(data, target=target)
     if loaded.text or not (loaded.numeric or loaded.categorical):
@@ -230,7 +230,7 @@ def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _
 
 def _traffic(path: Path | None, rows: _Rows) -> pd.DataFrame | None:
     """Return the features of unlabeled rows."""
-    from holdfast.tables import read_table
+    from holdfast.tables.reading import read_table
 
     if path is None:
         return None
@@ -244,8 +244,8 @@ def _split(rows: _Rows, test_fraction: float, seed: int) -> _Parts:
     """Hold test rows out, from those that the base model has not seen."""
     import numpy as np
 
-    from holdfast._rows import held_out_rows
-    from holdfast._validation import check_share
+    from holdfast.common.arrays import check_share
+    from holdfast.update.rows import held_out_rows
 
     check_share("--test-fraction", test_fraction, high=0.9)
     n = len(rows.y)
@@ -269,7 +269,7 @@ class _Result:
     @cached_property
     def comparison(self) -> Comparison | None:
         """Base against new model on the test rows."""
-        from holdfast.comparison import compare
+        from holdfast.comparison.result import compare
 
         if self.loaded is None or not len(self.parts.test):
             return None
@@ -280,7 +280,7 @@ class _Result:
 
     @cached_property
     def _base_predictions(self) -> BasePredictions:
-        from holdfast._base_model import BaseModel
+        from holdfast.models.base import BaseModel
 
         assert self.loaded is not None  # asked for only where there is a base model
         base = BaseModel.of(self.loaded.model, None, self.model.classes_)
@@ -298,7 +298,7 @@ class _Result:
     @property
     def decision(self) -> Decision | None:
         """The budget held against the test rows."""
-        from holdfast.policy import Policy
+        from holdfast.comparison.policy import Policy
 
         limit = self.model.max_churn
         if self.comparison is None or limit is None:
@@ -368,7 +368,7 @@ class _Result:
         }
 
     def _floor(self, n_models: int, jobs: int) -> float | None:
-        from holdfast.floor import churn_floor
+        from holdfast.update.floor import churn_floor
 
         if n_models == 0 or self.model.selection_ is None:
             return None

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from holdfast._validation import require
+from holdfast.common.arrays import require
 
 require("torch", extra="torch", purpose="holdfast.nn")
 
-from holdfast.nn.batched import (  # noqa: E402
-    FittedNetwork,
-    Run,
-    TrainingWarning,
-    fit_many,
-    predict_many,
-)
 from holdfast.nn.classifier import NetworkClassifier  # noqa: E402
 from holdfast.nn.losses import (  # noqa: E402
     AnchorLoss,
@@ -21,6 +14,7 @@ from holdfast.nn.losses import (  # noqa: E402
     soft_brier,
     soft_cross_entropy,
 )
+from holdfast.nn.many.fit import FittedNetwork, Run, TrainingWarning, fit_many, predict_many  # noqa: E402
 from holdfast.nn.networks import (  # noqa: E402
     ConvNet,
     FullyConnected,

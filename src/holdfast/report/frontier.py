@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from holdfast._intervals import wilson_interval
+from holdfast.comparison.intervals import wilson_interval
 
 __all__ = ["frontier"]
 

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast._validation import as_array, check_labels, check_proba, check_same_length, class_index
+from holdfast.common.arrays import (
+    as_array,
+    check_labels,
+    check_proba,
+    check_same_length,
+    class_index,
+)
 from holdfast.exceptions import InvalidInputError
-from holdfast.report._numbers import plain
+from holdfast.render.texts import plain
 
 if TYPE_CHECKING:
-    from holdfast.comparison import Comparison
+    from holdfast.comparison.result import Comparison
 
 __all__ = ["MOST_OF_ONE", "STATUS_ORDER", "sampled_rows", "worst_first"]
 

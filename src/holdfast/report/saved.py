@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from holdfast.exceptions import InvalidInputError
-from holdfast.report._numbers import plain
+from holdfast.render.texts import plain
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "read_summary", "to_json"]
 
@@ -32,7 +32,7 @@ def to_json(summary: Mapping[str, Any]) -> str:
     Parameters
     ----------
     summary : mapping
-        As `holdfast.report.render.render_page` takes it.
+        As `holdfast.render.page.render_page` takes it.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        As `holdfast.report.render.render_page` takes it.
+        As `holdfast.render.page.render_page` takes it.
 
     Raises
     ------

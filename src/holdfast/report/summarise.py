@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from holdfast.exceptions import InvalidInputError
-from holdfast.report._numbers import plain
+from holdfast.render.texts import plain
 from holdfast.report.rows import sampled_rows
 
 if TYPE_CHECKING:
-    from holdfast.comparison import Comparison
+    from holdfast.comparison.result import Comparison
 
 __all__ = ["flip_matrix", "provenance", "summarise_comparison"]
 
@@ -59,7 +59,7 @@ def summarise_comparison(
     Returns
     -------
     dict
-        Ready for `holdfast.report.render.render_page`, and for JSON.
+        Ready for `holdfast.render.page.render_page`, and for JSON.
 
     Examples
     --------

@@ -1,0 +1,280 @@
+"""What the measures of a benchmark come back as, and its plain dict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from holdfast.bench.findings.panels import Group
+from holdfast.bench.trials.contenders import CONTENDERS
+
+__all__ = [
+    "Best",
+    "Choice",
+    "GainKept",
+    "GroupResult",
+    "Honest",
+    "MethodResult",
+    "Point",
+    "Summary",
+    "in_order",
+]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One setting, measured on the runs that it was chosen on.
+
+    Attributes
+    ----------
+    setting : str
+    accuracy, churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float
+        Means over runs; flips read base → new.
+    accuracy_difference, churn_difference : float
+        This setting minus cold start.
+    *_standard_error : float or None
+        Over runs, of the differences over paired runs; None for fewer than two runs.
+    """
+
+    setting: str
+    accuracy: float
+    accuracy_standard_error: float | None
+    accuracy_difference: float
+    accuracy_difference_standard_error: float | None
+    churn_rate: float
+    churn_rate_standard_error: float | None
+    churn_difference: float
+    churn_difference_standard_error: float | None
+    negative_flip_rate: float
+    positive_flip_rate: float
+    lateral_flip_rate: float
+
+
+@dataclass(frozen=True)
+class Honest:
+    """Settings chosen on one half of the runs and measured on the other, both ways, averaged.
+
+    Attributes
+    ----------
+    settings : (str, str)
+        Chosen on the first half, on the second.
+    accuracy, cold_accuracy, churn_rate, negative_flip_rate : float
+        Means of the two halves' means; `cold_accuracy` is cold start's on the same halves.
+    accuracy_difference : float
+        `accuracy` - `cold_accuracy`: whether the accuracy held on runs that did not choose.
+    *_standard_error : float or None
+        For the settings chosen; that another draw might choose others is not in it.
+    """
+
+    settings: tuple[str, str]
+    accuracy: float
+    cold_accuracy: float
+    accuracy_difference: float
+    accuracy_difference_standard_error: float | None
+    churn_rate: float
+    churn_rate_standard_error: float | None
+    negative_flip_rate: float
+
+
+@dataclass(frozen=True)
+class GainKept:
+    """Share of cold start's accuracy gain that the best setting of at most half its churn keeps.
+
+    Attributes
+    ----------
+    value, standard_error : float or None
+        (accuracy of the setting - base) / (accuracy of cold start - base), means over runs, with
+        the jackknife's standard error over runs for the setting chosen. In a stream the base is
+        cold start's own previous model.
+    setting : str or None
+        None where no setting has so little churn.
+    cold_gain, cold_gain_standard_error : float or None
+    reliable : bool
+        False where cold start's gain is below its standard error: the ratio then says little.
+    note : str or None
+        Why there is no value, or why it is not reliable.
+    """
+
+    value: float | None
+    standard_error: float | None
+    setting: str | None
+    cold_gain: float | None
+    cold_gain_standard_error: float | None
+    reliable: bool
+    note: str | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """Mean churn and accuracy of one setting.
+
+    Attributes
+    ----------
+    setting : str
+    churn_rate, accuracy : float
+    churn_rate_standard_error, accuracy_standard_error : float or None
+    efficient : bool
+        No other setting of the method has less churn without less accuracy, or the reverse.
+    efficient_overall : bool
+        Nor has a setting of any other method.
+    """
+
+    setting: str
+    churn_rate: float
+    churn_rate_standard_error: float | None
+    accuracy: float
+    accuracy_standard_error: float | None
+    efficient: bool
+    efficient_overall: bool
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """One method in one group.
+
+    Attributes
+    ----------
+    method : str
+    cost, served : int
+        Most networks that one of its settings trains, and serves.
+    n_runs, n_settings, n_diverged : int
+        Runs that cold start and every setting have; settings compared; settings left out because
+        a training of theirs diverged.
+    strict, non_inferior : Choice or None
+        None where no setting qualifies.
+    honest : Honest or None
+        None where one half of the runs has no setting as accurate as cold start.
+    honest_halves : (float or None, float or None)
+        Churn on the first half and on the second, each of the setting chosen on the other half.
+    gain_kept : GainKept
+    points : tuple of Point
+        Every setting.
+    """
+
+    method: str
+    cost: int
+    served: int
+    n_runs: int
+    n_settings: int
+    n_diverged: int
+    strict: Choice | None
+    honest: Honest | None
+    honest_halves: tuple[float | None, float | None]
+    non_inferior: Choice | None
+    gain_kept: GainKept
+    points: tuple[Point, ...]
+
+    def churn(self, measure: str) -> float | None:
+        """Return the churn by a measure of `MEASURES`; None is a dash."""
+        found = getattr(self, measure)
+        return None if found is None else found.churn_rate
+
+
+@dataclass(frozen=True)
+class Best:
+    """The method of lowest churn by one measure.
+
+    Attributes
+    ----------
+    methods : tuple of str
+        More than one where they tie.
+    p_value : float or None
+        The largest of the two-sided paired t-tests against every other method that has a number;
+        None where there is no other, or where too few runs or none that differ leave it open.
+    significant : bool
+        `p_value` is below 1 - confidence.
+    """
+
+    methods: tuple[str, ...]
+    p_value: float | None
+    significant: bool
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """All methods in one group.
+
+    Attributes
+    ----------
+    group : Group
+    n_runs, n_cold_diverged : int
+        Runs that cold start finished; runs lost because it diverged.
+    base_accuracy, cold_accuracy, cold_churn_rate : float
+    churn_floor : float or None
+        Mean churn between two cold starts that differ in the seed alone; None where ensembles,
+        whose members they are, were not run.
+    methods : tuple of MethodResult
+    best : mapping of str to Best or None
+        By measure; None where no method has a number.
+    """
+
+    group: Group
+    n_runs: int
+    n_cold_diverged: int
+    base_accuracy: float
+    cold_accuracy: float
+    cold_churn_rate: float
+    churn_floor: float | None
+    methods: tuple[MethodResult, ...]
+    best: dict[str, Best | None]
+
+    def method(self, name: str) -> MethodResult | None:
+        """Return a method's result, or None where the group has no rows of it."""
+        return next((result for result in self.methods if result.method == name), None)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a benchmark found.
+
+    Attributes
+    ----------
+    groups : tuple of GroupResult
+    without_cold : tuple of Group
+        Groups that cannot be judged: no run of cold start.
+    confidence, margin : float
+        Of the tests; how much less accurate than cold start is not inferior.
+    """
+
+    groups: tuple[GroupResult, ...]
+    without_cold: tuple[Group, ...]
+    confidence: float
+    margin: float
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Every method of any group, in the order of the tables."""
+        return in_order({result.method for group in self.groups for result in group.methods})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain Python values, ready for JSON."""
+        return _plain(self)
+
+
+def in_order(methods: Iterable[str]) -> tuple[str, ...]:
+    """Return methods in the order of the tables: cold start, the paper's, those past it, others.
+
+    Examples
+    --------
+    >>> in_order({"my_method", "distill", "cold"})
+    ('cold', 'distill', 'my_method')
+    """
+    known = list(CONTENDERS)
+    place = {name: i for i, name in enumerate(known)}
+    return tuple(sorted(methods, key=lambda name: (place.get(name, len(known)), name)))
+
+
+def _plain(value: Any) -> Any:
+    """Return the nearest value that JSON knows."""
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value

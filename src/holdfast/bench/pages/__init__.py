@@ -1,0 +1,1 @@
+"""Measures become tables, figures and pages."""

@@ -1,0 +1,1 @@
+"""A trial: what is trained and measured once."""

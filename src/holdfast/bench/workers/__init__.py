@@ -1,0 +1,1 @@
+"""Trials that the store lacks, run here or on a cluster."""

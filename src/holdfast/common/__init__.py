@@ -1,0 +1,1 @@
+"""What every part uses: checks of arrays and parameters, files, plain values."""

@@ -1,0 +1,273 @@
+"""The promotion verdict: limits + a comparison -> PROMOTE, REJECT or HOLD, with reasons."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from holdfast.common.arrays import check_share
+from holdfast.comparison.result import Comparison
+from holdfast.comparison.shares import Interval, judge
+from holdfast.exceptions import InvalidInputError
+
+__all__ = ["Check", "Decision", "Policy", "Verdict"]
+
+
+class Verdict(StrEnum):
+    """What to do with the new model."""
+
+    PROMOTE = "PROMOTE"
+    REJECT = "REJECT"
+    HOLD = "HOLD"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One limit held against one measured interval.
+
+    Attributes
+    ----------
+    name : str
+        The measure, e.g. ``churn_rate`` or ``churn_rate[country=DE]``.
+    limit, value : float
+    interval : (float, float)
+    status : {"pass", "fail", "underpowered"}
+    reason : str
+        One readable sentence.
+    """
+
+    name: str
+    limit: float
+    value: float
+    interval: Interval
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict and what led to it.
+
+    Attributes
+    ----------
+    verdict : Verdict
+    reasons : tuple of str
+        The checks that decided: the failed ones for REJECT, those that could not be told for HOLD,
+        all of them for PROMOTE.
+    checks : tuple of Check
+        Every limit that was checked.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain Python values, ready for JSON."""
+        checks = [asdict(check) | {"interval": list(check.interval)} for check in self.checks]
+        return {"verdict": str(self.verdict), "reasons": list(self.reasons), "checks": checks}
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.verdict), *(f"  - {reason}" for reason in self.reasons)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Limits under which a new model may replace the base model.
+
+    A limit is kept when the whole confidence interval is inside it, broken when the whole interval
+    is outside, and undecided when the interval straddles it. All kept: PROMOTE. One broken: REJECT.
+    Else HOLD: these rows cannot tell; bring more. Every limit must be kept for a promotion, so a
+    promotion needs no correction for their number; a group counts as broken only at a confidence
+    that is corrected for the number of groups (see `compare`).
+
+    Parameters
+    ----------
+    max_churn : float, optional
+        Largest share of rows whose answer may change.
+    max_negative_flips : float, optional
+        Largest share of rows that may go from right to wrong. Needs labels.
+    min_gain : float, optional
+        Least accuracy gain, in [-1, 1]; -0.005 is "at most half a point worse". Needs labels.
+    per_group : float, optional
+        Largest churn within each group.
+    confidence : float
+        Of the two-sided intervals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from holdfast import compare
+    >>> base = np.zeros(2000, dtype=int)
+    >>> new = base.copy()
+    >>> new[:20] = 1
+    >>> Policy(max_churn=0.02).decide(compare(base, new)).verdict
+    <Verdict.PROMOTE: 'PROMOTE'>
+    >>> Policy(max_churn=0.01).decide(compare(base, new)).verdict
+    <Verdict.HOLD: 'HOLD'>
+    """
+
+    max_churn: float | None = None
+    max_negative_flips: float | None = None
+    min_gain: float | None = None
+    per_group: float | None = None
+    confidence: float = 0.95
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Policy:
+        """Read a policy from a TOML file with the parameters' names as keys.
+
+        Keys stand at the top level or in a table ``[policy]``.
+
+        Raises
+        ------
+        InvalidInputError
+            When the file is missing, is not TOML, or holds an unknown key or a wrong value.
+        """
+        try:
+            content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InvalidInputError(
+                f"policy must be a readable file, got {path} ({error.strerror}); check the path"
+            ) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidInputError(
+                f"policy must be a TOML file, got {path}: {error}; write e.g. max_churn = 0.02"
+            ) from error
+        policy = cls(**_policy_table(content, path))
+        policy.check()
+        return policy
+
+    def check(self) -> None:
+        """Raise InvalidInputError when a limit is out of range or none is given."""
+        check_share("confidence", self.confidence, open_ends=True)
+        limits = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "confidence"}
+        given = {name: limit for name, limit in limits.items() if limit is not None}
+        if not given:
+            raise InvalidInputError(
+                f"Policy must have at least one limit, got none; give one of {', '.join(limits)}"
+            )
+        for name, limit in given.items():
+            check_share(name, limit, low=-1.0 if name == "min_gain" else 0.0)
+
+    def decide(self, comparison: Comparison) -> Decision:
+        """Hold the comparison against the limits.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            Its counts are used; its own confidence does not matter.
+
+        Returns
+        -------
+        Decision
+
+        Raises
+        ------
+        InvalidInputError
+            When a limit is out of range or needs labels or groups that the comparison lacks.
+        """
+        self.check()
+        self._check_has_what_it_needs(comparison)
+        measured = comparison.at(self.confidence, max_group_churn=self.per_group)
+        checks = (*self._overall_checks(measured), *self._group_checks(measured))
+        statuses = {check.status for check in checks}
+        verdict, decisive = Verdict.PROMOTE, "pass"
+        if "fail" in statuses:
+            verdict, decisive = Verdict.REJECT, "fail"
+        elif "underpowered" in statuses:
+            verdict, decisive = Verdict.HOLD, "underpowered"
+        reasons = tuple(check.reason for check in checks if check.status == decisive)
+        return Decision(verdict=verdict, reasons=reasons, checks=checks)
+
+    def _check_has_what_it_needs(self, comparison: Comparison) -> None:
+        needs_labels = self.max_negative_flips is not None or self.min_gain is not None
+        if needs_labels and comparison.accuracy_gain is None:
+            raise InvalidInputError(
+                "max_negative_flips and min_gain need labels, got a comparison without; "
+                "give y to compare"
+            )
+        if self.per_group is not None and not comparison.groups:
+            raise InvalidInputError(
+                "per_group needs groups, got a comparison without; give groups to compare"
+            )
+
+    def _overall_checks(self, measured: Comparison) -> list[Check]:
+        limits = (
+            ("churn_rate", "churn", self.max_churn, False),
+            ("negative_flip_rate", "negative flips", self.max_negative_flips, False),
+            ("accuracy_gain", "accuracy gain", self.min_gain, True),
+        )
+        return [
+            _check(
+                name,
+                words,
+                limit,
+                getattr(measured, name),
+                getattr(measured, f"{name}_interval"),
+                at_least=at_least,
+            )
+            for name, words, limit, at_least in limits
+            if limit is not None
+        ]
+
+    def _group_checks(self, measured: Comparison) -> list[Check]:
+        if self.per_group is None:
+            return []
+        return [
+            _check(
+                f"churn_rate[{group.name}]",
+                f"churn of {group.name}",
+                self.per_group,
+                group.churn_rate,
+                group.churn_rate_interval,
+                status=group.status,
+            )
+            for group in measured.groups
+        ]
+
+
+def _policy_table(content: dict[str, Any], path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the limits of a TOML file: its table ``[policy]``, or all of it."""
+    known = [field.name for field in fields(Policy)]
+    table = content.get("policy", content)
+    if not isinstance(table, dict):
+        raise InvalidInputError(
+            f"policy must be a table [policy], got {table!r} in {path}; write the limits below it"
+        )
+    unknown = sorted(set(table) - set(known))
+    if table is not content:  # other tables are other people's, but a limit outside is lost
+        unknown += sorted(set(content) & set(known))
+    if unknown:
+        raise InvalidInputError(
+            f"policy may hold {', '.join(known)}, in one place, got {', '.join(unknown)} in "
+            f"{path}; correct the names, or move them into the table"
+        )
+    return table
+
+
+_WORDS = {"pass": "keeps", "fail": "breaks", "underpowered": "cannot be told from"}
+
+
+def _check(
+    name: str,
+    words: str,
+    limit: float,
+    value: float,
+    interval: Interval,
+    *,
+    at_least: bool = False,
+    status: str | None = None,
+) -> Check:
+    status = status or judge(interval, limit, at_least=at_least)
+    low, high = interval
+    bound = "at least" if at_least else "at most"
+    reason = (
+        f"{words} {value:.2%} ({low:.2%} to {high:.2%}) {_WORDS[status]} "
+        f"the limit of {bound} {limit:.2%}"
+    )
+    return Check(name, float(limit), value, interval, status, reason)

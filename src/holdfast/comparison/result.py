@@ -1,0 +1,480 @@
+"""Paired statistics of two models on the same rows: `compare` -> `Comparison`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from holdfast.common.arrays import (
+    as_array,
+    as_probabilities,
+    check_classes,
+    check_labels,
+    check_same_length,
+    check_share,
+    check_weights,
+)
+from holdfast.comparison.counting import BASE_RIGHT, NEW_RIGHT, PairedCounts, count_pairs
+from holdfast.comparison.intervals import mcnemar_p_value
+from holdfast.comparison.shares import GroupResult, Interval, group_results, plain, shares_of
+from holdfast.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.sparse import csr_array
+
+__all__ = ["Comparison", "GroupResult", "compare"]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What changes for whom when the new model replaces the base model.
+
+    All shares are of rows (or of weight). Flips read base -> new. Fields that need labels or
+    probabilities are None where these were not given.
+
+    Attributes
+    ----------
+    n : int
+        Rows.
+    n_effective : float
+        Rows behind the intervals: `n`, or (Σw)² / Σw² under weights (Kish).
+    weighted : bool
+    confidence : float
+        Of every interval, two-sided.
+    classes : tuple
+        Classes that either model predicts (for rows with weight), sorted.
+    churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float
+        With Wilson intervals in ``*_interval``.
+    accuracy_base, accuracy_new : float
+        With Wilson intervals.
+    accuracy_gain : float
+        New minus base, with the adjusted Wald interval of Bonett and Price for paired shares.
+    mcnemar_p_value : float
+        Exact, of equal accuracy. None under weights, for which no exact test exists.
+    unavoidable_churn, excess_churn : float
+        |accuracy gain|, and churn beyond it.
+    log_loss_base, log_loss_new, brier_base, brier_new : float
+        Mean losses of the labels, for each model that came as probabilities.
+    churn_divergence, churn_divergence_brier : float
+        Mean KL(base ‖ new) in nats, and mean ‖base − new‖².
+    max_group_churn : float or None
+        The limit that the groups were held against.
+    groups : tuple of GroupResult
+    counts : PairedCounts
+        The counts that all of this was computed from.
+    """
+
+    n: int
+    n_effective: float
+    weighted: bool
+    confidence: float
+    classes: tuple[Any, ...]
+    churn_rate: float
+    churn_rate_interval: Interval
+    negative_flip_rate: float | None
+    negative_flip_rate_interval: Interval | None
+    positive_flip_rate: float | None
+    positive_flip_rate_interval: Interval | None
+    lateral_flip_rate: float | None
+    lateral_flip_rate_interval: Interval | None
+    accuracy_base: float | None
+    accuracy_base_interval: Interval | None
+    accuracy_new: float | None
+    accuracy_new_interval: Interval | None
+    accuracy_gain: float | None
+    accuracy_gain_interval: Interval | None
+    mcnemar_p_value: float | None
+    unavoidable_churn: float | None
+    excess_churn: float | None
+    log_loss_base: float | None
+    log_loss_new: float | None
+    brier_base: float | None
+    brier_new: float | None
+    churn_divergence: float | None
+    churn_divergence_brier: float | None
+    max_group_churn: float | None
+    groups: tuple[GroupResult, ...]
+    counts: PairedCounts = field(repr=False)
+
+    @property
+    def risk_base(self) -> float | None:
+        """Risk of the base model: its mean log loss."""
+        return self.log_loss_base
+
+    @property
+    def risk_new(self) -> float | None:
+        """Risk of the new model: its mean log loss."""
+        return self.log_loss_new
+
+    @property
+    def transitions(self) -> csr_array:
+        """Weight of each (base class, new class), a sparse array of shape (K, K)."""
+        return self._matrix(self.counts.pair_cells.sum(axis=1))
+
+    @property
+    def negative_transitions(self) -> csr_array | None:
+        """The part of `transitions` that goes from right to wrong; None without labels."""
+        if not self.counts.has_truth:
+            return None
+        changed = self.counts.pairs[:, 0] != self.counts.pairs[:, 1]
+        return self._matrix(self.counts.pair_cells[:, BASE_RIGHT] * changed)
+
+    def _matrix(self, weight: NDArray[np.float64]) -> csr_array:
+        from scipy.sparse import coo_array
+
+        size = len(self.classes)
+        pairs = self.counts.pairs
+        return coo_array((weight, (pairs[:, 0], pairs[:, 1])), shape=(size, size)).tocsr()
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: PairedCounts,
+        *,
+        confidence: float = 0.95,
+        max_group_churn: float | None = None,
+    ) -> Comparison:
+        """Return what paired counts tell, such as the sum of those of several parts.
+
+        Parameters
+        ----------
+        counts : PairedCounts
+            As `count_tables` returns it.
+        confidence, max_group_churn
+            As for `compare`.
+
+        Raises
+        ------
+        InvalidInputError
+            For limits out of range, or counts of no weight.
+
+        Examples
+        --------
+        >>> one = compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0])
+        >>> two = compare([0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 1, 0])
+        >>> Comparison.from_counts(one.counts + two.counts).churn_rate
+        0.125
+        """
+        _check_limits(confidence, max_group_churn, grouped=bool(counts.groups))
+        if not counts.pair_cells.sum() > 0:
+            raise InvalidInputError(
+                "counts must have rows of positive weight, got none; count some rows"
+            )
+        return _from_counts(counts, float(confidence), max_group_churn)
+
+    def at(self, confidence: float, *, max_group_churn: float | None = None) -> Comparison:
+        """Return the same comparison with intervals at another confidence or group limit."""
+        return self.from_counts(self.counts, confidence=confidence, max_group_churn=max_group_churn)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain Python values, ready for JSON; keys are the field names.
+
+        ``transitions`` lists the pairs of classes that changed, most frequent first.
+        """
+        skipped = ("counts", "groups")
+        result = {key: plain(value) for key, value in vars(self).items() if key not in skipped}
+        result["risk_base"], result["risk_new"] = self.risk_base, self.risk_new
+        result["transitions"] = self._changed_pairs()
+        result["groups"] = [group.to_dict() for group in self.groups]
+        return result
+
+    def _changed_pairs(self) -> list[dict[str, Any]]:
+        pairs, cells = self.counts.pairs, self.counts.pair_cells
+        changed = np.flatnonzero(pairs[:, 0] != pairs[:, 1])
+        order = changed[np.argsort(-cells[changed].sum(axis=1), kind="stable")]
+        truth = self.counts.has_truth
+        return [
+            {
+                "base": plain(self.classes[pairs[i, 0]]),
+                "new": plain(self.classes[pairs[i, 1]]),
+                "weight": float(cells[i].sum()),
+                "negative": float(cells[i, BASE_RIGHT]) if truth else None,
+                "positive": float(cells[i, NEW_RIGHT]) if truth else None,
+            }
+            for i in order
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for all rows and one for each group, one column for each measure."""
+        import pandas as pd
+
+        names = [
+            name for name in GroupResult.__dataclass_fields__ if name not in ("column", "value")
+        ]
+        results: list[Any] = [self, *self.groups]
+        columns: dict[str, list[Any]] = {}
+        for name in names:
+            values = [getattr(result, name, None) for result in results]
+            if not name.endswith("_interval"):
+                columns[name] = values
+                continue
+            pairs = [(None, None) if pair is None else pair for pair in values]
+            columns[name.replace("_interval", "_low")] = [low for low, _ in pairs]
+            columns[name.replace("_interval", "_high")] = [high for _, high in pairs]
+        index = pd.Index(["all rows", *(group.name for group in self.groups)], name="rows")
+        return pd.DataFrame(columns, index=index)
+
+    def __str__(self) -> str:
+        level = f"{100 * self.confidence:.6g}%"
+        n_classes = len(self.classes)
+        classes = "class" if n_classes == 1 else "classes"
+        lines = [f"{self.n:,} rows, {n_classes} {classes} (intervals at {level})"]
+        for title, name in _LINES:
+            value = getattr(self, name)
+            if value is not None:
+                low, high = getattr(self, f"{name}_interval")
+                lines.append(f"  {title:<15}{value:9.2%}   {low:.2%} to {high:.2%}")
+        if self.accuracy_gain is not None and self.accuracy_gain_interval is not None:
+            low, high = (100 * bound for bound in self.accuracy_gain_interval)
+            p = self.mcnemar_p_value
+            test = "" if p is None else f"   McNemar p = {p:.2g}"
+            lines.append(
+                f"  {'accuracy gain':<15}{100 * self.accuracy_gain:+6.2f} pts"
+                f"   {low:+.2f} to {high:+.2f}{test}"
+            )
+            lines.append(f"  {'excess churn':<15}{self.excess_churn:9.2%}")
+        if self.max_group_churn is not None:
+            tally = ", ".join(
+                f"{sum(g.status == status for g in self.groups)} {status}"
+                for status in ("pass", "fail", "underpowered")
+            )
+            lines.append(f"  {'groups':<15}{tally} (churn at most {self.max_group_churn:.2%})")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from holdfast.render.page import render_snippet
+
+        return render_snippet(self.to_dict())
+
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return the comparison as one self-contained HTML page; write it where a path is given.
+
+        Parameters
+        ----------
+        path : path-like, optional
+
+        Returns
+        -------
+        str
+        """
+        from holdfast.common.files import write_text
+        from holdfast.render.page import render_page
+        from holdfast.report.summarise import summarise_comparison
+
+        html = render_page(summarise_comparison(self))
+        if path is not None:
+            write_text(path, html)
+        return html
+
+
+_LINES = (
+    ("churn", "churn_rate"),
+    ("negative flips", "negative_flip_rate"),
+    ("positive flips", "positive_flip_rate"),
+    ("lateral flips", "lateral_flip_rate"),
+    ("accuracy base", "accuracy_base"),
+    ("accuracy new", "accuracy_new"),
+)
+
+
+def compare(
+    base: ArrayLike,
+    new: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    groups: Any = None,
+    sample_weight: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
+    confidence: float = 0.95,
+    max_group_churn: float | None = None,
+) -> Comparison:
+    """Compare the predictions of two models on the same rows.
+
+    Parameters
+    ----------
+    base, new : array-like of shape (n,) or (n, K)
+        Predicted classes, or probabilities, of the base model and of the new model.
+    y : array-like of shape (n,), optional
+        The truth. Without it only churn is measured.
+    groups : array-like of shape (n,), mapping or data frame, optional
+        Groups to report one by one: one column, or several by name. Missing values are a group.
+    sample_weight : array-like of shape (n,), optional
+        Importance of each row. Shares become shares of weight; intervals use the effective number
+        of rows (Σw)² / Σw² of Kish in place of n; no McNemar p-value is given.
+    classes : array-like of shape (K,), optional
+        Class of each probability column; 0 … K-1 when left out.
+    confidence : float
+        Of the two-sided intervals: Wilson for shares, Bonett and Price for the paired accuracy
+        difference. Each interval holds on its own; none is corrected for the number of groups.
+    max_group_churn : float, optional
+        Limit on each group's churn. A group passes when its interval lies within the limit, is
+        underpowered when the interval straddles it, and fails when the interval lies beyond it at a
+        confidence that is corrected for the number of groups (Bonferroni), so that among many
+        groups chance alone seldom fails one.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InvalidInputError
+        For unequal lengths, missing values, probabilities that do not sum to 1 or look like logits,
+        labels of another type, the same object given twice.
+
+    Examples
+    --------
+    >>> comparison = compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0])
+    >>> comparison.churn_rate, comparison.negative_flip_rate, comparison.accuracy_gain
+    (0.25, 0.0, 0.25)
+    """
+    if base is new:
+        raise InvalidInputError(
+            "base and new must be the predictions of two models, got the same object twice; "
+            "give the new model's predictions"
+        )
+    _check_same_columns(base, new)
+    _check_limits(confidence, max_group_churn, grouped=groups is not None)
+    arrays = {"base": _predictions("base", base), "new": _predictions("new", new)}
+    truth = None if y is None else check_labels("y", y)
+    n = check_same_length(**arrays, y=truth)
+    weight = None
+    if sample_weight is not None:
+        weight = check_weights("sample_weight", sample_weight, n)
+    counts = count_pairs(
+        arrays["base"],
+        arrays["new"],
+        truth,
+        proba_classes=_proba_classes(arrays, classes),
+        sample_weight=weight,
+        groups=_group_columns(groups, n),
+    )
+    return _from_counts(counts, float(confidence), max_group_churn)
+
+
+def _check_limits(confidence: float, max_group_churn: float | None, *, grouped: bool) -> None:
+    check_share("confidence", confidence, open_ends=True)
+    if max_group_churn is None:
+        return
+    check_share("max_group_churn", max_group_churn)
+    if not grouped:
+        raise InvalidInputError(
+            "max_group_churn needs groups, got none; give groups, or leave the limit out"
+        )
+
+
+def _check_same_columns(base: Any, new: Any) -> None:
+    """Raise for two frames whose columns have the same names in another order."""
+    names = [[str(name) for name in _column_names(model)] for model in (base, new)]
+    if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
+        raise InvalidInputError(
+            f"base and new must have their columns in the same order, got {names[0][:10]} and "
+            f"{names[1][:10]}; reorder the columns of one"
+        )
+
+
+def _column_names(frame: Any) -> Sequence[Any]:
+    # Arrow's `columns` are the values.
+    return getattr(frame, "column_names", getattr(frame, "columns", ()))
+
+
+def _predictions(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Labels are checked here; probabilities block by block while they are counted."""
+    array = as_array(name, values)
+    if array.ndim == 1:
+        return check_labels(name, array)
+    if array.shape[1] < 2:
+        raise InvalidInputError(
+            f"{name} must be labels (n,) or probabilities (n, K) with K >= 2, got shape "
+            f"{array.shape}; for two classes give both columns"
+        )
+    return as_probabilities(name, array)
+
+
+def _proba_classes(
+    arrays: Mapping[str, NDArray[Any]], classes: ArrayLike | None
+) -> NDArray[Any] | None:
+    widths = {name: array.shape[1] for name, array in arrays.items() if array.ndim == 2}
+    if not widths:
+        if classes is not None:
+            raise InvalidInputError(
+                "classes must only be given with probabilities, got labels for both models; "
+                "leave it out"
+            )
+        return None
+    if len(set(widths.values())) > 1:
+        raise InvalidInputError(
+            f"base and new must have the same number of probability columns, got {widths}; "
+            "bring both to the same classes, with zeros for a class that a model does not know"
+        )
+    return check_classes("classes", classes, next(iter(widths.values())))
+
+
+def _group_columns(groups: Any, n: int) -> dict[str, NDArray[Any]]:
+    if groups is None:
+        return {}
+    if isinstance(groups, Mapping):
+        columns = {str(name): values for name, values in groups.items()}
+    elif hasattr(groups, "columns"):
+        columns = {str(name): groups[name] for name in _column_names(groups)}
+    else:
+        columns = {str(getattr(groups, "name", None) or "group"): groups}
+    arrays = {name: as_array(f"groups[{name!r}]", values) for name, values in columns.items()}
+    for name, array in arrays.items():
+        if array.ndim != 1:
+            raise InvalidInputError(
+                f"groups[{name!r}] must have shape (n,), got {array.shape}; give several columns "
+                "as a mapping or a data frame"
+            )
+        check_same_length(**{f"groups[{name!r}]": array, "rows": range(n)})
+    return arrays
+
+
+# --- counts -> statistics -------------------------------------------------------------------------
+
+
+def _from_counts(
+    counts: PairedCounts, confidence: float, max_group_churn: float | None
+) -> Comparison:
+    cells = counts.cells
+    total = cells.sum()
+    n_effective = float(total**2 / counts.weight_squares)
+    shares = shares_of(cells, np.asarray(n_effective), confidence, has_truth=counts.has_truth)
+    unavoidable = None if shares["accuracy_gain"] is None else abs(shares["accuracy_gain"])
+    gained, lost = (int(cells[1, bit]) for bit in (NEW_RIGHT, BASE_RIGHT))
+    sums = {name: value / float(total) for name, value in counts.sums.items()}
+    n_groups = sum(len(group.values) for group in counts.groups.values())
+    return Comparison(
+        n=counts.n,
+        n_effective=n_effective,
+        weighted=counts.weighted,
+        confidence=confidence,
+        classes=tuple(counts.classes.tolist()),
+        **shares,
+        mcnemar_p_value=(
+            mcnemar_p_value(gained, lost) if counts.has_truth and not counts.weighted else None
+        ),
+        unavoidable_churn=unavoidable,
+        excess_churn=None if unavoidable is None else max(shares["churn_rate"] - unavoidable, 0.0),
+        log_loss_base=sums.get("log_loss_base"),
+        log_loss_new=sums.get("log_loss_new"),
+        brier_base=sums.get("brier_base"),
+        brier_new=sums.get("brier_new"),
+        churn_divergence=sums.get("divergence_kl"),
+        churn_divergence_brier=sums.get("divergence_brier"),
+        max_group_churn=max_group_churn,
+        groups=tuple(
+            result
+            for column, group in counts.groups.items()
+            for result in group_results(
+                column, group, confidence, max_group_churn, n_groups, counts.has_truth
+            )
+        ),
+        counts=counts,
+    )

@@ -1,0 +1,195 @@
+"""Counts -> statistics: shares, intervals and the status of groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.comparison.counting import BASE_RIGHT, NEW_RIGHT, GroupCounts
+from holdfast.comparison.intervals import paired_interval, wilson_interval
+
+__all__ = ["GroupResult", "Interval", "group_results", "judge", "plain", "shares_of"]
+
+Interval = tuple[float, float]
+
+BOTH_RIGHT = BASE_RIGHT | NEW_RIGHT
+SHARES = (
+    "churn_rate",
+    "negative_flip_rate",
+    "positive_flip_rate",
+    "lateral_flip_rate",
+    "accuracy_base",
+    "accuracy_new",
+)
+
+
+def judge(interval: Interval, limit: float, *, at_least: bool = False) -> str:
+    """Say whether an interval keeps a limit: "pass", "fail", or "underpowered" when it straddles.
+
+    Parameters
+    ----------
+    interval : (float, float)
+    limit : float
+    at_least : bool
+        Whether the value must be at least the limit instead of at most.
+
+    Examples
+    --------
+    >>> judge((0.010, 0.018), 0.02), judge((0.021, 0.030), 0.02), judge((0.01, 0.03), 0.02)
+    ('pass', 'fail', 'underpowered')
+    """
+    low, high = interval
+    if at_least:
+        return "pass" if low >= limit else "fail" if high < limit else "underpowered"
+    return "pass" if high <= limit else "fail" if low > limit else "underpowered"
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """The rows of one group.
+
+    Attributes
+    ----------
+    column, value : str, object
+        The group is the rows where `column` has `value`; None is a missing value.
+    n : int
+        Rows.
+    n_effective : float
+        (Σw)² / Σw²; equals `n` without weights.
+    churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float or None
+        Shares of the group's weight; all but the first need labels.
+    accuracy_base, accuracy_new, accuracy_gain : float or None
+    churn_rate_interval, negative_flip_rate_interval, accuracy_gain_interval : pair or None
+    status : {"pass", "fail", "underpowered"} or None
+        Against `max_group_churn`; None where no limit was given.
+    """
+
+    column: str
+    value: Any
+    n: int
+    n_effective: float
+    churn_rate: float
+    churn_rate_interval: Interval
+    negative_flip_rate: float | None
+    negative_flip_rate_interval: Interval | None
+    positive_flip_rate: float | None
+    lateral_flip_rate: float | None
+    accuracy_base: float | None
+    accuracy_new: float | None
+    accuracy_gain: float | None
+    accuracy_gain_interval: Interval | None
+    status: str | None
+
+    @property
+    def name(self) -> str:
+        """The group as ``column=value``."""
+        return f"{self.column}={self.value}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain Python values, ready for JSON."""
+        return {key: plain(value) for key, value in vars(self).items()}
+
+
+def shares_of(
+    cells: NDArray[np.float64],
+    n_effective: NDArray[np.float64],
+    confidence: float,
+    *,
+    has_truth: bool,
+) -> dict[str, Any]:
+    """Return shares and intervals of cells (..., 2, 4); scalars for one cell table."""
+    kept, changed = cells[..., 0, :], cells[..., 1, :]
+    weight = {"churn_rate": changed.sum(axis=-1)}
+    if has_truth:
+        both = kept[..., BOTH_RIGHT]
+        weight |= {
+            "negative_flip_rate": changed[..., BASE_RIGHT],
+            "positive_flip_rate": changed[..., NEW_RIGHT],
+            "lateral_flip_rate": changed[..., 0],
+            "accuracy_base": both + changed[..., BASE_RIGHT],
+            "accuracy_new": both + changed[..., NEW_RIGHT],
+        }
+    # One division after all sums: 18 of 600 rows are exactly 0.03, and keep a limit of 0.03.
+    total = cells.sum(axis=(-2, -1))
+    share = {name: np.minimum(value / total, 1.0) for name, value in weight.items()}
+    result: dict[str, Any] = dict.fromkeys(SHARES)
+    result |= dict.fromkeys(f"{name}_interval" for name in SHARES)
+    result |= {"accuracy_gain": None, "accuracy_gain_interval": None}
+    for name, value in share.items():
+        result[name] = _item(value)
+        result[f"{name}_interval"] = _pairs(*wilson_interval(value, n_effective, confidence))
+    if has_truth:
+        gained, lost = share["positive_flip_rate"], share["negative_flip_rate"]
+        result["accuracy_gain"] = _item(
+            (changed[..., NEW_RIGHT] - changed[..., BASE_RIGHT]) / total
+        )
+        result["accuracy_gain_interval"] = _pairs(
+            *paired_interval(gained, lost, n_effective, confidence)
+        )
+    return result
+
+
+def group_results(
+    column: str,
+    group: GroupCounts,
+    confidence: float,
+    limit: float | None,
+    n_groups: int,
+    has_truth: bool,
+) -> list[GroupResult]:
+    """Return the measures of each group, held against the limit."""
+    weight = group.cells.sum(axis=(1, 2))
+    some = weight > 0  # a group whose rows all weigh nothing has no shares
+    cells = group.cells[some]
+    n_effective = weight[some] ** 2 / group.weight_squares[some]
+    shares: dict[str, Any] = shares_of(cells, n_effective, confidence, has_truth=has_truth)
+    fields = [name for name in shares if name in GroupResult.__dataclass_fields__]
+    corrected = 1 - (1 - confidence) / max(n_groups, 1)
+    strict = _pairs(*wilson_interval(shares["churn_rate"], n_effective, corrected))
+    values = [value for value, kept in zip(group.values, some, strict=True) if kept]
+    rows = group.rows[some].tolist()
+    return [
+        GroupResult(
+            column=column,
+            value=value,
+            n=rows[i],
+            n_effective=float(n_effective[i]),
+            status=_group_status(shares["churn_rate_interval"][i], strict[i], limit),
+            **{name: _nth(shares[name], i) for name in fields},
+        )
+        for i, value in enumerate(values)
+    ]
+
+
+def _nth(values: Any, i: int) -> Any:
+    return None if values is None else values[i]
+
+
+def _group_status(interval: Interval, strict: Interval, limit: float | None) -> str | None:
+    if limit is None:
+        return None
+    if judge(strict, limit) == "fail":
+        return "fail"
+    return "pass" if judge(interval, limit) == "pass" else "underpowered"
+
+
+def _item(value: NDArray[np.float64]) -> Any:
+    return value.tolist()
+
+
+def _pairs(low: NDArray[np.float64], high: NDArray[np.float64]) -> Any:
+    if np.ndim(low) == 0:
+        return float(low), float(high)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON knows it: what is no number, text or list becomes text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

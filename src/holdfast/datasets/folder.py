@@ -1,0 +1,71 @@
+"""The data sets of the folder that the environment variable HOLDFAST_DATA names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from holdfast.common.files import file_hash
+from holdfast.exceptions import InvalidInputError
+
+__all__ = ["DATA_VARIABLE", "FolderEntry", "checked_hash", "read_manifest"]
+
+DATA_VARIABLE = "HOLDFAST_DATA"
+
+
+@dataclass(frozen=True)
+class FolderEntry:
+    """A data set of a folder: what its manifest says, and its files with their SHA-256."""
+
+    facts: dict[str, Any]
+    files: dict[Path, str]
+
+
+def read_manifest() -> dict[str, FolderEntry]:
+    """Return the data sets of HOLDFAST_DATA by name, those whose files are all there.
+
+    Raises
+    ------
+    InvalidInputError
+        When the variable is set and does not name a folder with a manifest that can be read.
+    """
+    if not os.environ.get(DATA_VARIABLE):
+        return {}
+    folder = Path(os.environ[DATA_VARIABLE])
+    found: dict[str, FolderEntry] = {}
+    try:
+        content = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
+        for facts in content["datasets"]:
+            if facts["file"].endswith((".parquet", ".npz")):
+                entry = found.setdefault(facts["name"], FolderEntry(facts, {}))
+                entry.files[folder / facts["file"]] = facts["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInputError(
+            f"{DATA_VARIABLE} must name a folder with a MANIFEST.json that lists its data sets, "
+            f"got {folder} ({type(error).__name__}: {error}); correct or unset the variable, "
+            "or load a file by its path"
+        ) from error
+    return {name: e for name, e in found.items() if all(path.is_file() for path in e.files)}
+
+
+def checked_hash(entry: FolderEntry) -> str:
+    """Return the SHA-256 of the file, or of the hashes of several, once each is as it should be.
+
+    Raises
+    ------
+    InvalidInputError
+        When a file is not the one that the manifest describes.
+    """
+    for path, expected in entry.files.items():
+        sha256 = file_hash(path)
+        if sha256 != expected:
+            raise InvalidInputError(
+                f"{path} must have the SHA-256 of its manifest, {expected}, got {sha256}; "
+                "copy the file again"
+            )
+    hashes = [entry.files[path] for path in sorted(entry.files)]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()

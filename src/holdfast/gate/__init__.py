@@ -1,0 +1,1 @@
+"""The promotion gate: two registered models are compared, and the alias moves."""

@@ -1,0 +1,148 @@
+"""Two models and rows -> a pair of predictions to compare, and the comparison's figures by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from holdfast.common.arrays import as_array, check_labels, union_classes
+from holdfast.comparison.result import Comparison
+from holdfast.exceptions import InvalidInputError
+from holdfast.learners.estimators import proba_of
+from holdfast.learners.lookup import booster_as_classifier
+from holdfast.predictions.tables import PredictionPair
+
+__all__ = ["figures", "predict_both", "with_known_classes"]
+
+
+def with_known_classes(
+    model: Any, other: Any, y: ArrayLike | None = None, *, name: str = "model"
+) -> Any:
+    """Return a model that answers with classes: a library's own booster learns their names.
+
+    Parameters
+    ----------
+    model : object
+        A classifier is returned as it is.
+    other : object
+        The model that it is compared with, whose classes are tried first.
+    y : array-like of shape (n,), optional
+        Labels, whose distinct values are tried next, sorted as in scikit-learn.
+    name : str
+        For messages.
+
+    Raises
+    ------
+    InvalidInputError
+        When the outputs of a booster fit neither.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> model = LogisticRegression().fit([[0], [1]], ["no", "yes"])
+    >>> with_known_classes(model, None) is model
+    True
+    """
+    if hasattr(model, "predict_proba"):
+        return model
+    known: list[NDArray[Any]] = []
+    if hasattr(other, "classes_"):
+        known.append(np.asarray(other.classes_))
+    if y is not None:
+        known.append(union_classes(y=y))
+    found: Iterator[Any] = (booster_as_classifier(model, classes) for classes in known)
+    classifier = next((candidate for candidate in found if candidate is not None), None)
+    if classifier is not None:
+        return classifier
+    if type(model).__name__ == "Booster":
+        raise InvalidInputError(
+            f"{name} must be a booster of log loss over the classes of the labels or of the other "
+            f"model, got one of other outputs, compared with {[len(each) for each in known]} "
+            "classes; log a classifier instead of its booster"
+        )
+    return model
+
+
+def predict_both(
+    base: Any, new: Any, base_X: Any, new_X: Any, y: ArrayLike | None = None
+) -> PredictionPair:
+    """Predict the same rows with two models.
+
+    Parameters
+    ----------
+    base, new : object
+        With `predict`.
+    base_X, new_X : data frame of n rows
+        The features of each.
+    y : array-like of shape (n,), optional
+        The truth.
+
+    Returns
+    -------
+    PredictionPair
+        Probabilities, where both models give them and they say the same as `predict`, whose answer
+        is what is served; else labels.
+
+    Raises
+    ------
+    InvalidInputError
+        When a model does not give one class a row, or classes are of different types.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X = np.array([[0.0], [1.0], [2.0]])
+    >>> base = LogisticRegression().fit(X, ["a", "a", "b"])
+    >>> new = LogisticRegression().fit(X, ["a", "b", "c"])
+    >>> predict_both(base, new, X, X).new.shape
+    (3, 3)
+    """
+    truth = None if y is None else check_labels("labels", y)
+    served = [_labels(name, model, X) for name, model, X in _named(base, new, base_X, new_X)]
+    models, rows = (base, new), (base_X, new_X)
+    known = [getattr(model, "classes_", None) for model in models]
+    classes = union_classes(
+        base=served[0], new=served[1], base_classes=known[0], new_classes=known[1], labels=truth
+    )
+    if all(hasattr(model, "predict_proba") and hasattr(model, "classes_") for model in models):
+        proba = [proba_of(model, X, classes) for model, X in zip(models, rows, strict=True)]
+        if all((classes[p.argmax(axis=1)] == s).all() for p, s in zip(proba, served, strict=True)):
+            return PredictionPair(proba[0], proba[1], classes, truth)
+    return PredictionPair(served[0], served[1], None, truth)
+
+
+def _named(base: Any, new: Any, base_X: Any, new_X: Any) -> Iterator[tuple[str, Any, Any]]:
+    yield "the champion's predictions", base, base_X
+    yield "the candidate's predictions", new, new_X
+
+
+def _labels(name: str, model: Any, X: Any) -> NDArray[Any]:
+    answer = as_array(name, model.predict(X))
+    if answer.ndim == 2 and answer.shape[1] == 1:  # CatBoost, of several classes
+        answer = answer[:, 0]
+    return check_labels(name, answer)
+
+
+def figures(comparison: Comparison) -> dict[str, float]:
+    """Return every measured number of a comparison; an interval is two, ``_low`` and ``_high``.
+
+    Examples
+    --------
+    >>> from holdfast.comparison import compare
+    >>> found = figures(compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0]))
+    >>> found["churn_rate"], round(found["churn_rate_high"], 3)
+    (0.25, 0.699)
+    """
+    found: dict[str, float] = {}
+    for name, value in comparison.to_dict().items():
+        if name.endswith("_interval") and value is not None:
+            found[name.replace("_interval", "_low")] = float(value[0])
+            found[name.replace("_interval", "_high")] = float(value[1])
+        elif isinstance(value, Real) and not isinstance(value, bool):
+            found[name] = float(value)
+    return found

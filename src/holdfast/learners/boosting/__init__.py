@@ -1,0 +1,1 @@
+"""Soft targets for gradient boosting."""

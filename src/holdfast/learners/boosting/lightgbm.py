@@ -1,0 +1,405 @@
+"""LightGBM: soft targets by cross-entropy, models joined in their own text format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import _safe_indexing
+
+from holdfast.exceptions import UnsupportedEstimatorError
+from holdfast.learners.boosting.learner import SoftTarget, balanced_weights, is_hard, softmax
+from holdfast.learners.interface import TrainingRows, temporary_parameters
+from holdfast.metrics import clip
+
+__all__ = ["LightGBM"]
+
+OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
+BOOSTING = ("boosting_type", "boosting", "boost")
+STOPPING = ("early_stopping_round", "early_stopping_rounds", "early_stopping", "n_iter_no_change")
+ROUNDS = (
+    "num_iterations",
+    "num_iteration",
+    "n_iter",
+    "num_tree",
+    "num_trees",
+    "num_round",
+    "num_rounds",
+    "nrounds",
+    "num_boost_round",
+    "max_iter",
+)
+LOG_LOSS = ("binary", "multiclass", "softmax", "cross_entropy", "xentropy")
+NOT_OF_TRAINING = ("class_weight", "importance_type", "n_estimators")
+PER_LEAF = ("leaf_value", "internal_value", "leaf_const", "leaf_coeff")  # scaled with the leaves
+
+
+@dataclass(frozen=True, eq=False)
+class _Binned:
+    rows: TrainingRows
+    data: lgb.Dataset
+    held_out: lgb.Dataset | None
+
+
+class LightGBM:
+    """What is particular to LightGBM."""
+
+    def check(self, estimator: Any) -> None:
+        """Refuse an objective other than log loss."""
+        params = estimator.get_params()
+        for objective in map(params.get, OBJECTIVE):
+            if objective is not None and objective not in LOG_LOSS:
+                what = "one of your own" if callable(objective) else repr(objective)
+                raise UnsupportedEstimatorError(
+                    f"estimator must have the objective of log loss to learn soft targets, got "
+                    f"{what}; leave `objective` out"
+                )
+
+    def class_weight(self, estimator: Any, rows: TrainingRows) -> NDArray[np.float64] | None:
+        """Return the weights that class_weight, is_unbalance or scale_pos_weight ask for."""
+        params = estimator.get_params()
+        given, weights = params["class_weight"], np.ones(len(rows.classes))
+        if isinstance(given, dict):
+            weights = np.array([given.get(label, 1.0) for label in rows.classes.tolist()], float)
+        elif given is not None:
+            weights = balanced_weights(rows)
+        if len(weights) == 2:
+            if params.get("is_unbalance") or params.get("unbalance"):
+                # The rarer class is weighted up, as the library does it.
+                counts = np.bincount(rows.y, minlength=2).clip(min=1)
+                weights[counts.argmin()] *= counts.max() / counts.min()
+            weights[1] *= params.get("scale_pos_weight", 1.0)
+        return None if (weights == 1).all() else weights
+
+    def stops_early(self, estimator: Any) -> bool:
+        """Whether one of LightGBM's names for the patience is set."""
+        params = estimator.get_params()
+        return any((params.get(name) or 0) > 0 for name in STOPPING)
+
+    def binned(self, estimator: Any, rows: TrainingRows, held_out: TrainingRows | None) -> _Binned:
+        """Bin the rows once; targets, weights and starts are set for each model."""
+        params = _parameters(estimator)
+        data = lgb.Dataset(_array(rows.X), label=rows.y, weight=rows.sample_weight, params=params)
+        data.construct()
+        if held_out is None:
+            return _Binned(rows, data, None)
+        other = lgb.Dataset(_array(held_out.X), label=held_out.y, reference=data, params=params)
+        return _Binned(rows, data, other.construct())
+
+    def fit(
+        self,
+        estimator: Any,
+        binned: _Binned,
+        target: SoftTarget,
+        held_out: SoftTarget | None,
+        n_rounds: int | None = None,
+    ) -> Any:
+        """Train on the binned rows, and put the trees into a fitted classifier."""
+        n_classes = target.proba.shape[1]
+        params, hard = _parameters(estimator), is_hard(target)
+        if _is_forest(estimator) and (target.start is not None or (n_classes > 2 and not hard)):
+            raise UnsupportedEstimatorError(
+                "boosting must be 'gbdt' or 'dart' to start from the base model, or to learn soft "
+                f"targets of {n_classes} classes, got a random forest; change it, or give "
+                "method='cold'"
+            )
+        bias, measure = None, None
+        if n_classes > 2:
+            params["num_class"] = n_classes
+        if hard:
+            params["objective"] = "binary" if n_classes == 2 else "multiclass"
+        elif n_classes == 2:
+            params |= {"objective": "cross_entropy", "metric": "cross_entropy"}
+        else:
+            params |= {"objective": _softmax_objective(target), "metric": "None"}
+            measure = None if held_out is None else _softmax_measure(held_out)
+            if target.start is None and params.get("boost_from_average", True):
+                bias = np.log(np.average(target.proba, axis=0, weights=target.weight).clip(1e-15))
+        _set(binned.data, target, bias)
+        validation: dict[str, Any] = {}
+        if binned.held_out is not None and held_out is not None:
+            _set(binned.held_out, held_out, bias)
+            validation = {"valid_sets": [binned.held_out], "feval": measure}
+        rounds = n_rounds or self.rounds(estimator)[1]
+        booster = lgb.train(params, binned.data, rounds, **validation)
+        model = _ModelText(booster.model_to_string())
+        model.set_objective(_objective_line(n_classes))
+        if bias is not None:
+            model.add(bias)
+        return _classifier(estimator, binned.rows, model)
+
+    def rounds(self, estimator: Any) -> tuple[str, int]:
+        """Return name and value of the setting that says how many rounds there are."""
+        params = estimator.get_params()
+        name = next((name for name in ROUNDS if params.get(name) is not None), "n_estimators")
+        return name, int(params[name])
+
+    def only_adds(self, estimator: Any) -> bool:
+        """Whether rounds leave those before them as they were, unlike in forests and dart."""
+        return not _is_forest(estimator) and "dart" not in _boosting(estimator)
+
+    def first_rounds(self, model: Any, n: int) -> Any:
+        """Return a copy with the first n rounds of a model whose rounds only add."""
+        first = copy(model)
+        first._Booster = lgb.Booster(model_str=model.booster_.model_to_string(num_iteration=n))
+        first._best_iteration = -1
+        first._other_params = dict(model._other_params)  # which set_params changes in place
+        return first
+
+    def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
+        """Return a classifier, or a booster of log loss as one, over the same classes."""
+        if isinstance(model, lgb.Booster):
+            return _classifier_of_booster(model, classes)
+        if not isinstance(model, lgb.LGBMClassifier) or not hasattr(model, "fitted_"):
+            return None
+        return model if np.array_equal(model.classes_, classes) else None
+
+    def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
+        """Return raw scores, (n, K)."""
+        if _is_forest(model):  # raw scores are sums there
+            return np.log(clip(model.predict_proba(X)))
+        raw = np.asarray(model.predict_proba(X, raw_score=True))
+        return raw if raw.ndim == 2 else np.column_stack([np.zeros(len(raw)), raw])
+
+    def join(self, models: Sequence[Any], weights: Sequence[float]) -> Any:
+        """Return one classifier with the trees of all, leaves scaled."""
+        texts = [_ModelText(model.booster_.model_to_string()) for model in models]
+        whole = texts[-1]
+        trees: list[str] = []
+        for text, weight in zip(texts, weights, strict=True):
+            text.match(whole)
+            text.scale(weight)
+            trees += text.trees
+        whole.trees = trees
+        joined = copy(models[-1])
+        joined._Booster = whole.booster()
+        joined._best_iteration = -1
+        return joined
+
+
+def _boosting(estimator: Any) -> list[str]:
+    """Return what kind of boosting is asked for, by any of its names, as LightGBM reads it."""
+    given = map(estimator.get_params().get, BOOSTING)
+    return [str(kind).lower() for kind in given if kind is not None]
+
+
+def _is_forest(estimator: Any) -> bool:
+    return not {"rf", "random_forest"}.isdisjoint(_boosting(estimator))
+
+
+def _parameters(estimator: Any) -> dict[str, Any]:
+    """Return the estimator's settings as LightGBM's own training takes them."""
+    params = {k: v for k, v in estimator.get_params().items() if v is not None}
+    for name in (*NOT_OF_TRAINING, *OBJECTIVE, *ROUNDS, "is_unbalance", "unbalance"):
+        params.pop(name, None)
+    params.pop("scale_pos_weight", None)
+    seed = params.get("random_state")
+    if isinstance(seed, np.random.RandomState):
+        params["random_state"] = int(copy(seed).randint(np.iinfo(np.int32).max))
+    elif isinstance(seed, np.random.Generator):
+        params["random_state"] = int(copy(seed).integers(np.iinfo(np.int32).max))
+    threads = params.pop("n_jobs", None)
+    if not {"num_threads", "num_thread", "nthread", "nthreads"} & set(params):
+        params["num_threads"] = estimator._process_n_jobs(threads)
+    return params
+
+
+def _softmax_objective(target: SoftTarget) -> Callable[..., Any]:
+    """Return softmax cross-entropy against (n, K) targets, with the library's Hessian bound."""
+    wanted, weight = target.proba, target.weight
+    factor = wanted.shape[1] / (wanted.shape[1] - 1)
+
+    def objective(scores: NDArray[Any], data: lgb.Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
+        proba = softmax(scores)
+        gradient, hessian = proba - wanted, factor * proba * (1 - proba)
+        if weight is not None:
+            gradient *= weight[:, None]
+            hessian *= weight[:, None]
+        return gradient, hessian
+
+    return objective
+
+
+def _softmax_measure(held_out: SoftTarget) -> Callable[..., tuple[str, float, bool]]:
+    """Return the mean cross-entropy to the held-out targets, lower being better."""
+
+    def measure(scores: NDArray[Any], data: lgb.Dataset) -> tuple[str, float, bool]:
+        losses = -(held_out.proba * np.log(clip(softmax(scores)))).sum(axis=1)
+        return "cross_entropy", float(np.average(losses, weights=held_out.weight)), False
+
+    return measure
+
+
+def _set(data: lgb.Dataset, target: SoftTarget, bias: NDArray[np.float64] | None) -> None:
+    """Set what a model learns from; `bias` is where all rows start without a start of their own."""
+    start = target.start
+    data.set_weight(target.weight)
+    if target.proba.shape[1] == 2:
+        data.set_label(target.proba[:, 1])
+        data.set_init_score(None if start is None else start[:, 1] - start[:, 0])
+    else:
+        data.set_label(target.proba.argmax(axis=1))
+        whole = None if bias is None else np.tile(bias, (len(target.proba), 1))
+        data.set_init_score(whole if start is None else start)
+
+
+def _array(X: Any) -> Any:
+    return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def _objective_line(n_classes: int) -> str:
+    return "binary sigmoid:1" if n_classes == 2 else f"multiclass num_class:{n_classes}"
+
+
+def _classifier(estimator: Any, rows: TrainingRows, model: _ModelText) -> Any:
+    """Return the estimator as `fit` leaves it, with these trees in it."""
+    # A fit of one tree to a few rows, whatever their labels, sets what the classifier keeps beside
+    # its trees. Few rows a class look like a regression to the library, which then warns.
+    few = np.resize(np.arange(min(len(rows.y), 50)), max(50, 3 * len(rows.classes)))
+    labels = np.resize(rows.classes, len(few))
+    params = estimator.get_params()
+    changed = {name: 0 for name in STOPPING if params.get(name)}
+    changed |= {"n_estimators": 1} | {name: 1 for name in ROUNDS if name in params}
+    with temporary_parameters(estimator, changed):
+        estimator.fit(_safe_indexing(rows.X, few), labels)
+    estimator._Booster = model.booster()
+    estimator._best_iteration = -1
+    return estimator
+
+
+def _classifier_of_booster(booster: lgb.Booster, classes: NDArray[Any]) -> Any | None:
+    """Return a classifier with the trees of a booster; None for another loss or other classes."""
+    text = _ModelText(booster.model_to_string())
+    kind, *_ = (text.header.get("objective") or "").split(" ")
+    if kind not in LOG_LOSS or max(text.n_per_round, 2) != len(classes):
+        return None
+    text.set_objective(_objective_line(len(classes)))
+    X: Any = np.zeros((len(classes), len(text.features)))
+    if text.features != [f"Column_{i}" for i in range(len(text.features))]:
+        X = pd.DataFrame(X, columns=text.features)
+    rows = TrainingRows(None, X, np.arange(len(classes)), classes, None)
+    return _classifier(lgb.LGBMClassifier(verbosity=-1), rows, text)
+
+
+# --- the text format ------------------------------------------------------------------------------
+
+
+class _ModelText:
+    """A model as LightGBM saves it: a header, the trees, what follows them.
+
+    Parameters
+    ----------
+    text : str
+        Of `Booster.model_to_string`.
+    """
+
+    def __init__(self, text: str) -> None:
+        body, self.tail = text.split("end of trees", 1)
+        head, *trees = body.split("\nTree=")
+        self.header = dict(_entry(line) for line in head.strip().splitlines())
+        self.trees = [tree.split("\n", 1)[1].rstrip("\n") for tree in trees]
+        if "average_output" in self.header:  # a random forest
+            del self.header["average_output"]
+            self.scale(self.n_per_round / max(len(self.trees), 1))
+
+    @property
+    def n_per_round(self) -> int:
+        """Trees of one round: one a class."""
+        return int(self.header["num_tree_per_iteration"] or 1)
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the features, in order."""
+        return (self.header["feature_names"] or "").split(" ")
+
+    def set_objective(self, objective: str) -> None:
+        """Say what turns scores into probabilities."""
+        self.header["objective"] = objective
+        name = objective.split(" ")[0]
+        self.tail = re.sub(r"\[objective: .*\]", f"[objective: {name}]", self.tail)
+
+    def scale(self, weight: float) -> None:
+        """Multiply what every tree adds to the scores."""
+        if weight != 1:
+            self.trees = [_changed(tree, float(weight).__mul__) for tree in self.trees]
+
+    def add(self, bias: NDArray[np.float64]) -> None:
+        """Add a constant to the scores, as the library does: in the leaves of the first round."""
+        for k, amount in enumerate(bias.tolist()):
+            self.trees[k] = _changed(self.trees[k], amount.__add__, slopes=False)
+
+    def match(self, other: _ModelText) -> None:
+        """Number the features as another model does, or raise where that is another kind."""
+        missing = [name for name in self.features if name not in other.features]
+        if missing:
+            raise UnsupportedEstimatorError(
+                "base_model must have been trained on features that the new rows have, got "
+                f"{', '.join(missing[:10])} in the base model alone; keep them, or use a method "
+                "that does not start from the base model's trees"
+            )
+        for name, what in (("objective", "objectives"), ("num_class", "numbers of classes")):
+            if self.header[name] != other.header[name]:
+                raise UnsupportedEstimatorError(
+                    f"models must have one objective over the same classes to be joined, got the "
+                    f"{what} {self.header[name]} and {other.header[name]}"
+                )
+        if self.categories != other.categories:
+            raise UnsupportedEstimatorError(
+                "base_model must have been trained on the same categories of every categorical "
+                "column to be joined, got others; give both tables the same pandas categories"
+            )
+        place = [other.features.index(name) for name in self.features]
+        if place != list(range(len(place))):
+            self.trees = [_renumbered(tree, place) for tree in self.trees]
+
+    @property
+    def categories(self) -> str:
+        """What the model knows of pandas' categories."""
+        return self.tail.rsplit("pandas_categorical:", 1)[-1].strip()
+
+    def booster(self) -> lgb.Booster:
+        """Return the model."""
+        trees = [f"Tree={i}\n{tree}\n\n\n" for i, tree in enumerate(self.trees)]
+        header = self.header | {"tree_sizes": " ".join(str(len(t.encode())) for t in trees)}
+        lines = [name if value is None else f"{name}={value}" for name, value in header.items()]
+        text = "\n".join(lines) + "\n\n" + "".join(trees) + "end of trees" + self.tail
+        return lgb.Booster(model_str=text)
+
+
+def _entry(line: str) -> tuple[str, str | None]:
+    name, equals, value = line.partition("=")
+    return name, value if equals else None
+
+
+def _changed(tree: str, change: Callable[[float], float], *, slopes: bool = True) -> str:
+    """Change the numbers that a tree adds to the scores."""
+    names = PER_LEAF if slopes else PER_LEAF[:-1]
+    lines = tree.split("\n")
+    for i, line in enumerate(lines):
+        name, _, values = line.partition("=")
+        if name in names and values:
+            numbers = [repr(change(float(v))) for v in values.split(" ") if v]
+            # The slopes of one leaf are parted from the next leaf's by two spaces.
+            lines[i] = f"{name}={_respaced(values, numbers)}"
+    return "\n".join(lines)
+
+
+def _respaced(values: str, numbers: list[str]) -> str:
+    replacements = iter(numbers)
+    return re.sub(r"\S+", lambda _: next(replacements), values)
+
+
+def _renumbered(tree: str, place: Sequence[int]) -> str:
+    lines = tree.split("\n")
+    for i, line in enumerate(lines):
+        name, _, values = line.partition("=")
+        if name in ("split_feature", "leaf_features") and values:
+            lines[i] = f"{name}=" + re.sub(r"\d+", lambda m: str(place[int(m[0])]), values)
+    return "\n".join(lines)

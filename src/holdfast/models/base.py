@@ -1,0 +1,206 @@
+"""The deployed model: frozen, asked only for predictions, matched to the classes by value."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from holdfast.common.arrays import (
+    MatchedProba,
+    check_labels,
+    check_proba,
+    check_same_length,
+    class_index,
+    match_classes,
+    missing_rows,
+)
+from holdfast.exceptions import HoldfastError, InvalidInputError
+from holdfast.learners.estimators import own_columns
+from holdfast.learners.lookup import booster_as_classifier
+from holdfast.models.cache import remembered
+
+__all__ = [
+    "BaseModel",
+    "BasePredictions",
+    "base_predictions",
+    "check_two_objects",
+    "classes_of_columns",
+    "clone_but_base_model",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class BasePredictions:
+    """Base predictions for some rows.
+
+    Attributes
+    ----------
+    matched : MatchedProba
+        Probabilities with columns in the order of the new classes.
+    pred : ndarray of shape (n,)
+        Column of the class that the base model serves: −1 where that class is gone, and where there
+        is no prediction.
+    served : ndarray of shape (n,)
+        The class that the base model serves, by value, gone classes included.
+    answered : ndarray of shape (n,)
+        Rows with a base prediction, usable or not: an answer that is gone is an answer too.
+    """
+
+    matched: MatchedProba
+    pred: NDArray[np.intp]
+    served: NDArray[Any]
+    answered: NDArray[np.bool_]
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Rows without a usable base prediction, shape (n,)."""
+        return missing_rows(self.matched.proba)
+
+
+def base_predictions(
+    proba: Any, base_classes: NDArray[Any], classes: NDArray[Any], name: str = "base_proba"
+) -> BasePredictions:
+    """Check base probabilities and match them to `classes`.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n, K_base)
+        Rows of NaN have no base prediction.
+    base_classes : ndarray of shape (K_base,)
+    classes : ndarray of shape (K,)
+    name : str
+        For messages.
+    """
+    checked = check_proba(name, proba, allow_missing=True)
+    matched = match_classes(checked, base_classes, classes)
+    missing = missing_rows(checked)
+    own = np.where(missing[:, None], 0.0, checked).argmax(axis=1)
+    pred = class_index(base_classes, classes)[own]
+    served = np.asarray(base_classes)[own]
+    return BasePredictions(matched, np.where(missing, -1, pred), served, ~missing)
+
+
+@dataclass(frozen=True, eq=False)
+class BaseModel:
+    """A deployed model behind one call.
+
+    Parameters
+    ----------
+    model : fitted estimator, object with predict_proba, booster, or callable
+        A callable takes X and returns probabilities (n, K).
+    classes : ndarray of shape (K_base,)
+        Classes of its columns.
+    """
+
+    model: Any
+    classes: NDArray[Any]
+
+    @classmethod
+    def of(cls, model: Any, base_classes: Any, classes: NDArray[Any]) -> BaseModel:
+        """Wrap what the user gave; the classes come from the model unless named.
+
+        A model that does not tell its classes is taken to have those of the labels, sorted, as in
+        scikit-learn.
+        """
+        known = classes if base_classes is None else check_labels("base_classes", base_classes)
+        if not hasattr(model, "predict_proba") and not callable(model):
+            booster = booster_as_classifier(model, known)
+            if booster is not None:
+                return cls(booster, known)
+            raise InvalidInputError(
+                "base_model must have predict_proba or be a callable X -> probabilities, got "
+                f"{type(model).__name__}; give a fitted classifier, a booster of log loss over "
+                f"these {len(known)} classes, or base_proba"
+            )
+        if base_classes is None and hasattr(model, "classes_"):
+            known = check_labels("base_classes", model.classes_)
+        return cls(model, known)
+
+    def predict(
+        self, X: Any, classes: NDArray[Any], *, sha256: str | None = None
+    ) -> BasePredictions:
+        """Return the model's predictions for X, matched to `classes`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, …)
+        classes : ndarray of shape (K,)
+        sha256 : str, optional
+            Of the model's file: its predictions are then kept on disk, and found there.
+        """
+        call = getattr(self.model, "predict_proba", self.model)
+        own = own_columns(self.model, X)
+        try:
+            proba = remembered(sha256, own, lambda: call(own))
+        except HoldfastError:
+            raise
+        except Exception as error:
+            raise InvalidInputError(
+                "base_model must give probabilities for X, got "
+                f"{type(error).__name__}: {error}; give X as the base model was trained on, load a "
+                "model that another version of its library saved with that version, or give "
+                "base_proba"
+            ) from error
+        check_same_length(X=_Sized(X), base_model=proba)
+        return base_predictions(proba, self.classes, classes, name="base_model's probabilities")
+
+
+def classes_of_columns(
+    base_proba: Any, base_classes: Any, model: BaseModel | None, classes: NDArray[Any]
+) -> NDArray[Any]:
+    """Return the classes of the columns of given base probabilities.
+
+    Those that the user names, else the columns of a data frame, else those of the base model, else
+    the classes of the labels.
+    """
+    if base_classes is not None:
+        return check_labels("base_classes", base_classes)
+    if hasattr(base_proba, "columns"):
+        return np.asarray(list(base_proba.columns))
+    if model is not None:
+        return model.classes
+    width = np.shape(base_proba)[1] if np.ndim(base_proba) == 2 else len(classes)
+    if width != len(classes):
+        raise InvalidInputError(
+            f"base_proba must have one column per class of y ({len(classes)}) when its classes are "
+            f"not named, got {width}; give base_classes in the order of the columns"
+        )
+    return classes
+
+
+def check_two_objects(base_model: Any, estimator: Any) -> None:
+    """Raise where the deployed model is also the estimator to train."""
+    if base_model is not None and base_model is estimator:
+        raise InvalidInputError(
+            "base_model and estimator must be two objects, got the same object twice; give the "
+            "fitted base model and an estimator to train, e.g. clone(base_model)"
+        )
+
+
+def clone_but_base_model(estimator: Any) -> Any:
+    """Clone everything but the base model, which stays the fitted object that it is."""
+    params = estimator.get_params(deep=False)
+    copies = {
+        name: value if name == "base_model" else clone(value, safe=False)
+        for name, value in params.items()
+    }
+    copied = type(estimator)(**copies)
+    for name in ("_metadata_request", "_sklearn_output_config"):
+        if hasattr(estimator, name):
+            setattr(copied, name, deepcopy(getattr(estimator, name)))
+    return copied
+
+
+class _Sized:
+    """Length of anything with rows, sparse matrices included."""
+
+    def __init__(self, X: Any) -> None:
+        self.n = X.shape[0] if hasattr(X, "shape") else len(X)
+
+    def __len__(self) -> int:
+        return int(self.n)

@@ -1,0 +1,263 @@
+"""A downloaded MLflow model folder -> a model, without running code that came with it.
+
+The folder's file ``MLmodel`` says which files hold the model, in one or more *flavors*. Files that
+hold numbers only are read by the library that wrote them. All else (pickles, and models that name
+Python code to import) can run any code when it is loaded, and is refused unless it is named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from holdfast.common.arrays import first_line, require
+from holdfast.exceptions import HoldfastError, InvalidInputError, UntrustedModelError
+from holdfast.models.files import LoadedModel, load_model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["FLAVOR", "PLAIN_SUFFIXES", "load_folder"]
+
+FLAVOR = "holdfast"
+
+# Flavor -> the key of its settings that names the model's file; the first that is there is taken.
+_FILES = {
+    FLAVOR: "data",
+    "sklearn": "pickled_model",
+    "lightgbm": "data",
+    "xgboost": "data",
+    "catboost": "data",
+    "onnx": "data",
+}
+# What `load_model` reads without running code.
+PLAIN_SUFFIXES = (".skops", ".onnx", ".safetensors")
+_DESCRIPTIONS = (
+    "MLmodel",
+    "conda.yaml",
+    "python_env.yaml",
+    "requirements.txt",
+    "input_example.json",
+    "serving_input_example.json",
+    "registered_model_meta",
+)
+_SHOWN = 3
+
+
+def load_folder(folder: Path, *, address: str, trusted: Sequence[str] = ()) -> LoadedModel:
+    """Read the model of an MLflow model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Has a file ``MLmodel``.
+    address : str
+        Where the folder came from: named in messages, and trusted as a whole where it is in
+        `trusted`.
+    trusted : sequence of str
+        Files of the folder, or the address, that may run code when they are loaded; types inside a
+        skops file that may be built.
+
+    Returns
+    -------
+    LoadedModel
+        Its card has the names of the features, where the model or its signature tells them.
+
+    Raises
+    ------
+    UntrustedModelError
+        When loading could run code that is not named as trusted.
+    InvalidInputError
+        When the folder holds no whole MLflow model.
+    """
+    described = _described(folder, address)
+    loaded = _loaded(folder, described["flavors"], address, tuple(trusted))
+    if not callable(getattr(loaded.model, "predict", None)):
+        raise InvalidInputError(
+            f"{address} must be a fitted model with predict, got {type(loaded.model).__name__}; "
+            "log the classifier itself"
+        )
+    return _with_features(loaded, described)
+
+
+def _loaded(
+    folder: Path, flavors: dict[str, Any], address: str, trusted: tuple[str, ...]
+) -> LoadedModel:
+    for flavor, key in _FILES.items():
+        settings = flavors.get(flavor)
+        if not isinstance(settings, dict):
+            continue
+        path = _inside(folder, settings.get(key), address)
+        if path.suffix.lower() in PLAIN_SUFFIXES:
+            return load_model(path, trusted=trusted)
+        reader = _reader(flavor, path, settings)
+        if reader is not None:
+            return LoadedModel(_read(reader, path, address))
+        _check_trusted(folder, address, trusted)
+        return LoadedModel(_run(f"mlflow.{flavor}", folder, address))
+    _check_trusted(folder, address, trusted)
+    return LoadedModel(_PythonFunction(_run("mlflow.pyfunc", folder, address)))
+
+
+def _described(folder: Path, address: str) -> dict[str, Any]:
+    yaml = require("yaml", extra="mlflow", purpose="reading an MLflow model")
+    try:
+        described = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidInputError(
+            f"{address} must be an MLflow model, got files without an MLmodel; log it with "
+            "holdfast.registry.log_model or MLflow's own log_model"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInputError(
+            f"{address} must have an MLmodel file that is YAML, got: {first_line(error)}; log the "
+            "model again"
+        ) from error
+    if not isinstance(described, dict) or not isinstance(described.get("flavors"), dict):
+        raise InvalidInputError(
+            f"{address} must have an MLmodel file with flavors, got none; log the model again"
+        )
+    return described
+
+
+def _inside(folder: Path, name: Any, address: str) -> Path:
+    """Return a file that MLmodel names, which must lie in the folder, links followed."""
+    path = (folder / str(name)).resolve()
+    if name is None or not path.is_relative_to(folder.resolve()) or not path.is_file():
+        raise InvalidInputError(
+            f"{address} must hold the file that its MLmodel names, got {name!r}, which is not "
+            "there; log the model again"
+        )
+    return path
+
+
+# --- files that hold numbers only -----------------------------------------------------------------
+
+
+def _reader(flavor: str, path: Path, settings: dict[str, Any]) -> Callable[[Path], Any] | None:
+    """Return what reads such a file, None where the file is of another kind."""
+    suffix = path.suffix.lower()
+    if flavor == "lightgbm" and suffix in (".lgb", ".txt"):
+        return _read_lightgbm
+    if flavor == "xgboost" and suffix in (".json", ".ubj"):
+        whole = str(settings.get("model_class")).endswith(".XGBClassifier")
+        return _read_xgboost_classifier if whole else _read_xgboost
+    if flavor == "catboost" and settings.get("save_format", "cbm") == "cbm":
+        return _read_catboost
+    return None
+
+
+def _read(reader: Callable[[Path], Any], path: Path, address: str) -> Any:
+    try:
+        return reader(path)
+    except HoldfastError:
+        raise
+    except Exception as error:  # a damaged file can fail in any way
+        raise InvalidInputError(
+            f"{address} must hold a whole model, got {path.name}, which cannot be read "
+            f"({first_line(error)}); log the model again"
+        ) from error
+
+
+def _read_lightgbm(path: Path) -> Any:
+    lightgbm = require("lightgbm", extra="lightgbm", purpose="this model")
+    return lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
+
+
+def _read_xgboost(path: Path) -> Any:
+    xgboost = require("xgboost", extra="xgboost", purpose="this model")
+    return xgboost.Booster(model_file=str(path))
+
+
+def _read_xgboost_classifier(path: Path) -> Any:
+    model = require("xgboost", extra="xgboost", purpose="this model").XGBClassifier()
+    model.load_model(path)
+    return model
+
+
+def _read_catboost(path: Path) -> Any:
+    catboost = require("catboost", extra="catboost", purpose="this model")
+    return catboost.CatBoostClassifier().load_model(str(path), format="cbm")
+
+
+# --- files that can run code ----------------------------------------------------------------------
+
+
+def _check_trusted(folder: Path, address: str, trusted: Sequence[str]) -> None:
+    """Raise unless the address, or every file that is not a mere description, is trusted."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = [path.relative_to(folder).as_posix() for path in files]
+    risky = [name for name in names if name not in _DESCRIPTIONS]
+    unnamed = [name for name in risky if not {name, name.rpartition("/")[2]} & set(trusted)]
+    if address in trusted or (risky and not unnamed):
+        return
+    listed = ", ".join(unnamed[:_SHOWN]) or "a reference to code alone"
+    more = f" and {len(unnamed) - _SHOWN} more files" if len(unnamed) > _SHOWN else ""
+    named, flags = [address], f"--trusted {address}"
+    if unnamed and not more:
+        named = unnamed
+        flags = f"{' '.join(f'--trusted {name}' for name in unnamed)}, or {flags} for all of it"
+    raise UntrustedModelError(
+        f"{address} must be a model without code, got {listed}{more}, which can run any code when "
+        f"it is loaded; if you trust its source, pass trusted={named!r} (on the command line: "
+        f"{flags}), or log it without a pickle, e.g. with holdfast.registry.log_model"
+    )
+
+
+def _run(module: str, folder: Path, address: str) -> Any:
+    try:
+        return import_module(module).load_model(str(folder))
+    except Exception as error:  # code of others can fail in any way
+        raise InvalidInputError(
+            f"{address} must be a whole model of this environment, got: {first_line(error)}; log "
+            "it again, or install what it needs"
+        ) from error
+
+
+class _PythonFunction:
+    """A model that only MLflow can call: its answer is a class, or one number for each class."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return one class a row; of several columns the name of the largest."""
+        import pandas as pd
+
+        answer = pd.DataFrame(self.function.predict(X))
+        if answer.shape[1] == 1:
+            return answer.iloc[:, 0].to_numpy()
+        return np.asarray(answer.columns)[answer.to_numpy().argmax(axis=1)]
+
+
+# --- names of features ----------------------------------------------------------------------------
+
+
+def _with_features(loaded: LoadedModel, described: dict[str, Any]) -> LoadedModel:
+    """Add the features that the signature or the library's own model names, where none is known."""
+    model = loaded.model
+    if "features" in loaded.card or len(getattr(model, "feature_names_in_", ())):
+        return loaded
+    names = _of_signature(described) or _of_booster(model)
+    return LoadedModel(model, loaded.card | {"features": names}) if names else loaded
+
+
+def _of_signature(described: dict[str, Any]) -> list[str]:
+    signature = described.get("signature")
+    try:
+        inputs = json.loads(signature["inputs"]) if isinstance(signature, dict) else []
+        return [str(column["name"]) for column in inputs]
+    except (TypeError, KeyError, ValueError):  # one tensor without names
+        return []
+
+
+def _of_booster(model: Any) -> list[str]:
+    names = getattr(model, "feature_names_", None) or getattr(model, "feature_names", None)
+    if names is None and callable(getattr(model, "feature_name", None)):
+        names = model.feature_name()
+    return [str(name) for name in names or ()]

@@ -1,0 +1,242 @@
+"""`OnnxModel`: an ONNX file, run by ONNX Runtime, as a classifier that only predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.common.arrays import check_proba_rows, first_line, require
+from holdfast.exceptions import HoldfastError, InvalidInputError
+from holdfast.models.onnx.graph import OnnxGraph, damaged, read_graph
+from holdfast.models.onnx.rows import OnnxInput, feeds_of, row_count
+
+__all__ = ["OnnxModel"]
+
+PROBA_NAMES = ("probabilities", "output_probability", "probability", "proba")
+MATRIX_TYPES = ("tensor(float)", "tensor(double)", "tensor(float16)")
+MAP_TYPES = ("seq(map(int64,tensor(float)))", "seq(map(string,tensor(float)))")
+
+
+class OnnxModel:
+    """A classifier of any library, exported to ONNX.
+
+    It takes rows as the file's inputs ask for them: one array (n, d) or (n, …), or one column of a
+    data frame for each input, matched by name. Values are brought to the inputs' types; what would
+    not survive that (text for a number, a fraction or a missing value for an integer) is refused.
+
+    Parameters
+    ----------
+    content : ndarray of uint8, shape (bytes,)
+        The file. Data in other files and custom operators are refused.
+
+    Attributes
+    ----------
+    content : ndarray of uint8
+    classes_ : ndarray of shape (K,)
+        Only where the file tells them: the keys of a ZipMap, or the labels that its label output is
+        taken from.
+    feature_names_in_ : ndarray of str
+        Only where there is one input for each column.
+
+    Raises
+    ------
+    InvalidInputError
+        For a file that is damaged, has no single output of probabilities, needs other files or
+        custom operators; from ``predict_proba``: for rows of other columns or types, and for
+        outputs that are no probabilities.
+    MissingExtraError
+        Without onnx and ONNX Runtime; the extra is `onnx`.
+
+    Notes
+    -----
+    A single output column is taken as the probability of the second of two classes where it comes
+    out of a sigmoid; otherwise it could be a score, or that of the first class, and is refused.
+
+    Running a graph is no sandbox: a file that was crafted to compute for ever or to fill the memory
+    does so. Load files from sources that you trust to run on your machine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from onnx import TensorProto, helper
+    >>> ends = [
+    ...     helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 2]) for name in "xp"
+    ... ]
+    >>> graph = helper.make_graph(
+    ...     [helper.make_node("Softmax", ["x"], ["p"])], "softmax", ends[:1], ends[1:]
+    ... )
+    >>> opset = [helper.make_opsetid("", 17)]
+    >>> file = helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+    >>> OnnxModel(np.frombuffer(file, np.uint8)).predict_proba([[0.0, 0.0]])
+    array([[0.5, 0.5]], dtype=float32)
+    """
+
+    def __init__(self, content: NDArray[np.uint8]) -> None:
+        self.content = content
+        _ = self._program  # raises for what cannot be run
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"content": self.content}  # a session cannot be stored
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Classes of the probability columns, shape (K,), where the file tells them."""
+        if self._program.classes is None:
+            raise AttributeError("this ONNX file does not tell its classes")
+        return self._program.classes
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the columns, where each has an input of its own."""
+        inputs = self._program.inputs
+        if len(inputs) < 2:
+            raise AttributeError("this ONNX file does not tell the names of its columns")
+        return np.array([each.name for each in inputs], dtype=object)
+
+    def predict_proba(self, X: Any) -> NDArray[np.floating]:
+        """Return probabilities of shape (n, K), computed in batches.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, …), sparse matrix, or data frame of any library
+        """
+        program = self._program
+        if not row_count(X):
+            raise InvalidInputError("X must have at least one row, got none; give the rows")
+        return np.concatenate([program.proba(*feed) for feed in feeds_of(program.inputs, X)])
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class of each row, shape (n,)."""
+        if self._program.classes is None:
+            raise InvalidInputError(
+                "the ONNX file must tell its classes to predict them, got one that only gives "
+                "probabilities; use predict_proba, or export it with its class labels"
+            )
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    @cached_property
+    def _program(self) -> _Program:
+        content = self.content
+        if not isinstance(content, np.ndarray) or content.dtype != np.uint8 or content.ndim != 1:
+            raise InvalidInputError(
+                "content must be a file's bytes as an array of uint8, got "
+                f"{type(content).__name__}; give np.fromfile(path, np.uint8)"
+            )
+        return _Program.of(content.tobytes())
+
+
+@dataclass(frozen=True, eq=False)
+class _Program:
+    """A session with what is known of its inputs and its output."""
+
+    run: Callable[[list[str], dict[str, Any]], list[Any]]
+    inputs: list[OnnxInput]
+    output: str
+    classes: NDArray[Any] | None
+    is_sigmoid: bool
+
+    @classmethod
+    def of(cls, content: bytes) -> _Program:
+        graph = read_graph(content)
+        session = _session(content)
+        inputs = [OnnxInput.of(each.name, each.type, each.shape) for each in session.get_inputs()]
+        output = _output(session.get_outputs())
+        return cls(session.run, inputs, output, *_meaning(graph, output))
+
+    def proba(self, feed: dict[str, Any], n: int) -> NDArray[np.floating]:
+        """Return the probabilities of a batch, of which the first `n` rows count."""
+        try:
+            (found,) = self.run([self.output], feed)
+        except Exception as error:  # ONNX Runtime has many kinds, which it does not document
+            raise InvalidInputError(
+                f"X must be rows that the ONNX model can run on, got: {first_line(error)[:300]}; "
+                "give the columns, shapes and values that it was trained on"
+            ) from error
+        proba = self._columns(found)
+        if proba.ndim != 2 or len(proba) < n:
+            raise InvalidInputError(
+                f"the ONNX model must give probabilities (n, K), got shape {proba.shape} for {n} "
+                "rows; export it with one row of probabilities for each row"
+            )
+        proba = proba[:n]
+        known = proba.shape[1] if self.classes is None else len(self.classes)
+        if proba.shape[1] != known:
+            raise InvalidInputError(
+                f"the ONNX model must give one column for each of its {known} classes, got "
+                f"{proba.shape[1]}; export it again"
+            )
+        try:
+            check_proba_rows("the output of the ONNX model", proba, allow_missing=False)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"{error}; an ONNX model must end in probabilities: export "
+                "torch.nn.Sequential(module, torch.nn.Softmax(dim=1)) from PyTorch, "
+                "raw_scores=False from skl2onnx"
+            ) from error
+        return proba
+
+    def _columns(self, found: Any) -> NDArray[np.floating]:
+        if isinstance(found, list):
+            return self._of_maps(found)
+        proba = found.astype(np.float32) if found.dtype == np.float16 else found
+        if proba.ndim == 1 and self.is_sigmoid:
+            proba = proba[:, None]
+        if proba.ndim != 2 or proba.shape[1] != 1:
+            return proba
+        if not self.is_sigmoid:
+            raise InvalidInputError(
+                "the ONNX model must give one column for each class, got a single column that does "
+                "not come out of a sigmoid: it could be a score, or either class's probability; "
+                "export both columns, e.g. torch.cat([1 - p, p], dim=1)"
+            )
+        return np.concatenate([1 - proba, proba], axis=1)
+
+    def _of_maps(self, rows: list[dict[Any, float]]) -> NDArray[np.floating]:
+        classes = [] if self.classes is None else self.classes.tolist()
+        if any(set(row) != set(classes) for row in rows):
+            raise InvalidInputError(
+                f"the ONNX model must map each of its classes {classes[:10]} to a probability, got "
+                "other keys; export it again, with zipmap=False"
+            )
+        return np.array([[row[label] for label in classes] for row in rows], dtype=np.float32)
+
+
+def _session(content: bytes) -> Any:
+    runtime = require("onnxruntime", extra="onnx", purpose="an ONNX model")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # errors come as exceptions
+    options.enable_cpu_mem_arena = False  # or the memory of the largest batch is never given back
+    try:
+        return runtime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
+    except Exception as error:  # as for `run`
+        raise damaged(error) from error
+
+
+def _output(outputs: list[Any]) -> str:
+    """Return the name of the output of probabilities."""
+    names = [output.name for output in outputs if output.type in (*MATRIX_TYPES, *MAP_TYPES)]
+    if len(names) > 1:
+        names = [name for name in names if name in PROBA_NAMES] or names
+    if len(names) != 1:
+        listed = ", ".join(f"{output.name} {output.type}" for output in outputs)
+        raise InvalidInputError(
+            "an ONNX model must have one output of probabilities (or one named "
+            f"'probabilities'), got {listed}; export a classifier with its probabilities"
+        )
+    return names[0]
+
+
+def _meaning(graph: OnnxGraph, output: str) -> tuple[NDArray[Any] | None, bool]:
+    try:
+        return graph.classes(output), graph.is_sigmoid(output)
+    except HoldfastError:
+        raise
+    except Exception as error:  # constants of a damaged file
+        raise damaged(error) from error

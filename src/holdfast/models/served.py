@@ -1,0 +1,351 @@
+"""What a selection serves: one model, an average of several, or an override of the base model.
+
+These are fitted classifiers that hold what serving needs and nothing else: no path, no selection
+rows. They predict, save and load like any other model, and can be the next update's base model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+
+from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
+from holdfast.learners.estimators import proba_of
+from holdfast.learners.lookup import final_of, joined_boosters
+from holdfast.models.base import BaseModel, BasePredictions
+from holdfast.selection.mixtures import mix
+from holdfast.selection.override import override_classes, override_proba
+
+__all__ = [
+    "AveragedClassifier",
+    "OverrideClassifier",
+    "Served",
+    "joined_linear_model",
+    "serve",
+    "served_proba",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A fitted classifier, and one sentence that says what serving it needs."""
+
+    model: Any
+    needs: str
+
+
+def serve(
+    estimators: Sequence[Any],
+    weights: NDArray[np.float64],
+    classes: NDArray[Any],
+    *,
+    average_in: str = "probability",
+    base_model: BaseModel | None = None,
+    base_weight: float = 0.0,
+    threshold: float | None = None,
+) -> Served:
+    """Build the simplest classifier that predicts what was selected.
+
+    Parameters
+    ----------
+    estimators : sequence of m fitted classifiers
+    weights : ndarray of shape (m,)
+        Together with `base_weight` they sum to 1.
+    classes : ndarray of shape (K,)
+    average_in : {"probability", "log_odds"}
+    base_model : BaseModel, optional
+    base_weight : float
+    threshold : float, optional
+        Of an override of the base model by what is served otherwise.
+    """
+    n = len(estimators)
+    if threshold is not None and base_model is not None:
+        new = serve(
+            estimators,
+            weights,
+            classes,
+            average_in=average_in,
+            base_model=base_model,
+            base_weight=base_weight,
+        )
+        model = OverrideClassifier(new.model, base_model, threshold, classes)
+        several = isinstance(new.model, AveragedClassifier)
+        what = f"{n} new models, which override" if several else "one new model, which overrides"
+        return Served(model, f"the base model and {what} it where surer")
+    if n == 1 and not base_weight:
+        return Served(estimators[0], "one model")
+    if average_in == "log_odds" and n:
+        base = base_model if base_weight else None
+        joined = _joined(estimators, weights, classes, base, base_weight)
+        if joined is not None:
+            return joined
+    averaged = AveragedClassifier(
+        estimators, weights, classes, average_in, base_model if base_weight else None, base_weight
+    )
+    if not n:
+        return Served(averaged, "the base model, unchanged")
+    models = f"{n} new model{'s' if n > 1 else ''}{' and the base model' if base_weight else ''}"
+    return Served(averaged, f"{models}, averaged")
+
+
+def served_proba(
+    proba: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    *,
+    average_in: str = "probability",
+    base: BasePredictions | None = None,
+    base_weight: float = 0.0,
+    threshold: float | None = None,
+) -> NDArray[np.float64]:
+    """Return what is served, from the probabilities of the models in it.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (m, n, K)
+    weights : ndarray of shape (m,)
+        Together with `base_weight` they sum to 1.
+    average_in : {"probability", "log_odds"}
+    base : BasePredictions, optional
+    base_weight : float
+        Rows for which the base model has no usable prediction get the average of the others.
+    threshold : float, optional
+        Of an override of the base model by what is served otherwise.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+    """
+    if threshold is not None and base is not None:
+        new = served_proba(
+            proba, weights, average_in=average_in, base=base, base_weight=base_weight
+        )
+        return override_proba(new, base.pred, threshold)
+    if not base_weight or base is None:
+        return proba[0] if len(proba) == 1 else mix(proba, weights, average_in)
+    stacked = np.concatenate([proba, base.matched.proba[None]])
+    average = mix(stacked, np.append(weights, base_weight), average_in)
+    missing = base.missing
+    if missing.any():
+        average[missing] = mix(proba[:, missing], weights / weights.sum(), average_in)
+    return average
+
+
+class _ServedClassifier(ClassifierMixin, BaseEstimator):
+    """Fitted at construction; training goes through `LowChurnClassifier`."""
+
+    classes: NDArray[Any]
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Classes of the probability columns, shape (K,)."""
+        return self.classes
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the features, where the models inside know them."""
+        return self._any_model().feature_names_in_
+
+    def _any_model(self) -> Any:
+        raise NotImplementedError
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_clone__(self) -> Any:
+        return self  # an empty copy could not be fitted again
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """Refuse: a served selection comes out of `LowChurnClassifier.fit`."""
+        raise UnsupportedEstimatorError(
+            f"{type(self).__name__} cannot be fitted, it only serves; fit a LowChurnClassifier"
+        )
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return probabilities of shape (n, K)."""
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class of each row, shape (n,)."""
+        return self.classes[self.predict_proba(X).argmax(axis=1)]
+
+
+class AveragedClassifier(_ServedClassifier):
+    """Several models, averaged.
+
+    Parameters
+    ----------
+    estimators : sequence of fitted classifiers
+    weights : ndarray of shape (m,)
+    classes : ndarray of shape (K,)
+    average_in : {"probability", "log_odds"}
+    base_model : BaseModel or None
+        Carries `base_weight` beside the estimators.
+    base_weight : float
+    """
+
+    def __init__(
+        self,
+        estimators: Sequence[Any],
+        weights: NDArray[np.float64],
+        classes: NDArray[Any],
+        average_in: str = "probability",
+        base_model: BaseModel | None = None,
+        base_weight: float = 0.0,
+    ) -> None:
+        self.estimators = estimators
+        self.weights = weights
+        self.classes = classes
+        self.average_in = average_in
+        self.base_model = base_model
+        self.base_weight = base_weight
+
+    def _any_model(self) -> Any:
+        if self.base_model is None or len(self.estimators):
+            return self.estimators[0]
+        return self.base_model.model
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the weighted average of the models' probabilities, shape (n, K).
+
+        Rows for which the base model has no usable prediction get the average of the others.
+        """
+        proba = [proba_of(estimator, X, self.classes) for estimator in self.estimators]
+        weights = np.asarray(self.weights, dtype=np.float64)
+        if self.base_model is None:
+            return mix(np.stack(proba), weights, self.average_in)
+        base = self.base_model.predict(X, self.classes)
+        if base.missing.any():
+            self._check_others(base.missing)
+        members = np.reshape(proba, (len(proba), *base.matched.proba.shape))
+        return served_proba(
+            members,
+            weights,
+            average_in=self.average_in,
+            base=base,
+            base_weight=self.base_weight,
+        )
+
+    def _check_others(self, missing: NDArray[np.bool_]) -> None:
+        if not len(self.estimators):
+            raise InvalidInputError(
+                f"base_model must predict a class of {self.classes.tolist()[:10]} for every row "
+                f"when it is served alone, got {np.count_nonzero(missing)} of {len(missing)} rows "
+                "without; leave those rows out, or update with a larger budget"
+            )
+
+
+class OverrideClassifier(_ServedClassifier):
+    """The base model's class, unless the new model's is more probable by more than a threshold.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+    base_model : BaseModel
+    threshold : float
+    classes : ndarray of shape (K,)
+    """
+
+    def __init__(
+        self, estimator: Any, base_model: BaseModel, threshold: float, classes: NDArray[Any]
+    ) -> None:
+        self.estimator = estimator
+        self.base_model = base_model
+        self.threshold = threshold
+        self.classes = classes
+
+    def _any_model(self) -> Any:
+        return self.estimator
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the new model's probabilities, least changed so that the served class leads."""
+        return override_proba(*self._parts(X), self.threshold)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the served class of each row, shape (n,)."""
+        return self.classes[override_classes(*self._parts(X), self.threshold)]
+
+    def _parts(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        new = proba_of(self.estimator, X, self.classes)
+        return new, self.base_model.predict(X, self.classes).pred
+
+
+def _joined(
+    estimators: Sequence[Any],
+    weights: NDArray[np.float64],
+    classes: NDArray[Any],
+    base_model: BaseModel | None,
+    base_weight: float,
+) -> Served | None:
+    """Return one model in place of an average in log-odds, None where there is none."""
+    if base_model is None:
+        model = joined_linear_model(estimators, weights)
+        if model is not None:
+            return Served(model, f"one model, joined from {len(estimators)} linear models")
+    else:
+        deployed = getattr(base_model.model, "served_", base_model.model)
+        estimators, weights = [deployed, *estimators], np.append(base_weight, weights)
+    if not _same_head(estimators):
+        return None
+    trees = joined_boosters([final_of(e) for e in estimators], weights, classes)
+    if trees is None:
+        return None
+    whole = _with_final(estimators[-1], trees)
+    count = f"{len(estimators)} models{'' if base_model is None else ', the base model among them'}"
+    return Served(whole, f"one model, which holds the trees of {count}")
+
+
+def _same_head(estimators: Sequence[Any]) -> bool:
+    """Whether pipelines differ in their last step only, as on one path."""
+    heads = [[s[1] for s in e.steps[:-1]] if isinstance(e, Pipeline) else [] for e in estimators]
+    return all(
+        len(head) == len(heads[0]) and all(a is b for a, b in zip(head, heads[0], strict=True))
+        for head in heads
+    )
+
+
+def _with_final(estimator: Any, final: Any) -> Any:
+    """Return a pipeline with another last step, or that step where there is none before it."""
+    if not isinstance(estimator, Pipeline):
+        return final
+    pipeline = copy(estimator)
+    pipeline.steps = [*estimator.steps[:-1], (estimator.steps[-1][0], final)]
+    return pipeline
+
+
+def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64]) -> Any | None:
+    """Return one logistic regression with interpolated coefficients, or None where there is none.
+
+    Averaging log-odds of logistic regressions is averaging their coefficients and intercepts.
+    Pipelines join when only their last step differs, as on one path.
+
+    Parameters
+    ----------
+    estimators : sequence of fitted classifiers
+    weights : ndarray of shape (m,)
+    """
+    finals = [final_of(estimator) for estimator in estimators]
+    if not (_same_head(estimators) and all(_is_softmax(final, finals[0]) for final in finals)):
+        return None
+    joined = copy(finals[0])
+    joined.coef_ = np.tensordot(weights, np.stack([f.coef_ for f in finals]), axes=1)
+    joined.intercept_ = np.tensordot(
+        weights, np.stack([np.atleast_1d(f.intercept_) for f in finals]), axes=1
+    )
+    return _with_final(estimators[0], joined)
+
+
+def _is_softmax(final: Any, first: Any) -> bool:
+    """Whether the log-odds of `final` are linear, over the same classes as those of `first`."""
+    if not isinstance(final, LogisticRegression) or type(final) is not type(first):
+        return False
+    own, others = np.asarray(final.classes_), np.asarray(first.classes_)
+    one_vs_rest = final.solver == "liblinear" or getattr(final, "multi_class", None) == "ovr"
+    return np.array_equal(own, others) and (len(own) == 2 or not one_vs_rest)

@@ -1,0 +1,261 @@
+"""Paired counts of a data frame of any kind, counted where its rows live.
+
+One narwhals expression: Polars, DuckDB, Spark and pandas run it, and hand back one row for each
+cell that occurs. A missing answer or label is a cell of its own, and other checks of the rows are
+sums over the same cells, so nothing is read twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.common.arrays import ROUNDING, SUM_TOLERANCE, check_labels
+from holdfast.comparison.counting import (
+    BASE_RIGHT,
+    NEW_RIGHT,
+    CellRows,
+    PairedCounts,
+    counts_of_cells,
+)
+from holdfast.metrics import SMALLEST
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Answers", "PairFrame", "collected", "count_frame", "failing", "with_classes"]
+
+Expr = nw.Expr
+BASE, NEW, TRUTH, WEIGHT, SQUARES = "base", "new", "truth", "weight", "weight_squares"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One model's answers in a frame of pairs: a column of classes, or one for each class.
+
+    Attributes
+    ----------
+    role : {"base", "new"}
+        The column, or what its columns `{role}_0`, `{role}_1` … begin with.
+    proba_classes : tuple
+        Classes of the probability columns; empty for a column of classes.
+    """
+
+    role: str
+    proba_classes: tuple[Any, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns, in the order of `proba_classes`."""
+        return [f"{self.role}_{i}" for i in range(len(self.proba_classes))] or [self.role]
+
+    @property
+    def distribution(self) -> dict[Any, Expr]:
+        """The probability of each class."""
+        return dict(zip(self.proba_classes, map(nw.col, self.columns), strict=True))
+
+
+@dataclass(frozen=True)
+class PairFrame:
+    """The answers of two models for the same rows, in one frame of columns with fixed names.
+
+    Attributes
+    ----------
+    frame : narwhals.LazyFrame
+        The columns of both answers; `truth` and `weight` where there are; `group_0`, `group_1` …
+    base, new : Answers
+    has_truth, weighted : bool
+    groups : tuple of str
+        Names of the group columns.
+    faults : mapping of str to Expr
+        Further checks: 1 for each row that fails, else 0.
+    """
+
+    frame: nw.LazyFrame[Any]
+    base: Answers
+    new: Answers
+    has_truth: bool
+    weighted: bool
+    groups: tuple[str, ...]
+    faults: Mapping[str, Expr]
+
+
+def failing(good: Expr) -> Expr:
+    """Return 1 for rows where a condition is false or unknown, else 0."""
+    return nw.when(good).then(nw.lit(0)).otherwise(nw.lit(1))
+
+
+def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
+    """Count the rows, and those that fail each check.
+
+    Parameters
+    ----------
+    pairs : PairFrame
+
+    Returns
+    -------
+    tuple of (PairedCounts or None, dict of str to int)
+        No counts where some row fails a check; else the checks' names have the count 0.
+    """
+    frame, measures, faults = _with_answers(pairs)
+    first = ["group_0"] if pairs.groups else []
+    cells = _aggregated(frame, [BASE, NEW, "outcome", *first], measures, faults)
+    keys = {BASE: BASE, NEW: NEW, TRUTH: "outcome"}
+    failed = {name: int(cells.loc[cells[key].isna(), "rows"].sum()) for name, key in keys.items()}
+    failed |= {name: int(cells[f"fault_{name}"].sum()) for name in faults}
+    if any(failed.values()) or not len(cells):
+        return None, failed
+    base, new = check_labels(BASE, cells[BASE]), check_labels(NEW, cells[NEW])
+    own = _cell_rows(cells, base != new)
+    groups = {}
+    for i, name in enumerate(pairs.groups):
+        if i == 0:  # counted along with the classes: one pass for one column of groups
+            groups[name] = own.of_groups(name, cells["group_0"])
+            continue
+        further = frame.with_columns(changed=nw.col(BASE) != nw.col(NEW))
+        counted = _aggregated(further, [f"group_{i}", "changed", "outcome"], {}, {})
+        rows = _cell_rows(counted, counted["changed"].to_numpy(dtype=bool))
+        groups[name] = rows.of_groups(name, counted[f"group_{i}"])
+    counts = counts_of_cells(
+        base,
+        new,
+        own,
+        weighted=pairs.weighted,
+        has_truth=pairs.has_truth,
+        sums={name: float(cells[f"sum_{name}"].sum()) for name in measures},
+        groups=groups,
+    )
+    return counts, failed
+
+
+def _cell_rows(cells: pd.DataFrame, changed: NDArray[np.bool_]) -> CellRows:
+    return CellRows(
+        changed=np.asarray(changed, dtype=bool),
+        outcome=cells["outcome"].to_numpy(dtype=np.intp),
+        rows=cells["rows"].to_numpy(dtype=np.int64),
+        weight=cells[WEIGHT if WEIGHT in cells else "rows"].to_numpy(dtype=np.float64),
+        weight_squares=cells[SQUARES if WEIGHT in cells else "rows"].to_numpy(dtype=np.float64),
+    )
+
+
+def _aggregated(
+    frame: nw.LazyFrame[Any],
+    keys: Sequence[str],
+    measures: Mapping[str, Expr],
+    faults: Mapping[str, Expr],
+) -> pd.DataFrame:
+    columns = {f"fault_{name}": value for name, value in faults.items()}
+    weight = nw.col(WEIGHT)
+    weighted = WEIGHT in frame.collect_schema().names()
+    columns |= {f"sum_{n}": weight * v if weighted else v for n, v in measures.items()}
+    if weighted:
+        columns |= {WEIGHT: weight, SQUARES: weight * weight}
+    summed = frame.with_columns(**columns) if columns else frame
+    return collected(
+        summed.group_by(*keys).agg(
+            nw.len().alias("rows"), *(nw.col(name).sum() for name in columns)
+        )
+    )
+
+
+def _with_answers(
+    pairs: PairFrame,
+) -> tuple[nw.LazyFrame[Any], dict[str, Expr], dict[str, Expr]]:
+    """Return the frame with classes and outcomes; what is measured; what is checked."""
+    faults = dict(pairs.faults)
+    for model in (pairs.base, pairs.new):
+        if model.proba_classes:
+            faults[f"{model.role}_proba"] = failing(_is_distribution(model))
+    columns: dict[str, Expr] = {"outcome": nw.lit(0)}
+    if pairs.weighted:
+        weight = nw.col(WEIGHT).cast(nw.Float64)
+        columns[WEIGHT] = weight
+        faults[WEIGHT] = failing((weight >= 0) & (weight < np.inf))
+    if pairs.has_truth:
+        truth = nw.col(TRUTH)
+        right = (nw.col(BASE) == truth).cast(nw.Int64), (nw.col(NEW) == truth).cast(nw.Int64)
+        columns["outcome"] = right[0] * BASE_RIGHT + right[1] * NEW_RIGHT
+    return with_classes(pairs).with_columns(**columns), _measures(pairs), faults
+
+
+def with_classes(pairs: PairFrame) -> nw.LazyFrame[Any]:
+    """Return the frame with the class that each model answers, `base` and `new`."""
+    models = [model for model in (pairs.base, pairs.new) if model.proba_classes]
+    columns = {model.role: _most_probable(model) for model in models}
+    return pairs.frame.with_columns(**columns) if columns else pairs.frame
+
+
+def _is_distribution(model: Answers) -> Expr:
+    total = nw.sum_horizontal(*model.columns)
+    sums_to_one = (total >= 1 - SUM_TOLERANCE) & (total <= 1 + SUM_TOLERANCE)
+    inside = nw.all_horizontal(
+        *(
+            ~p.is_null() & (p >= -ROUNDING) & (p <= 1 + SUM_TOLERANCE)
+            for p in map(nw.col, model.columns)
+        ),
+        ignore_nulls=False,
+    )
+    return sums_to_one & inside
+
+
+def _most_probable(model: Answers) -> Expr:
+    """Return the first class of the largest probability."""
+    highest = nw.max_horizontal(*model.columns)
+    return nw.coalesce(
+        *(nw.when(p >= highest).then(nw.lit(c)) for c, p in model.distribution.items())
+    )
+
+
+def _measures(pairs: PairFrame) -> dict[str, Expr]:
+    """Return losses and divergences of each row, as `metrics` has them."""
+    found: dict[str, Expr] = {}
+    models = [model for model in (pairs.base, pairs.new) if model.proba_classes]
+    for model in models:
+        if not pairs.has_truth:
+            break
+        # A label that the model does not know has no probability.
+        of_truth = nw.coalesce(
+            *(nw.when(nw.col(TRUTH) == nw.lit(c)).then(p) for c, p in model.distribution.items()),
+            nw.lit(0.0),
+        )
+        squares = nw.sum_horizontal(*(p * p for p in model.distribution.values()))
+        brier = squares - 2 * of_truth + 1
+        found[f"log_loss_{model.role}"] = -of_truth.clip(SMALLEST, 1.0).log()
+        found[f"brier_{model.role}"] = nw.when(brier > 0).then(brier).otherwise(nw.lit(0.0))
+    if len(models) == 2:
+        both = list(zip(*(model.distribution.values() for model in models), strict=True))
+        kl = nw.sum_horizontal(
+            *(p * (p.clip(SMALLEST).log() - q.clip(SMALLEST).log()) for p, q in both)
+        )
+        found["divergence_kl"] = nw.when(kl > 0).then(kl).otherwise(nw.lit(0.0))
+        found["divergence_brier"] = nw.sum_horizontal(*((p - q) * (p - q) for p, q in both))
+    return found
+
+
+def collected(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
+    """Return the rows of a small lazy frame in memory."""
+    import pandas as pd
+
+    native: Any = nw.to_native(frame)
+    if hasattr(native, "df"):  # a DuckDB relation
+        found = native.df()
+    elif frame.implementation.is_spark_like():
+        # Row by row: the way over pandas is for certain versions of it only.
+        found = pd.DataFrame([tuple(row) for row in native.collect()], columns=native.columns)
+    else:
+        eager = frame.collect()
+        columns = {name: eager[name].to_list() for name in eager.columns}
+        found = pd.DataFrame({name: _series(values) for name, values in columns.items()})
+    return found
+
+
+def _series(values: list[Any]) -> Any:
+    import pandas as pd
+
+    # Integers with a missing one among them stay integers.
+    return pd.Series(values, dtype=object).infer_objects()

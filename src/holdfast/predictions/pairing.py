@@ -1,0 +1,349 @@
+"""Two prediction tables -> one frame of pairs with columns of fixed names, lazily.
+
+What the tables' columns mean is found from names and types alone; what only rows can tell (ids that
+are missing, labels that differ) becomes checks that are counted along with the rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.common.arrays import check_choice, union_classes
+from holdfast.exceptions import InvalidInputError
+from holdfast.predictions.frames import Answers, PairFrame, failing
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["ROLES", "ColumnNames", "Pairing", "Side", "present", "sides_of"]
+
+ROLES = ("base", "new")
+NUMBERS = ("integers", "real numbers")
+_INTEGER = re.compile(r"[+-]?\d+(\.0+)?")
+_BOOLEANS = {"false": False, "0": False, "true": True, "1": True}
+
+
+@dataclass(frozen=True)
+class ColumnNames:
+    """What the user calls the columns; of pairs, the base table's first."""
+
+    id: str | None
+    label: str | None
+    prediction: tuple[str, str]
+    prefix: tuple[str, str]
+    groups: tuple[str, ...]
+    weight: str | None
+
+    @property
+    def same_columns(self) -> bool:
+        """Whether both tables use the same names for their outputs."""
+        return len({*self.prediction}) == 1 and len({*self.prefix}) == 1
+
+
+@dataclass(frozen=True)
+class Side:
+    """One table, and what its columns are.
+
+    Attributes
+    ----------
+    role : {"base", "new"}
+    told : str
+        The table in messages.
+    frame : narwhals.LazyFrame
+    schema : mapping of str to narwhals dtype
+    outputs : list of str
+        The column of classes, or those of probabilities.
+    prefix : str
+    """
+
+    role: str
+    told: str
+    frame: nw.LazyFrame[Any]
+    schema: dict[str, Any]
+    outputs: list[str]
+    prefix: str
+
+    @property
+    def has_proba(self) -> bool:
+        """Whether the outputs are probabilities, not classes."""
+        return len(self.outputs) > 1
+
+    @property
+    def told_output(self) -> str:
+        """The output columns as messages name them."""
+        columns = f"columns {self.prefix}*" if self.has_proba else f"column {self.outputs[0]!r}"
+        return f"{columns} of {self.told}"
+
+
+# --- columns -------------------------------------------------------------------------------------
+
+
+def sides_of(
+    lazy: Sequence[nw.LazyFrame[Any]], told: Sequence[str], names: ColumnNames
+) -> list[Side]:
+    """Return both tables with what their columns are."""
+    schemas = [dict(frame.collect_schema()) for frame in lazy]
+    return [
+        Side(
+            role,
+            told[i],
+            lazy[i],
+            schemas[i],
+            _output_columns(told[i], schemas[i], names.prediction[i], names.prefix[i]),
+            names.prefix[i],
+        )
+        for i, role in enumerate(ROLES)
+    ]
+
+
+def _output_columns(told: str, schema: dict[str, Any], prediction: str, prefix: str) -> list[str]:
+    proba = [c for c in schema if c.startswith(prefix) and len(c) > len(prefix)]
+    if len(proba) == 1:
+        raise InvalidInputError(
+            f"{told} must have one column {prefix}<class> per class, got only {proba[0]!r}; "
+            "write the probabilities of all classes"
+        )
+    if not proba and prediction not in schema:
+        raise InvalidInputError(
+            f"{told} must have a column {prediction!r} or columns {prefix}<class>, got "
+            f"{', '.join(map(repr, schema))}; name them with prediction= or proba_prefix="
+        )
+    return proba or [prediction]
+
+
+def _kind(dtype: Any) -> str:
+    if dtype.is_integer():
+        return "integers"
+    if dtype.is_numeric():
+        return "real numbers"
+    if dtype in (nw.String, nw.Categorical, nw.Enum):
+        return "text"
+    return {nw.Boolean: "booleans"}.get(type(dtype), str(dtype).lower())
+
+
+def _class_values(name: str, texts: list[str], kind: str) -> NDArray[Any]:
+    """Return the classes that `texts` name, as values of the labels' type where all are."""
+    values: NDArray[Any] = np.array(texts, dtype=object)
+    if kind in ("integers", "real numbers") and all(_INTEGER.fullmatch(text) for text in texts):
+        values = np.array([int(text.partition(".")[0]) for text in texts], dtype=np.int64)
+    elif kind == "booleans" and all(text.lower() in _BOOLEANS for text in texts):
+        values = np.array([_BOOLEANS[text.lower()] for text in texts])
+    if len(np.unique(values)) < len(values):
+        raise InvalidInputError(
+            f"{name} must name each class once, got {', '.join(texts)}, of which some are equal "
+            "as values; rename or drop the extra columns"
+        )
+    return values
+
+
+class Pairing:
+    """Builds the one frame of pairs from two tables.
+
+    Parameters
+    ----------
+    sides : list of Side
+        The base table and the new one, or one table twice.
+    names : ColumnNames
+    """
+
+    def __init__(self, sides: list[Side], names: ColumnNames) -> None:
+        self.sides, self.names = sides, names
+        columns = dict.fromkeys([*sides[0].schema, *sides[1].schema])
+        self.label = names.label
+        if self.label is None and "label" in columns:
+            self.label = "label"
+        wanted = {"label": self.label, "weight": names.weight}
+        wanted |= {f"groups[{group!r}]": group for group in names.groups}
+        for parameter, column in wanted.items():
+            if column is not None:
+                check_choice(parameter, column, columns)
+        named = {"truth": self.label, "weight": names.weight}
+        named |= {f"group_{i}": group for i, group in enumerate(names.groups)}
+        self.shared = {name: column for name, column in named.items() if column is not None}
+        self.faults: dict[str, nw.Expr] = {}
+        self._classes()
+
+    def _classes(self) -> None:
+        """Find the classes of probability columns, and what labels are to be compared as."""
+        told = {}
+        for side in self.sides:
+            if not side.has_proba:
+                told[side.told_output] = side.schema[side.outputs[0]]
+        for side in self.sides:
+            if self.label is not None and self.label in side.schema:
+                told[f"column {self.label!r} of {side.told}"] = side.schema[self.label]
+        kinds = {name: _kind(dtype) for name, dtype in told.items()}
+        for name, kind in kinds.items():
+            if kind not in (*NUMBERS, "booleans", "text"):
+                raise InvalidInputError(
+                    f"{name} must be integers, strings or booleans, all of one type, got {kind}; "
+                    "convert the classes"
+                )
+        examples: dict[str, NDArray[Any]] = {
+            name: {"text": np.array(["a"], dtype=object), "booleans": np.array([True])}.get(
+                kind, np.array([0])
+            )
+            for name, kind in kinds.items()
+        }
+        # The truth's type goes first: it says what the names of probability columns mean.
+        kind = next(iter([*reversed(kinds.values())]), "text")
+        classes = {}
+        for side in self.sides:
+            if side.has_proba:
+                wrong = {_kind(side.schema[c]) for c in side.outputs} - set(NUMBERS)
+                if wrong:
+                    raise InvalidInputError(
+                        f"{side.told_output} must be numbers, got {', '.join(sorted(wrong))}; "
+                        "write probabilities in them, or name others with proba_prefix="
+                    )
+                texts = [column[len(side.prefix) :] for column in side.outputs]
+                values = _class_values(side.told_output, texts, kind)
+                classes[side.role] = values
+                examples[side.told_output] = values
+        union = union_classes(**examples)
+        self.as_integers = union.dtype.kind in "iu"
+        self.union: tuple[Any, ...] = ()
+        if classes:
+            known = np.concatenate([values.astype(union.dtype) for values in classes.values()])
+            self.union = tuple(union_classes(known=known).tolist())
+        self.own_classes = {
+            role: tuple(v.astype(union.dtype).tolist()) for role, v in classes.items()
+        }
+
+    # --- one side ---------------------------------------------------------------------------------
+
+    def _canonical(self, side: Side) -> nw.LazyFrame[Any]:
+        columns = self._answer_columns(side)
+        if self.names.id is not None and self.names.id in side.schema:
+            columns[f"id_{side.role}"] = present(nw.col(self.names.id), side.schema[self.names.id])
+        for name, column in self.shared.items():
+            if column in side.schema:
+                columns[f"{name}_{side.role}"] = self._shared_column(side, name)
+        return side.frame.select(**columns)
+
+    def _answer_columns(self, side: Side) -> dict[str, nw.Expr]:
+        if not side.has_proba:
+            return {side.role: self._label(side, side.outputs[0])}
+        place = dict(zip(self.own_classes[side.role], side.outputs, strict=True))
+        return {
+            f"{side.role}_{i}": nw.col(place[v]).cast(nw.Float64) if v in place else nw.lit(0.0)
+            for i, v in enumerate(self.union)
+        }
+
+    def _shared_column(self, side: Side, name: str) -> nw.Expr:
+        column = self.shared[name]
+        if name == "truth":
+            return self._label(side, column)
+        return present(nw.col(column), side.schema[column])
+
+    def _label(self, side: Side, column: str) -> nw.Expr:
+        dtype, value = side.schema[column], nw.col(column)
+        kind = _kind(dtype)
+        if kind == "real numbers":
+            # What is no whole number becomes missing, and is told as such.
+            whole = value.is_finite() & (value.round(0) == value)
+            return nw.when(whole).then(value).cast(nw.Int64)
+        if kind == "booleans" and self.as_integers:
+            return value.cast(nw.Int64)
+        return value.cast(nw.String) if kind == "text" and dtype != nw.String else value
+
+    # --- both -------------------------------------------------------------------------------------
+
+    def single(self) -> PairFrame:
+        """Return the pairs of one table that has both models' columns."""
+        base, new = self.sides
+        columns = self._answer_columns(base) | self._answer_columns(new)
+        columns |= {name: self._shared_column(base, name) for name in self.shared}
+        if self.names.id is not None:
+            check_choice("id", self.names.id, base.schema)
+            columns["id"] = nw.col(self.names.id)
+        return self._pairs(base.frame.select(**columns))
+
+    def joined(self) -> PairFrame:
+        """Return the pairs of two tables, joined by id."""
+        assert self.names.id is not None
+        for side in self.sides:
+            check_choice(f"id (a column of {side.told})", self.names.id, side.schema)
+        self._check_same_kind(self.names.id)
+        base, new = (self._canonical(side) for side in self.sides)
+        # A full join: that no row is left over on either side, and that there are as many pairs as
+        # rows, says that ids are unique and the same.
+        both = base.join(new, left_on="id_base", right_on="id_new", how="full")
+        # What is left over has no answer on the other side, and so is found as a missing one.
+        return self._pairs(self._merged(both, id=nw.col("id_base")))
+
+    def in_order(self, connection: duckdb.DuckDBPyConnection) -> PairFrame:
+        """Return the pairs of two files, row by row."""
+        for side in self.sides:
+            nw.to_native(self._canonical(side)).to_view(f"{side.role}_side")
+        if all("id" in side.schema for side in self.sides):
+            self._check_same_ids(connection)
+        both = connection.sql("SELECT * FROM base_side POSITIONAL JOIN new_side")
+        return self._pairs(self._merged(nw.from_native(both)))
+
+    def _check_same_ids(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._check_same_kind("id")
+        sql = (
+            "SELECT count(*), count(CASE WHEN base.id IS DISTINCT FROM new.id THEN 1 END) "
+            "FROM base POSITIONAL JOIN new"
+        )
+        ((n, differ),) = connection.execute(sql).fetchall()
+        if differ:
+            raise InvalidInputError(
+                f"rows of base and new must be in the same order, got {differ} of {n} rows whose "
+                "column 'id' differs; pass id='id' to join by it"
+            )
+
+    def _check_same_kind(self, column: str) -> None:
+        base, new = self.sides
+        kinds = [_kind(side.schema[column]) for side in self.sides]
+        if kinds[0] != kinds[1]:
+            raise InvalidInputError(
+                f"column {column!r} must have one type in both tables, got {kinds[0]} in "
+                f"{base.told} and {kinds[1]} in {new.told}; write it the same way in both"
+            )
+
+    def _merged(self, both: nw.LazyFrame[Any], **columns: nw.Expr) -> nw.LazyFrame[Any]:
+        """Take shared columns from either side; where both have one they must be equal."""
+        for side in self.sides:
+            answers = self._answers(side)
+            columns |= {name: nw.col(name) for name in answers.columns}
+        for name, column in self.shared.items():
+            mine = [f"{name}_{s.role}" for s in self.sides if column in s.schema]
+            columns[name] = nw.col(mine[0])
+            if len(mine) == 2:
+                one, other = map(nw.col, mine)
+                unknown = one.is_null() | other.is_null()
+                equal = (~unknown & (one == other)) | (one.is_null() & other.is_null())
+                columns[f"differs_{name}"] = failing(equal)
+                self.faults[f"differs_{name}"] = nw.col(f"differs_{name}")
+        return both.select(**columns)
+
+    def _answers(self, side: Side) -> Answers:
+        return Answers(side.role, self.union if side.has_proba else ())
+
+    def _pairs(self, frame: nw.LazyFrame[Any]) -> PairFrame:
+        base, new = map(self._answers, self.sides)
+        return PairFrame(
+            frame,
+            base,
+            new,
+            has_truth="truth" in self.shared,
+            weighted="weight" in self.shared,
+            groups=self.names.groups,
+            faults=self.faults,
+        )
+
+
+def present(value: nw.Expr, dtype: Any) -> nw.Expr:
+    """Return a column in which NaN is missing, and categories are text."""
+    if dtype.is_float():
+        return nw.when(~value.is_nan()).then(value)
+    return value.cast(nw.String) if dtype in (nw.Categorical, nw.Enum) else value

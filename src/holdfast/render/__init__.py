@@ -1,0 +1,1 @@
+"""A plain dictionary becomes HTML or JUnit XML."""

@@ -1,0 +1,177 @@
+"""A plain dict -> HTML: one self-contained page, or a fragment for notebooks.
+
+Nothing in the dict is trusted: names of classes, groups and rows are data. Templates escape all of
+it, the chart's data are JSON that cannot end their script element, and the page's security policy
+lets nothing be loaded and no script run but those that it names by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from holdfast.render.chart import chart_view
+from holdfast.render.tables import Picks, changes_view, groups_view, matrix_view, rows_view
+from holdfast.render.texts import (
+    amount,
+    clip,
+    limit_text,
+    p_value,
+    plain_number,
+    points,
+    share,
+    without_bidi,
+)
+from holdfast.render.views import decision_view, flips_in_words, ladder_view, provenance_view
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["render_page", "render_snippet"]
+
+# Bytes of all groups, and of all rows, in a page that stays below 6 MB; the chart takes most of it.
+ROOM = 2_200_000
+ROOM_BESIDE_CHART = 400_000
+
+_STATUSES = ("fail", "underpowered", "pass")
+
+
+def render_snippet(comparison: Mapping[str, Any]) -> str:
+    """Return a comparison as a short HTML fragment, for notebooks.
+
+    Parameters
+    ----------
+    comparison : mapping
+        `Comparison.to_dict()`. Fields may be None or missing.
+
+    Returns
+    -------
+    str
+        One ``div`` with its own scoped styles and no script. It takes over the notebook's colours.
+
+    Examples
+    --------
+    >>> snippet = render_snippet({"churn_rate": 0.021, "churn_rate_interval": [0.018, 0.024]})
+    >>> "(1.8 to 2.4)" in snippet
+    True
+    """
+    groups = comparison.get("groups") or []
+    tally = {status: sum(g.get("status") == status for g in groups) for status in _STATUSES}
+    return _render("snippet.html.j2", c=comparison, n_groups=len(groups), tally=tally)
+
+
+def render_page(summary: Mapping[str, Any]) -> str:
+    """Return a summary as one HTML page that needs nothing outside itself.
+
+    Parameters
+    ----------
+    summary : mapping
+        What `holdfast.report.summarise.summarise_comparison` returns. Every key is optional: a
+        section is left out when its key is missing or None.
+
+        - ``title``, ``subtitle``, ``serving`` : str
+        - ``certificate`` : list of str, its lines
+        - ``decision`` : `Decision.to_dict()`
+        - ``comparison`` : `Comparison.to_dict()`
+        - ``matrix`` : what `flip_matrix` returns
+        - ``budgets`` : list of dicts with ``name``, ``budget``, ``accuracy``, ``churn_rate``,
+          ``negative_flip_rate``, ``accuracy_gain``, ``status`` and ``*_interval``
+        - ``frontier`` : ``points`` (dicts with ``series``, ``label``, ``churn_rate``, ``accuracy``,
+          their ``*_interval``, ``lam``, ``weights``, ``chosen``), ``budget``, ``floor``,
+          ``measured_on``
+        - ``ladder`` : what `holdfast.report.ladder.ladder` returns
+        - ``rows`` : what `holdfast.report.rows.sampled_rows` returns
+        - ``provenance`` : what `provenance` returns
+
+    Returns
+    -------
+    str
+        The same for the same summary. About 4.9 MB with a frontier (the chart's library), else
+        some kilobytes; below 6 MB however many groups there are and however long their names: the
+        worst 2,000 groups at most are in it.
+
+    Examples
+    --------
+    >>> page = render_page({"title": "Release 7 <candidate>"})
+    >>> "<h1>Release 7 &lt;candidate&gt;</h1>" in page
+    True
+    """
+    comparison, matrix = summary.get("comparison"), summary.get("matrix")
+    steps = ladder_view(summary.get("ladder"))
+    chart = chart_view(summary["frontier"], steps) if summary.get("frontier") else None
+    room = ROOM_BESIDE_CHART if chart else ROOM
+    rows = rows_view(summary.get("rows"), room)
+    picks = Picks.of(summary.get("rows"), len(rows["rows"]) if rows else 0)
+    groups = groups_view(comparison, picks, room)
+    scripts = _chart_scripts() if chart else ()
+    controls = _render("page.js.j2") if steps or rows or groups else None
+    every = [*scripts, controls] if controls else scripts
+    return _render(
+        "page.html.j2",
+        s=summary,
+        c=comparison,
+        decision=decision_view(summary.get("decision")),
+        flips=flips_in_words(comparison),
+        matrix=matrix_view(matrix, picks),
+        changes=changes_view(comparison, matrix, picks),
+        groups=groups,
+        ladder=steps,
+        rows=rows,
+        chart=chart,
+        scripts=scripts,
+        controls=controls,
+        script_hashes=[_csp_hash(script) for script in every],
+        provenance=provenance_view(summary.get("provenance")),
+    )
+
+
+# --- templates ------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _chart_scripts() -> tuple[str, str]:
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs(), _render("frontier.js.j2")
+
+
+def _csp_hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _finalize(value: Any) -> Any:
+    """Clean text before it is escaped; mark-up, of templates and scripts, stays."""
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return without_bidi(value) if is_text else value
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("holdfast.render"),
+        autoescape=True,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "share": share,
+        "points": points,
+        "limit": limit_text,
+        "amount": amount,
+        "clip": clip,
+        "number": plain_number,
+        "p_value": p_value,
+    }
+    return environment
+
+
+def _render(template: str, **values: Any) -> str:
+    page = _environment().get_template(template).render(values)
+    return page.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be written

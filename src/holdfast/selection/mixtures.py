@@ -1,0 +1,328 @@
+"""The convex program over mixtures of candidates: risk and soft churn with exact gradients.
+
+Variables are the weights w of L candidates on the simplex. In probability space the mixture is
+Σ w_l p_l; in log-odds space it is softmax(Σ w_l log p_l). Risk and soft churn are convex in w: log
+loss with KL in both spaces, Brier with squared distance in probability space (both quadratic).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.metrics import clip, divergence_per_row, loss_per_row
+from holdfast.selection.limits import Counted
+
+__all__ = ["Measures", "Mixtures", "RowMeasures", "mix", "solve"]
+
+Vector = NDArray[np.float64]
+Function = Callable[[Vector], tuple[float, Vector]]
+
+FEASIBLE = 1e-10
+NEGLIGIBLE_WEIGHT = 1e-7
+EXACT, ROUGH = 1e-13, 1e-8  # precision of the objective
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What a mixture reaches on the selection rows, each as the metric defines it.
+
+    Attributes
+    ----------
+    risk, accuracy, churn_rate, soft_churn : float
+        Accuracy is R² for a regressor.
+    others : tuple of float
+        What the other limits count: churn of groups, negative flips.
+    """
+
+    risk: float
+    accuracy: float
+    churn_rate: float
+    soft_churn: float
+    others: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class RowMeasures:
+    """What the means of `Measures` are taken over, arrays of shape (n,)."""
+
+    loss: Vector
+    changed: NDArray[np.bool_]
+    divergence: Vector
+
+
+def mix(proba: NDArray[np.float64], weights: Vector, average_in: str) -> NDArray[np.float64]:
+    """Return the mixture of `proba` (L, n, K) under `weights` (L,), shape (n, K)."""
+    used = np.flatnonzero(weights)
+    if len(used) == 1:
+        return proba[used[0]]
+    if average_in == "probability":
+        return np.tensordot(weights[used], proba[used], axes=1)
+    logits = np.tensordot(weights[used], np.log(clip(proba[used])), axes=1)
+    logits -= logits.max(axis=1, keepdims=True)
+    odds = np.exp(logits)
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixtures:
+    """Candidates on the selection rows.
+
+    Attributes
+    ----------
+    proba : ndarray of shape (L, n, K)
+    base : ndarray of shape (n, K)
+        Base probabilities; rows without weight in `churn_weight` are ignored.
+    y : ndarray of shape (n,)
+        Columns of the labels.
+    base_pred : ndarray of shape (n,)
+        Columns of the base classes, -1 for a class that is gone.
+    risk_weight, churn_weight, answer_weight : ndarray of shape (n,)
+        Row weights that sum to 1: of the risk, of soft churn, of hard churn.
+    divergence : {"kl", "brier"}
+    average_in : {"probability", "log_odds"}
+    others : tuple of Counted
+    """
+
+    proba: NDArray[np.float64]
+    base: NDArray[np.float64]
+    y: NDArray[np.intp]
+    base_pred: NDArray[np.intp]
+    risk_weight: Vector
+    churn_weight: Vector
+    answer_weight: Vector
+    divergence: str
+    average_in: str
+    others: tuple[Counted, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of candidates, L."""
+        return len(self.proba)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.y)
+
+    @property
+    def loss(self) -> str:
+        """The loss that is paired with the divergence."""
+        return "log_loss" if self.divergence == "kl" else "brier"
+
+    def mix(self, weights: Vector) -> NDArray[np.float64]:
+        """Return the mixture's probabilities."""
+        return mix(self.proba, weights, self.average_in)
+
+    def per_row(self, weights: Vector) -> RowMeasures:
+        """Return loss, change of class and divergence from the base of each row."""
+        return self._per_row(self.mix(weights))
+
+    def measure(self, weights: Vector) -> Measures:
+        """Return the mixture's measures."""
+        mixture = self.mix(weights)
+        rows = self._per_row(mixture)
+        return Measures(
+            risk=float(rows.loss @ self.risk_weight),
+            accuracy=float((mixture.argmax(axis=1) == self.y) @ self.risk_weight),
+            churn_rate=float(rows.changed @ self.answer_weight),
+            soft_churn=float(rows.divergence @ self.churn_weight),
+            others=tuple(
+                float((rows.changed if one.hard else rows.divergence) @ one.weight)
+                for one in self.others
+            ),
+        )
+
+    def _per_row(self, mixture: NDArray[np.float64]) -> RowMeasures:
+        return RowMeasures(
+            loss=loss_per_row(self.y, mixture, self.loss),
+            changed=mixture.argmax(axis=1) != self.base_pred,
+            divergence=divergence_per_row(self.base, mixture, self.divergence),
+        )
+
+    @cached_property
+    def risk(self) -> Function:
+        """Risk and its gradient as a function of the weights."""
+        own = np.zeros_like(self.base)
+        own[np.arange(len(own)), self.y] = 1.0
+        return self._expected_loss(own, self.risk_weight)
+
+    @cached_property
+    def churn(self) -> Function:
+        """Soft churn and its gradient as a function of the weights."""
+        return self._soft_churn(self.churn_weight)
+
+    @cached_property
+    def other_churn(self) -> tuple[Function | None, ...]:
+        """Soft churn within each group that is limited so, None for what counts answers."""
+        return tuple(None if one.hard else self._soft_churn(one.weight) for one in self.others)
+
+    def _soft_churn(self, weight: Vector) -> Function:
+        cross = self._expected_loss(self.base, weight)
+        entropy_loss = self._own_loss(weight)
+
+        def churn(weights: Vector) -> tuple[float, Vector]:
+            value, gradient = cross(weights)
+            return value - entropy_loss, gradient
+
+        return churn
+
+    def _own_loss(self, weight: Vector) -> float:
+        """Mean loss of the base model against itself, the constant between loss and divergence."""
+        if self.divergence == "kl":
+            rows = -(self.base * np.log(clip(self.base))).sum(axis=1)
+        else:
+            rows = 1 - (self.base**2).sum(axis=1)
+        return float(rows @ weight)
+
+    def _expected_loss(self, target: NDArray[np.float64], weight: Vector) -> Function:
+        """Mean over rows of E_{k~target} φ(k, mixture), with its gradient."""
+        mass = target * weight[:, None]
+        if self.divergence == "brier":
+            return self._quadratic(mass, weight)
+        if self.average_in == "log_odds":
+            return self._log_odds_cross_entropy(mass)
+        return self._cross_entropy(mass)
+
+    def _cross_entropy(self, mass: NDArray[np.float64]) -> Function:
+        # Only entries with mass matter: one a row for the labels, all for the base model.
+        entries = np.flatnonzero(mass)
+        values = np.ascontiguousarray(self.proba.reshape(len(self.proba), -1)[:, entries].T)
+        share = mass.ravel()[entries]
+
+        def function(weights: Vector) -> tuple[float, Vector]:
+            mixture = clip(values @ weights)
+            return float(-share @ np.log(mixture)), -(share / mixture) @ values
+
+        return function
+
+    def _log_odds_cross_entropy(self, mass: NDArray[np.float64]) -> Function:
+        # Classes before rows: sums over few classes are then sums of whole vectors.
+        logits = np.log(clip(self.proba)).transpose(0, 2, 1)
+        shape = logits.shape[1:]
+        flat = logits.reshape(len(logits), -1)
+        by_row = mass.sum(axis=1)
+        linear = flat @ mass.T.ravel()
+
+        def function(weights: Vector) -> tuple[float, Vector]:
+            odds = np.exp(weights @ flat).reshape(shape)  # clipped logits: no overflow
+            total = odds.sum(axis=0)
+            value = by_row @ np.log(total) - weights @ linear
+            expected = odds * (by_row / total)
+            return float(value), flat @ expected.ravel() - linear
+
+        return function
+
+    def _quadratic(self, mass: NDArray[np.float64], weight: Vector) -> Function:
+        flat = self.proba.reshape(len(self.proba), -1)
+        by_entry = np.repeat(weight, self.proba.shape[2])
+        gram = (flat * by_entry) @ flat.T
+        linear = flat @ mass.ravel()
+        constant = float(weight.sum())
+
+        def function(weights: Vector) -> tuple[float, Vector]:
+            product = gram @ weights
+            value = weights @ product - 2 * linear @ weights + constant
+            return float(value), 2 * (product - linear)
+
+        return function
+
+
+def solve(
+    objective: Function,
+    n: int,
+    *,
+    start: Vector,
+    constraints: Sequence[tuple[Function, float]] = (),
+    precision: float = EXACT,
+) -> Vector:
+    """Minimise a convex objective over the simplex, subject to ``function(w) <= limit`` for each.
+
+    `start` must be feasible. The result is feasible to 1e-10: what the solver leaves outside is
+    moved back towards `start`, which convexity allows.
+    """
+    from scipy import optimize
+
+    minimize: Any = optimize.minimize  # SciPy's stubs know no (value, gradient)
+
+    if n == 1:
+        return start
+    best, best_value = start, objective(start)[0]
+    point = start if constraints else np.full(n, 1 / n)
+    for _ in range(3 if precision == EXACT else 1):  # a restart frees a stuck line search
+        found = minimize(
+            objective,
+            point,
+            jac=True,
+            method="SLSQP",
+            bounds=[(0, 1)] * n,
+            constraints=_constraints(n, constraints),
+            options={"ftol": precision, "maxiter": 500},
+        )
+        point = _onto_simplex(found.x)
+        for function, limit in constraints:
+            point = _pull_back(point, start, function, limit)
+        value = objective(point)[0]
+        improved = best_value - value
+        if improved > 0:
+            best, best_value = point, value
+        if improved <= 1e-12:
+            break
+    return best
+
+
+def _constraints(n: int, constraints: Sequence[tuple[Function, float]]) -> list[dict[str, object]]:
+    ones = np.ones(n)
+    simplex: dict[str, object] = {
+        "type": "eq",
+        "fun": lambda w: w.sum() - 1,
+        "jac": lambda w: ones,
+    }
+    return [simplex, *(_at_most(function, limit) for function, limit in constraints)]
+
+
+def _at_most(function: Function, limit: float) -> dict[str, object]:
+    latest = _Latest(function)  # the solver asks for value and gradient separately
+    return {
+        "type": "ineq",
+        "fun": lambda w: limit - latest(w)[0],
+        "jac": lambda w: -latest(w)[1],
+    }
+
+
+class _Latest:
+    """A function that remembers its latest point."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.weights = np.empty(0)
+        self.result = (0.0, np.empty(0))
+
+    def __call__(self, weights: Vector) -> tuple[float, Vector]:
+        if not np.array_equal(weights, self.weights):
+            self.weights, self.result = weights.copy(), self.function(weights)
+        return self.result
+
+
+def _onto_simplex(weights: Vector) -> Vector:
+    weights = np.where(weights > NEGLIGIBLE_WEIGHT, weights, 0.0)
+    return weights / weights.sum()
+
+
+def _pull_back(point: Vector, feasible: Vector, constraint: Function, limit: float) -> Vector:
+    from scipy.optimize import brentq
+
+    def excess(t: float) -> float:
+        return constraint(feasible + t * (point - feasible))[0] - limit
+
+    if excess(1.0) <= FEASIBLE:
+        return point
+    if excess(0.0) >= 0:
+        return feasible
+    t = brentq(excess, 0.0, 1.0, xtol=1e-14)
+    return feasible + max(t - 1e-13, 0.0) * (point - feasible)

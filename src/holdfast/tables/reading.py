@@ -1,0 +1,499 @@
+"""Tables on disk: a file is read whole or refused, and written whole or not at all.
+
+DuckDB reads Parquet and CSV with nothing beyond the core install.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import compress, takewhile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from holdfast.common.arrays import require
+from holdfast.common.files import replace_file
+from holdfast.exceptions import InvalidInputError, MissingExtraError
+from holdfast.tables.spreadsheets import escaped_name, is_formula, plain_name, was_escaped
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+__all__ = [
+    "TABLE_SUFFIXES",
+    "Table",
+    "connect",
+    "fetch",
+    "fetch_sql",
+    "files_of",
+    "open_table",
+    "ordinary_columns",
+    "quoted",
+    "read_table",
+    "reading",
+    "rows_of",
+    "write_table",
+]
+
+_CSV_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
+TABLE_SUFFIXES = (".parquet", *_CSV_SUFFIXES, *_ARROW_SUFFIXES)
+
+MAX_REASON = 200
+_MEMORY = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b", re.IGNORECASE)
+
+# The dialect is fixed: left to guess, DuckDB reads a file with a ragged row as another table. Types
+# are taken from all rows, and "yes"/"no" and dates stay text.
+_CSV_OPTIONS = (
+    "header = true, skip = 0, quote = '\"', escape = '\"', comment = '', strict_mode = true, "
+    "null_padding = false, ignore_errors = false, sample_size = -1, "
+    "auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR']"
+)
+_NEVER_TEXT = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$")
+
+
+def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    r"""Read a Parquet, CSV or Arrow table whole.
+
+    Parameters
+    ----------
+    path : path-like
+        `.parquet`; `.csv` or `.tsv`, also with `.gz` (UTF-8, a header, every row as long as it);
+        `.arrow`, `.feather` or `.ipc` (needs the extra `arrow`). Or a folder of Parquet or CSV
+        files, whose `key=value` subfolders are columns, or a pattern such as ``"part-*.csv"``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Text is text, integers are integers (real numbers where some are missing). In CSV files
+        `true` and `false` are booleans; dates stay text, and so do numbers with leading zeros. The
+        apostrophe that `write_table` puts before text and names in CSV files is taken off again.
+
+    Raises
+    ------
+    InvalidInputError
+        When the file is missing, of another kind, damaged, cut short or without rows. A
+        CSV file that ends exactly where a value or a row may end cannot be told from a whole one.
+    MissingExtraError
+        When an Arrow file is read without pyarrow.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "table.csv"
+    >>> _ = path.write_text("id,prediction\n1,cat\n2,dog\n")
+    >>> read_table(path)["prediction"].tolist()
+    ['cat', 'dog']
+    """
+    with connect() as connection:
+        table = open_table(connection, Path(path), "single")
+        return fetch(table, list(table.types))
+
+
+def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
+    """Write a data frame to Parquet, CSV or Arrow, whole or not at all.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, or an eager frame of another library that narwhals knows
+        An index is not written.
+    path : path-like
+        The extension says the format, as for `read_table`; an existing file is replaced.
+
+    Raises
+    ------
+    InvalidInputError
+        When `frame` is no data frame, has no rows or two columns of one name, or `path` has another
+        extension or cannot be written.
+    MissingExtraError
+        When an Arrow file is written without pyarrow.
+
+    Notes
+    -----
+    Text in a CSV file that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return would
+    run as a formula in a spreadsheet. Such cells and column names get a leading apostrophe, unless
+    they are plain numbers; those that have apostrophes there already get one more. `read_table`
+    takes exactly that one off, so that it reads what was written here unchanged.
+
+    Examples
+    --------
+    >>> import pandas as pd, pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "table.parquet"
+    >>> write_table(pd.DataFrame({"id": [1, 2], "prediction": ["cat", "dog"]}), path)
+    >>> read_table(path)["id"].tolist()
+    [1, 2]
+    """
+    import duckdb
+
+    target = Path(path)
+    suffix = _suffix(target)
+    table = _as_pandas(frame)
+    _check_columns("frame", [str(column) for column in table.columns])
+    if not len(table):
+        raise InvalidInputError("frame must have at least one row, got none; give the rows")
+    with replace_file(target) as temporary:
+        try:
+            _write(table, temporary, suffix)
+        except (duckdb.Error, TypeError, ValueError) as error:
+            raise InvalidInputError(
+                f"frame must have columns that a {suffix} file can hold, got: {_reason(error)}; "
+                "convert them to numbers, text or dates"
+            ) from error
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Table:
+    """One file, readable under `name` in a DuckDB connection."""
+
+    connection: duckdb.DuckDBPyConnection
+    name: str
+    path: Path
+    types: dict[str, str]
+    n: int
+
+
+@contextmanager
+def connect(
+    memory_limit: str | None = None, temp_dir: str | os.PathLike[str] | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB in memory, which never fetches an extension.
+
+    Parameters
+    ----------
+    memory_limit : str, optional
+        Such as "512MB"; by default 80 % of the machine's memory.
+    temp_dir : path-like, optional
+        Where it writes what does not fit, in a folder of its own that is removed in the end; by
+        default the system's folder for temporary files.
+    """
+    import duckdb
+
+    # Nothing here needs an extension; without this a stray option could make DuckDB fetch one.
+    config = {"autoinstall_known_extensions": "false"}
+    if memory_limit is not None:
+        if not _MEMORY.fullmatch(str(memory_limit).strip()):
+            raise InvalidInputError(
+                f"memory_limit must be a size such as '512MB' or '4GiB', got {memory_limit!r}; "
+                "give a number and a unit"
+            )
+        config["memory_limit"] = str(memory_limit).strip()
+    try:
+        folder = TemporaryDirectory(prefix="holdfast-", dir=temp_dir, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InvalidInputError(
+            f"temp_dir must be a folder that can be written to, got {temp_dir} "
+            f"({error.strerror}); choose another place"
+        ) from error
+    with folder, duckdb.connect(config=config | {"temp_directory": folder.name}) as connection:
+        yield connection
+
+
+def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> Table:
+    """Make a table readable under `name`; raise unless it is whole and has rows.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    path : Path
+        A file; a folder of Parquet or CSV files, whose `key=value` subfolders are columns; or a
+        pattern of such files.
+    name : str
+        Plain.
+    """
+    files, root = files_of(path)
+    suffix = _suffix(files[0])
+    with reading(path):
+        if suffix in _ARROW_SUFFIXES:
+            columns = _open_arrow(connection, path, name)
+        elif suffix == ".parquet":
+            columns = _open_parquet(connection, files, name, root)
+        else:
+            columns = _open_csv(connection, files, name, suffix, root)
+        types = {row[0]: row[1] for row in rows_of(connection, f"DESCRIBE {name}")}
+        ((n,),) = rows_of(connection, f"SELECT count(*) FROM {name}")
+    _check_columns(str(path), columns)
+    if not n:
+        raise InvalidInputError(f"{path} must have at least one row, got none; write the rows")
+    return Table(connection, name, path, types, n)
+
+
+def files_of(path: Path) -> tuple[list[Path], Path | None]:
+    """Return the files of a path, and the folder below which `key=value` folders are columns."""
+    if path.is_file():
+        return [path], None
+    if path.is_dir():
+        found, root = [p for p in path.rglob("*") if p.is_file() and not _hidden(p, path)], path
+        files = sorted(file for file in found if _known(file))
+    elif any(character in str(path) for character in "*?["):
+        root = Path(*takewhile(lambda part: not re.search(r"[*?[]", part), path.parts))
+        pattern = str(path.relative_to(root))
+        found = files = sorted(file for file in root.glob(pattern) if file.is_file())
+    else:
+        _suffix(path)  # a kind that cannot be read is the first thing to say
+        raise InvalidInputError(f"path must be a table, got no file at {path}; check the path")
+    if not files:
+        kinds = sorted({file.suffix for file in found})
+        raise InvalidInputError(
+            f"{path} must hold table files, got {', '.join(kinds) if kinds else 'no files'}; "
+            f"give files that end in one of {', '.join(TABLE_SUFFIXES)}"
+        )
+    suffixes = sorted({_suffix(file) for file in files})
+    if len(suffixes) > 1 or suffixes[0] in _ARROW_SUFFIXES:
+        raise InvalidInputError(
+            f"{path} must hold files of one kind, Parquet or CSV, got {', '.join(suffixes)}; "
+            "name them by a pattern such as '*.parquet', or convert them"
+        )
+    return files, root
+
+
+def _hidden(file: Path, root: Path) -> bool:
+    """Whether a file or a folder above it is no data by convention, such as _SUCCESS."""
+    return any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
+
+
+def _known(path: Path) -> bool:
+    return path.name.lower().endswith(TABLE_SUFFIXES)
+
+
+def _suffix(path: Path) -> str:
+    for suffix in sorted(TABLE_SUFFIXES, key=len, reverse=True):
+        if path.name.lower().endswith(suffix):
+            return suffix
+    raise InvalidInputError(
+        f"path must end in one of {', '.join(TABLE_SUFFIXES)}, got {path.name!r}; "
+        "convert or rename the file"
+    )
+
+
+@contextmanager
+def reading(*paths: Path) -> Iterator[None]:
+    """Tell errors of DuckDB as those of reading some tables; without any, leave them alone."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.Error, OSError, EOFError, zlib.error, ValueError) as error:
+        if not paths or isinstance(error, InvalidInputError):
+            raise
+        told = " and ".join(map(str, paths))
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise InvalidInputError(
+                f"memory_limit must suffice for {told}, got: {_reason(error)}; allow more, or name "
+                "a larger disk with temp_dir="
+            ) from error
+        suffixes = dict.fromkeys(_suffix(files_of(path)[0][0]) for path in paths)
+        text = any("sv" in suffix for suffix in suffixes)
+        form = "UTF-8 text with a header and rows as long as it" if text else "complete"
+        kind = f"whole {' and '.join(suffixes)} file{'s' if len(paths) > 1 else ''} ({form})"
+        raise InvalidInputError(
+            f"{told} must be {'' if len(paths) > 1 else 'a '}{kind}, got: {_reason(error)}; "
+            "copy or write it again"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    told = re.split(r"\bLINE \d+:", str(error))[0]  # DuckDB goes on with the query
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    reason = " ".join(lines[:2]) or type(error).__name__
+    return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query."""
+    return connection.execute(sql).fetchall()
+
+
+def _open_parquet(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str, root: Path | None
+) -> list[str]:
+    source = f"read_parquet({_literals(files)}, {_hive(files, root)})"
+    connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")
+    first = _literal(files[0])
+    schema = rows_of(connection, f"SELECT name, num_children FROM parquet_schema({first})")
+    columns, nested = [], 0  # the schema is a tree, written depth first under one root
+    for column, children in schema[1:]:
+        if nested:
+            nested -= 1
+        else:
+            columns.append(column)
+        nested += children or 0
+    return columns
+
+
+def _hive(files: Sequence[Path], root: Path | None) -> str:
+    """Return the option that makes columns of `key=value` folders, where there are some."""
+    below = [] if root is None else [file.relative_to(root).parent.parts for file in files]
+    found = any("=" in part for parts in below for part in parts)
+    return f"hive_partitioning = {str(found).lower()}"
+
+
+def _open_csv(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
+    name: str,
+    suffix: str,
+    root: Path | None,
+) -> list[str]:
+    """Read the files once into a table: every later query would parse them again."""
+    opener = gzip.open if suffix.endswith(".gz") else open
+    with opener(files[0], "rt", encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+    delimiter = "\t" if suffix.startswith(".tsv") else ";" if _semicolons(first) else ","
+    options = f"delim = '{delimiter}', {_CSV_OPTIONS}, {_hive(files, root)}"
+    source = f"read_csv({_literals(files)}, {options})"
+    connection.execute(f"CREATE TABLE {name}_text AS SELECT * FROM {source}")
+    types = {row[0]: row[1] for row in rows_of(connection, f"DESCRIBE {name}_text")}
+    text = [quoted(column) for column, kind in types.items() if kind == "VARCHAR"]
+    tests = [f"coalesce(bool_and(lower({c}) IN ('true', 'false')), false)" for c in text]
+    tests += [f"coalesce(bool_or(starts_with({c}, '''')), false)" for c in text]
+    found = rows_of(connection, f"SELECT {', '.join(tests)} FROM {name}_text")[0] if text else ()
+    boolean, escaped = (
+        set(compress(text, part)) for part in (found[: len(text)], found[len(text) :])
+    )
+    listed = []
+    for column in types:
+        value = source = quoted(column)
+        if source in boolean:
+            value = f"CAST({source} AS BOOLEAN)"
+        elif source in escaped:
+            value = f"CASE WHEN {was_escaped(source)} THEN substr({source}, 2) ELSE {source} END"
+        listed.append(f"{value} AS {quoted(plain_name(column))}")
+    connection.execute(f"CREATE VIEW {name} AS SELECT {', '.join(listed)} FROM {name}_text")
+    header = next(csv.reader([first], delimiter=delimiter), [])
+    return [plain_name(column) for column in header if column]
+
+
+def _semicolons(header: str) -> bool:
+    return "," not in header and ";" in header
+
+
+def _open_arrow(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> list[str]:
+    pa = require("pyarrow", extra="arrow", purpose="reading an Arrow file")
+    ipc = require("pyarrow.ipc", extra="arrow", purpose="reading an Arrow file")
+    with pa.memory_map(str(path)) as source:
+        is_file = source.read(6) == b"ARROW1"
+        source.seek(0)
+        table = (ipc.open_file if is_file else ipc.open_stream)(source).read_all()
+        table.validate(full=True)
+    connection.register(name, table)
+    return table.column_names
+
+
+def _literal(path: Path) -> str:
+    """Return the path as an SQL string in which DuckDB sees no pattern."""
+    plain = re.sub(r"([*?\[])", r"[\1]", str(path))
+    return "'" + plain.replace("'", "''") + "'"
+
+
+def _literals(paths: Sequence[Path]) -> str:
+    return f"[{', '.join(map(_literal, paths))}]"
+
+
+def quoted(column: str) -> str:
+    """Return a column's name as SQL."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _check_columns(owner: str, columns: list[str]) -> None:
+    counts = Counter(column.casefold() for column in columns)
+    twice = [column for column in columns if counts[column.casefold()] > 1]
+    if twice:
+        raise InvalidInputError(
+            f"{owner} must have column names that differ in more than case, got "
+            f"{', '.join(map(repr, twice))}; rename them"
+        )
+
+
+def _as_pandas(frame: Any) -> pd.DataFrame:
+    import narwhals as nw
+
+    try:
+        return nw.from_native(frame, eager_only=True).to_pandas()
+    except nw.exceptions.DuplicateError as error:
+        raise InvalidInputError(
+            f"frame must have column names that differ, got {list(frame.columns)}; rename them"
+        ) from error
+    except TypeError as error:
+        raise InvalidInputError(
+            f"frame must be a data frame, got {type(frame).__name__}; e.g. pandas.DataFrame(...)"
+        ) from error
+    except ImportError as error:
+        raise MissingExtraError(
+            f"writing a {type(frame).__module__.partition('.')[0]} frame needs pyarrow, which is "
+            "not installed; run: pip install 'holdfast[arrow]'"
+        ) from error
+
+
+def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
+    if suffix in _ARROW_SUFFIXES:
+        pa = require("pyarrow", extra="arrow", purpose="writing an Arrow file")
+        ipc = require("pyarrow.ipc", extra="arrow", purpose="writing an Arrow file")
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        with ipc.new_file(str(path), table.schema) as writer:
+            writer.write_table(table)
+        return
+    form = "FORMAT parquet, COMPRESSION zstd"
+    if suffix in _CSV_SUFFIXES:
+        delimiter = "\t" if suffix.startswith(".tsv") else ","
+        packing = "gzip" if suffix.endswith(".gz") else "none"
+        form = f"FORMAT csv, HEADER, DELIMITER '{delimiter}', COMPRESSION {packing}"
+    target = "'" + str(path).replace("'", "''") + "'"
+    with connect() as connection:
+        connection.register("frame", frame)
+        columns = _escaped_columns(connection, "frame") if suffix in _CSV_SUFFIXES else "*"
+        # The path is a temporary file already; a second one would stay behind after a kill.
+        query = f"SELECT {columns} FROM frame"
+        connection.execute(f"COPY ({query}) TO {target} ({form}, USE_TMP_FILE false)")
+
+
+def _escaped_columns(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Return the columns of a query in which no text is a formula."""
+    listed = []
+    for column, kind, *_ in rows_of(connection, f"DESCRIBE {name}"):
+        value = quoted(column)
+        if not _NEVER_TEXT.match(kind):
+            text = f"CAST({value} AS VARCHAR)"
+            value = f"CASE WHEN {is_formula(text)} THEN '''' || {text} ELSE {text} END"
+        listed.append(f"{value} AS {quoted(escaped_name(column))}")
+    return ", ".join(listed)
+
+
+def fetch(table: Table, columns: list[str]) -> pd.DataFrame:
+    """Read columns of an open table."""
+    listed = ", ".join(quoted(column) for column in dict.fromkeys(columns))
+    return fetch_sql(table, f"SELECT {listed} FROM {table.name}")
+
+
+def fetch_sql(table: Table, sql: str) -> pd.DataFrame:
+    """Read a query; an error is one of reading the table's file."""
+    with reading(table.path):
+        return ordinary_columns(table.connection.execute(sql).df())
+
+
+def ordinary_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Turn nullable and categorical columns into those that every library understands."""
+    from pandas.api import types
+
+    for column, dtype in list(frame.dtypes.items()):
+        if not types.is_extension_array_dtype(dtype) or types.is_string_dtype(dtype):
+            continue
+        if types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype):
+            frame[column] = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+        elif not types.is_datetime64_any_dtype(dtype):
+            values = frame[column].astype(object)
+            frame[column] = values.where(values.notna(), None)
+    return frame

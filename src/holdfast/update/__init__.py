@@ -1,0 +1,1 @@
+"""An update under a budget, from checked rows to a served model."""

@@ -1,0 +1,198 @@
+"""The rows of one update, and how they are parted into training and selection rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+from sklearn.utils import _safe_indexing
+
+from holdfast.common.arrays import check_same_length, class_index
+from holdfast.exceptions import InvalidInputError
+from holdfast.models.base import BasePredictions
+from holdfast.selection.limits import GroupColumns
+
+__all__ = ["BaseReport", "UpdateRows", "held_out_rows"]
+
+
+@dataclass(frozen=True)
+class BaseReport:
+    """What the base model could not say, as counts over all rows given to ``fit``.
+
+    Attributes
+    ----------
+    n : int
+        Rows.
+    n_missing : int
+        Rows without a base prediction (NaN); λ = 0 for them.
+    n_unknown_label : int
+        Rows whose label the base model never knew; λ = 0 for them.
+    n_without_mass : int
+        Rows whose whole base probability was on classes that are gone; λ = 0 for them.
+    unknown_classes, removed_classes : tuple
+        New classes that the base model never knew; base classes that are gone.
+    """
+
+    n: int
+    n_missing: int
+    n_unknown_label: int
+    n_without_mass: int
+    unknown_classes: tuple[Any, ...]
+    removed_classes: tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class UpdateRows:
+    """Rows with everything that runs along them.
+
+    Attributes
+    ----------
+    X : array-like of shape (n, d)
+    y : ndarray of shape (n,)
+        Positions of the labels in `classes`.
+    classes : ndarray of shape (K,)
+    weight : ndarray of shape (n,) or None
+    base : BasePredictions
+    groups : dict of str to ndarray of shape (n,)
+        Columns by which a budget tells groups.
+    """
+
+    X: Any
+    y: NDArray[np.intp]
+    classes: NDArray[Any]
+    weight: NDArray[np.float64] | None
+    base: BasePredictions
+    groups: GroupColumns = field(default_factory=dict)
+
+    @property
+    def base_right(self) -> NDArray[np.bool_]:
+        """Rows on which the base model is right, shape (n,)."""
+        return self.base.pred == self.y
+
+    @property
+    def answered_weight(self) -> NDArray[np.float64]:
+        """Weights of the rows that the base model answered, all where it answered none."""
+        weight = np.ones(len(self.y)) if self.weight is None else self.weight
+        answered = np.where(self.base.answered, weight, 0.0)
+        return answered if answered.any() else weight  # the selection itself refuses no answers
+
+    @property
+    def unknown_label(self) -> NDArray[np.bool_]:
+        """Rows whose label the base model never knew, shape (n,)."""
+        unknown = np.array(self.base.matched.unknown_classes)
+        return np.isin(self.y, class_index(unknown, self.classes)) if len(unknown) else self.y < 0
+
+    @property
+    def teacher_proba(self) -> NDArray[np.float64]:
+        """Base probabilities to learn from, shape (n, K): NaN where λ must be 0."""
+        return np.where(self.unknown_label[:, None], np.nan, self.base.matched.proba)
+
+    @property
+    def base_report(self) -> BaseReport:
+        """What the base model could not say."""
+        matched = self.base.matched
+        return BaseReport(
+            n=len(self.y),
+            n_missing=matched.n_missing,
+            n_unknown_label=int(self.unknown_label.sum()),
+            n_without_mass=matched.n_without_mass,
+            unknown_classes=matched.unknown_classes,
+            removed_classes=matched.removed_classes,
+        )
+
+    def take(self, index: NDArray[np.intp]) -> UpdateRows:
+        """Return some of the rows."""
+        base = BasePredictions(
+            replace(self.base.matched, proba=self.base.matched.proba[index]),
+            self.base.pred[index],
+            self.base.served[index],
+            self.base.answered[index],
+        )
+        weight = None if self.weight is None else self.weight[index]
+        groups = {name: column[index] for name, column in self.groups.items()}
+        X = _safe_indexing(self.X, index)
+        return UpdateRows(X, self.y[index], self.classes, weight, base, groups)
+
+    def split(
+        self, fraction: float, random_state: int | None, seen_by_base: Any
+    ) -> tuple[UpdateRows, UpdateRows]:
+        """Return training and selection rows, stratified by class."""
+        kept, held_out = held_out_rows(
+            len(self.y), fraction, random_state, seen_by_base, stratify=self.y
+        )
+        if len(np.unique(self.y[kept])) < len(self.classes):
+            raise InvalidInputError(
+                "y must have every class among the training rows after the split, got a class of "
+                f"{np.bincount(self.y).min()} rows; give more rows of it, or `validation`"
+            )
+        return self.take(kept), self.take(held_out)
+
+
+def held_out_rows(
+    n: int,
+    fraction: float,
+    random_state: int | None,
+    seen_by_base: Any,
+    stratify: NDArray[np.intp] | None = None,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the positions of training and of held-out rows, each ascending.
+
+    Parameters
+    ----------
+    n : int
+    fraction : float
+        Share of the n rows to hold out.
+    random_state : int or None
+    seen_by_base : array-like of bool of shape (n,) or None
+        Rows that the base model was trained on, of which none is held out; at most half of the
+        others are.
+    stratify : ndarray of shape (n,), optional
+        Classes to hold out in proportion, where each has two rows.
+    """
+    fresh = np.arange(n)
+    size = fraction * n
+    if seen_by_base is not None:
+        fresh = np.flatnonzero(~_check_seen(seen_by_base, n))
+        size = min(size, 0.5 * len(fresh))
+    if stratify is not None:
+        fresh = fresh[np.bincount(stratify)[stratify[fresh]] > 1]  # a class's only row trains
+    if len(fresh) < 2:
+        raise InvalidInputError(
+            f"X must have at least two rows that can be held out, got {len(fresh)}; give more rows "
+            "of each class, or `validation`"
+        )
+    n_out = min(max(int(np.ceil(size)), 1), len(fresh) - 1)
+    strata = None if stratify is None else _strata(stratify[fresh], n_out)
+    _, held_out = train_test_split(
+        fresh, test_size=n_out, random_state=random_state, stratify=strata
+    )
+    kept = np.ones(n, dtype=bool)
+    kept[held_out] = False
+    return np.flatnonzero(kept), np.sort(held_out)
+
+
+def _strata(classes: NDArray[np.intp], n_out: int) -> NDArray[np.intp] | None:
+    """Return classes to split in proportion to, None where no such split exists.
+
+    Numbered as they appear, so that the names of the classes do not decide which rows are drawn.
+    """
+    _, first, position, counts = np.unique(
+        classes, return_index=True, return_inverse=True, return_counts=True
+    )
+    fits = len(counts) <= min(n_out, len(classes) - n_out)
+    return first[position] if fits and counts.min() > 1 else None
+
+
+def _check_seen(seen_by_base: Any, n: int) -> NDArray[np.bool_]:
+    seen = np.asarray(seen_by_base)
+    check_same_length(seen_by_base=seen, X=range(n))
+    if seen.dtype.kind != "b" or seen.ndim != 1 or n - np.count_nonzero(seen) < 2:
+        raise InvalidInputError(
+            "seen_by_base must be booleans of shape (n,) with at least two rows that are False, "
+            f"got dtype {seen.dtype} and {n - np.count_nonzero(seen)} such rows; mark the rows "
+            "that the base model was trained on, or give `validation`"
+        )
+    return seen
