@@ -1,0 +1,1 @@
+"""How one estimator is fitted to soft targets."""
