@@ -12,7 +12,7 @@ MODULES_OF = {
     "xgboost": ["learners/boosting/xgboost.py"],
     "catboost": ["learners/boosting/catboost*.py"],
 }
-TESTS_OF = {"onnx": ["onnx_files.py"]}
+TESTS_OF = {"onnx": ["helpers/onnx_files.py"]}
 collect_ignore_glob = [
     f"{folder}/{module}"
     for folder, modules_of in (("src/holdfast", MODULES_OF), ("tests", TESTS_OF))

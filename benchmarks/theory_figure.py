@@ -1,7 +1,7 @@
 """Draw risk against churn: distillation at nine λ, and a solver that is given the constraint.
 
 Multinomial logistic regression on the wine data, log loss and KL, on the training rows: what
-tests/test_theory.py compares.
+tests/flows/test_theory.py compares.
 
 Run: python benchmarks/theory_figure.py
 Writes docs/images/theory.svg.

@@ -31,7 +31,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper
-from tests.onnx_files import graph_file, network_file, network_scores, tree_file
+from tests.helpers.onnx_files import graph_file, network_file, network_scores, tree_file
 
 from holdfast.models.onnx.model import OnnxModel
 

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from tests.damage import (
+from tests.helpers.damage import (
     MOST_MEMORY,
     START,
     cut,

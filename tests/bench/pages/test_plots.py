@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
-from tests.bench_frames import random_results
+from tests.helpers.bench_frames import random_results
 from typer.testing import CliRunner
 
 from holdfast.bench.findings.results import Summary

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
-from tests.registry_server import Server
+from tests.helpers.registry_server import Server
 
 from holdfast import compare, save_model
 from holdfast.cli import main

@@ -8,7 +8,7 @@ from functools import cache
 import pandas as pd
 import pytest
 import typer
-from tests.bench_frames import random_results, results, row
+from tests.helpers.bench_frames import random_results, results, row
 from typer.testing import CliRunner
 
 from holdfast.bench.findings.summary import summarise

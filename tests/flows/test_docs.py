@@ -20,7 +20,7 @@ import pytest
 
 from holdfast.tables import write_table
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -31,7 +31,7 @@ pytest.importorskip("torch")
 import onnx
 import torch
 from skl2onnx import to_onnx
-from tests.damage import (
+from tests.helpers.damage import (
     MOST_MEMORY,
     START,
     cut,
@@ -42,7 +42,7 @@ from tests.damage import (
     other_bytes,
     read_all,
 )
-from tests.onnx_files import network_file, tree_file
+from tests.helpers.onnx_files import network_file, tree_file
 
 from holdfast.models.onnx.model import OnnxModel
 from holdfast.nn import ConvNet, FullyConnected, NetworkClassifier

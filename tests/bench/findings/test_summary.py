@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from tests.bench_frames import KEY, random_results, results, row
+from tests.helpers.bench_frames import KEY, random_results, results, row
 
 from holdfast.bench.findings.curves import cost_curves, stream_curves
 from holdfast.bench.findings.measures import gain_kept, not_dominated, paired_p_value

@@ -4,7 +4,13 @@ import os
 import shutil
 
 import pytest
-from tests.test_predictions import assert_same, in_memory, polars_of, two_tables, with_probabilities
+from tests.predictions.test_tables import (
+    assert_same,
+    in_memory,
+    polars_of,
+    two_tables,
+    with_probabilities,
+)
 
 from holdfast import compare_tables
 
