@@ -27,7 +27,7 @@ from sklearn.model_selection import train_test_split
 from holdfast import LowChurnClassifier
 from holdfast.bench.trials.data import Source, read
 from holdfast.common.files import write_text
-from holdfast.methods.training import GRID
+from holdfast.methods.grid import GRID
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS, PAGE = DOCS / "results" / "budget_search.json", DOCS / "boosting.md"

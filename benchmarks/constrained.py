@@ -30,7 +30,8 @@ from holdfast.bench.trials.training import Base, Training, models_of
 from holdfast.bench.trials.trial import run_trial
 from holdfast.common.files import write_text
 from holdfast.methods import Cold, Constrained, Distill
-from holdfast.methods.training import BUDGETS, GRID
+from holdfast.methods.grid import GRID
+from holdfast.methods.training import BUDGETS
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "constrained.json"

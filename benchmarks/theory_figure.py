@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
-from holdfast.methods.training import GRID
+from holdfast.methods.grid import GRID
 from holdfast.metrics import churn_divergence, risk
 
 ROOT = Path(__file__).parents[1]

@@ -71,7 +71,7 @@ _HOME = {
     "override_threshold": "selection.override",
     "LowChurnClassifier": "update.classifier",
     "LowChurnRegressor": "update.regressor",
-    "load_model": "models.files",
+    "load_model": "models.loading",
     "save_model": "models.files",
 }
 _MODULES = ("datasets", "methods", "metrics", "nn", "registry", "targets")
@@ -91,9 +91,10 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from holdfast import datasets, methods, metrics, nn, registry, targets
-    from holdfast.comparison.counting import PairedCounts
+    from holdfast.comparison.compare import compare
+    from holdfast.comparison.counts import PairedCounts
     from holdfast.comparison.policy import Policy, Verdict
-    from holdfast.comparison.result import Comparison, compare
+    from holdfast.comparison.result import Comparison
     from holdfast.exceptions import (
         HoldfastError,
         InfeasibleBudgetError,
@@ -103,7 +104,8 @@ if TYPE_CHECKING:
         UnsupportedEstimatorError,
         UntrustedModelError,
     )
-    from holdfast.models.files import load_model, save_model
+    from holdfast.models.files import save_model
+    from holdfast.models.loading import load_model
     from holdfast.predictions.tables import compare_tables, count_tables
     from holdfast.selection.certificate import Certificate, rows_to_certify
     from holdfast.selection.override import override_threshold

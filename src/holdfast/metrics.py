@@ -13,17 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast.common.arrays import (
-    check_choice,
-    check_classes,
-    check_labels,
-    check_proba,
-    check_same_length,
-    check_weights,
-    class_index,
-    label_kind,
-    union_classes,
-)
+from holdfast.common.arrays import check_labels, check_proba, check_same_length, check_weights
+from holdfast.common.classes import check_classes, class_index, label_kind, union_classes
+from holdfast.common.parameters import check_choice
 from holdfast.exceptions import InvalidInputError
 
 __all__ = [

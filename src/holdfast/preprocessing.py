@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from holdfast.common.arrays import check_choice, check_count
+from holdfast.common.parameters import check_choice, check_count
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:

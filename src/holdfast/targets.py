@@ -9,14 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from holdfast.common.arrays import (
     as_array,
-    check_classes,
     check_labels,
     check_proba,
     check_same_length,
-    check_share,
-    class_index,
     missing_rows,
 )
+from holdfast.common.classes import check_classes, class_index
+from holdfast.common.parameters import check_share
 from holdfast.exceptions import InvalidInputError
 
 __all__ = ["anchor", "distill", "one_hot", "smooth"]

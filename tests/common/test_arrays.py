@@ -8,19 +8,14 @@ import pytest
 
 from holdfast.common.arrays import (
     as_array,
-    check_choice,
-    check_classes,
     check_labels,
     check_proba,
     check_same_length,
-    check_share,
     check_weights,
-    class_index,
-    match_classes,
     missing_rows,
-    require,
-    union_classes,
 )
+from holdfast.common.classes import check_classes, class_index, match_classes, union_classes
+from holdfast.common.parameters import check_choice, check_share, require
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 
 # --- arrays --------------------------------------------------------------------------------------

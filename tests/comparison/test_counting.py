@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from holdfast.comparison import counting
-from holdfast.comparison.counting import BASE_RIGHT, BLOCK, NEW_RIGHT, count_pairs
+from holdfast.comparison.counting import BLOCK, count_pairs
+from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT
 from holdfast.exceptions import InvalidInputError
 
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from holdfast.learners.lookup import learner_of
 from holdfast.methods import Distill
-from holdfast.methods.training import GRID
+from holdfast.methods.grid import GRID
 from holdfast.metrics import churn_divergence
 from holdfast.targets import distill
 from holdfast.update.fitting import PathFitter

@@ -31,7 +31,7 @@ from threadpoolctl import threadpool_limits
 
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners import sklearn as sklearn_learner
-from holdfast.learners.interface import final_of, join
+from holdfast.learners.estimators import final_of, join
 from holdfast.learners.sklearn import SklearnLearner, fit_plain
 from holdfast.methods import Distill
 from holdfast.targets import distill

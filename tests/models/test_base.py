@@ -10,12 +10,9 @@ from sklearn.naive_bayes import GaussianNB
 from holdfast import LowChurnClassifier
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import own_columns
-from holdfast.models.base import (
-    BaseModel,
-    base_predictions,
-    classes_of_columns,
-    clone_but_base_model,
-)
+from holdfast.models.base import BaseModel, classes_of_columns
+from holdfast.models.base_predictions import base_predictions
+from holdfast.update.base import clone_but_base_model
 
 X = np.random.default_rng(0).normal(size=(30, 2))
 Y = np.array(["a", "b", "c"])[(X @ [1, 2] > 0).astype(int) + (X[:, 0] > 1)]

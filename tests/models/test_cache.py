@@ -15,7 +15,8 @@ from holdfast import LowChurnClassifier
 from holdfast.models import cache as cache_module
 from holdfast.models.base import BaseModel
 from holdfast.models.cache import cache_folder, remembered, rows_hash
-from holdfast.models.files import load_model, save_model
+from holdfast.models.files import save_model
+from holdfast.models.loading import load_model
 
 X = np.arange(12.0).reshape(6, 2)
 MODEL = "a" * 64

@@ -26,7 +26,10 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 import holdfast
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
-from holdfast.models.files import HARMLESS_TYPES, LoadedModel, load_model, save_model
+from holdfast.models.card import LoadedModel
+from holdfast.models.files import save_model
+from holdfast.models.loading import load_model
+from holdfast.models.skops import HARMLESS_TYPES
 
 TREE = "sklearn.tree._tree.Tree"
 PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"

@@ -10,7 +10,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from holdfast import LowChurnClassifier
-from holdfast.models.files import LoadedModel, as_loaded, load_model
+from holdfast.models.card import LoadedModel
+from holdfast.models.loading import as_loaded, load_model
 
 X = np.random.default_rng(0).normal(size=(200, 2))
 Y = (X[:, 0] + X[:, 1] > 0).astype(int)

@@ -11,7 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.models.base import BaseModel
-from holdfast.models.served import joined_linear_model, serve
+from holdfast.models.joining import joined_linear_model
+from holdfast.models.served import serve
 from holdfast.selection.mixtures import mix
 from holdfast.selection.override import override_classes
 

@@ -11,7 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from holdfast import LowChurnClassifier
 from holdfast.exceptions import InvalidInputError
-from holdfast.models.files import load_model, save_model
+from holdfast.models.files import save_model
+from holdfast.models.loading import load_model
 
 pytest.importorskip("torch")
 

@@ -14,6 +14,7 @@ import pytest
 from holdfast import Comparison, compare, compare_tables, count_tables
 from holdfast.exceptions import InvalidInputError
 from holdfast.predictions import open_pairs
+from holdfast.report.rows import MOST_OF_ONE, worst_groups
 from holdfast.tables import write_table
 
 
@@ -155,6 +156,11 @@ def test_parts_add_up(options):
     expected = in_memory(base, new, **options)
     for counts in (sum(parts), reduce(lambda a, b: b + a, parts)):
         assert_same(Comparison.from_counts(counts, max_group_churn=limit), expected)
+
+
+def changed_rows(pairs):
+    comparison = Comparison.from_counts(pairs.counts())
+    return pairs.changed(worst_groups(comparison), most_of_one=MOST_OF_ONE)
 
 
 def test_counts_of_other_columns_do_not_add_up():
@@ -585,7 +591,7 @@ def test_changed_rows_are_the_surest_of_each_change_and_group(tmp_path, kind):
     if kind == "polars":
         given = polars_of(base).lazy(), polars_of(new).lazy()
     with open_pairs(*given, id="key", groups=["region"]) as pairs:
-        found = pairs.changed(Comparison.from_counts(pairs.counts()))
+        found = changed_rows(pairs)
     assert found.ids.tolist() == expected["key"].tolist()
     by_key = merged.set_index("key").loc[expected["key"]]
     np.testing.assert_array_equal(found.base, by_key[columns].to_numpy())
@@ -598,12 +604,12 @@ def test_changed_rows_are_the_surest_of_each_change_and_group(tmp_path, kind):
 def test_changed_labels(tmp_path):
     table = {"old": ["a", "b", "b"], "new": ["a", "a", "b"]}
     with open_pairs(pd.DataFrame(table), prediction="old", new_prediction="new") as pairs:
-        rows = pairs.changed(Comparison.from_counts(pairs.counts()))
+        rows = changed_rows(pairs)
         assert (rows.base.tolist(), rows.new.tolist()) == (["b"], ["a"])
         assert (rows.y, rows.ids) == (None, None)
     same = pd.DataFrame({"old": ["a"], "new": ["a"]})
     with open_pairs(same, prediction="old", new_prediction="new") as pairs:
-        assert len(pairs.changed(Comparison.from_counts(pairs.counts())).new) == 0
+        assert len(changed_rows(pairs).new) == 0
 
 
 @pytest.mark.parametrize("suffixes", [(".csv", ".parquet"), (".tsv", ".csv")])
@@ -617,6 +623,6 @@ def test_ids_and_classes_that_a_spreadsheet_would_run_join(tmp_path, suffixes):
     with open_pairs(*paths, id="=id") as pairs:
         counts = pairs.counts()
         assert counts.classes.tolist() == ["-no", "=yes"]
-        rows = pairs.changed(Comparison.from_counts(counts))
+        rows = changed_rows(pairs)
     assert rows.ids.tolist() == ["-x", "@a"]
     assert (rows.base.tolist(), rows.new.tolist()) == (["-no"] * 2, ["=yes"] * 2)

@@ -3,11 +3,10 @@ import json
 import numpy as np
 import pytest
 
+from holdfast.common.provenance import provenance
 from holdfast.comparison import compare
 from holdfast.exceptions import InvalidInputError
 from holdfast.report.summarise import (
-    flip_matrix,
-    provenance,
     summarise_comparison,
 )
 
@@ -18,7 +17,7 @@ def test_flip_matrix_is_that_of_a_loop(n_classes, max_classes):
     base, new, y = rng.integers(0, n_classes, (3, 2000))
     kept = rng.random(2000) < 0.6
     new = np.where(kept, base, new)
-    matrix = flip_matrix(compare(base, new, y), max_classes)
+    matrix = compare(base, new, y).matrix(max_classes)
     flips = {
         k: sum((b != n) * ((b == k) + (n == k)) for b, n in zip(base, new, strict=True))
         for k in range(n_classes)
@@ -37,11 +36,11 @@ def test_flip_matrix_is_that_of_a_loop(n_classes, max_classes):
 
 def test_flip_matrix_without_labels_and_with_weights():
     weights = [0.5, 1.0, 1.25]
-    matrix = flip_matrix(compare(["a", "a", "b"], ["a", "b", "b"], sample_weight=weights))
+    matrix = compare(["a", "a", "b"], ["a", "b", "b"], sample_weight=weights).matrix()
     assert matrix["negative"] is None
     assert matrix["counts"] == [[0.5, 1.0], [0.0, 1.25]]
     with pytest.raises(InvalidInputError, match="max_classes must be at least 1, got 0"):
-        flip_matrix(compare([0, 1], [1, 1]), 0)
+        compare([0, 1], [1, 1]).matrix(0)
 
 
 def test_provenance_is_plain_and_names_versions():

@@ -3,8 +3,9 @@ import pytest
 from scipy.optimize import approx_fprime, linprog
 
 from holdfast.metrics import churn_divergence, churn_rate, risk
-from holdfast.selection.mixtures import Mixtures, mix, solve
+from holdfast.selection.mixtures import Mixtures, mix
 from holdfast.selection.regression import Moves
+from holdfast.selection.solver import solve
 
 pytestmark = pytest.mark.slow
 

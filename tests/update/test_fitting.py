@@ -25,7 +25,8 @@ from holdfast.methods import (
     resolve_methods,
 )
 from holdfast.models.base import BaseModel
-from holdfast.update.fitting import Path, PathFitter
+from holdfast.update.candidates import Path
+from holdfast.update.fitting import PathFitter
 
 X, Y = make_classification(150, 5, n_informative=3, n_classes=3, random_state=0)
 BASE = np.random.default_rng(0).dirichlet(np.ones(3), 150)

@@ -15,8 +15,8 @@ from holdfast.selection import select
 from holdfast.selection.mixtures import mix
 from holdfast.selection.override import override_classes
 from holdfast.selection.override_search import OverrideSelection
+from holdfast.update.candidates import Candidate
 from holdfast.update.certification import certify
-from holdfast.update.fitting import Candidate
 from holdfast.update.lambda_search import (
     BOLDER,
     EVENLY,

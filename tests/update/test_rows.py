@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from holdfast.exceptions import InvalidInputError
-from holdfast.models.base import base_predictions
+from holdfast.models.base_predictions import base_predictions
 from holdfast.update.rows import UpdateRows, held_out_rows
 
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holdfast.bench.trials.protocol import COUNTS, MEANS, PROTOCOL, Trial
-from holdfast.common.arrays import first_line
 from holdfast.common.files import replace_file
+from holdfast.common.parameters import first_line
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables.reading import connect
 

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from holdfast.cli.checks import check_outputs, check_report
+from holdfast.cli.options import JSON_OPTION, JUNIT_OPTION, REPORT_OPTION
 from holdfast.cli.output import (
     EXIT_CODES,
-    JSON_OPTION,
-    JUNIT_OPTION,
-    REPORT_OPTION,
-    check_outputs,
-    check_report,
     print_comparison,
     print_decision,
     print_json,
@@ -136,7 +133,9 @@ def compare(
             max_group_churn=None if limits is None else limits.per_group,
         )
         if report is not None:
-            changed = pairs.changed(comparison)
+            from holdfast.report.rows import MOST_OF_ONE, worst_groups
+
+            changed = pairs.changed(worst_groups(comparison), most_of_one=MOST_OF_ONE)
     decision = None if limits is None else limits.decide(comparison)
     if report is not None and changed is not None:
         facts = {"base": base.name, "new": (new or base).name}

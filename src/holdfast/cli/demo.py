@@ -10,27 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli.output import (
-    JSON_OPTION,
-    REPORT_OPTION,
-    check_outputs,
-    check_report,
-    check_seed_and_jobs,
-    explained,
-    make_learner,
-    percent,
-    print_json,
-    print_table,
-    progress,
-    write_report,
-)
+from holdfast.cli.checks import check_outputs, check_report, check_seed_and_jobs, explained
+from holdfast.cli.learners import make_learner
+from holdfast.cli.options import JSON_OPTION, REPORT_OPTION
+from holdfast.cli.output import percent, print_json, print_table, progress, write_report
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from holdfast.comparison.result import Comparison
-    from holdfast.datasets.loading import Dataset
+    from holdfast.datasets.dataset import Dataset
     from holdfast.update.classifier import LowChurnClassifier
 
 OLD_SHARE = 1 / 3
@@ -189,7 +179,7 @@ class _Update:
         ).churn_rate
 
     def _measured(self, name: str, budget: float | None, model: Any) -> _Line:
-        from holdfast.comparison.result import compare
+        from holdfast.comparison.compare import compare
 
         new_pred = model.predict(self.X_test)
         return _Line(name, budget, compare(self.base_pred, new_pred, self.y_test), model)

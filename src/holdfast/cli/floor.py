@@ -6,15 +6,10 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.output import (
-    JSON_OPTION,
-    check_columns,
-    check_seed_and_jobs,
-    explained,
-    make_learner,
-    print_json,
-    progress,
-)
+from holdfast.cli.checks import check_columns, check_seed_and_jobs, explained
+from holdfast.cli.learners import make_learner
+from holdfast.cli.options import JSON_OPTION
+from holdfast.cli.output import print_json, progress
 
 
 def floor(

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from holdfast.cli.checks import check_columns, check_outputs, check_report, explained
+from holdfast.cli.learners import features_of
+from holdfast.cli.options import JSON_OPTION, JUNIT_OPTION
 from holdfast.cli.output import (
     EXIT_CODES,
-    JSON_OPTION,
-    JUNIT_OPTION,
-    check_columns,
-    check_outputs,
-    check_report,
-    explained,
-    features_of,
     print_comparison,
     print_decision,
     print_json,
@@ -33,9 +29,9 @@ if TYPE_CHECKING:
     from holdfast.comparison.policy import Decision, Policy
     from holdfast.comparison.result import Comparison
     from holdfast.gate.promotion import LoggedRun
-    from holdfast.models.files import LoadedModel
-    from holdfast.models.mlflow.models import ModelAddress
-    from holdfast.predictions.tables import PredictionPair
+    from holdfast.models.card import LoadedModel
+    from holdfast.models.mlflow.address import ModelAddress
+    from holdfast.predictions.pairs import PredictionPair
 
 
 def gate(
@@ -193,7 +189,7 @@ def _with_columns(
 def _judged(
     pair: PredictionPair, limits: Policy, data: Path, old: ModelAddress, new: ModelAddress
 ) -> _Gated:
-    from holdfast.comparison.result import compare
+    from holdfast.comparison.compare import compare
 
     comparison = compare(
         pair.base,

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from holdfast.cli.output import JSON_OPTION, check_outputs, percent, print_json, print_table
+from holdfast.cli.checks import check_outputs
+from holdfast.cli.options import JSON_OPTION
+from holdfast.cli.output import percent, print_json, print_table
 
 SPENT = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9)
 

@@ -7,16 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from holdfast.cli.output import (
-    JSON_OPTION,
-    TRUSTED_OPTION,
-    check_columns,
-    check_outputs,
-    explained,
-    features_of,
-    print_json,
-    progress,
-)
+from holdfast.cli.checks import check_columns, check_outputs, explained
+from holdfast.cli.learners import features_of
+from holdfast.cli.options import JSON_OPTION, TRUSTED_OPTION
+from holdfast.cli.output import print_json, progress
 
 
 def predict(
@@ -47,8 +41,9 @@ def predict(
     """Predict rows with a model and write a prediction table for `holdfast compare`."""
     import pandas as pd
 
-    from holdfast.models.files import load_model
-    from holdfast.tables.reading import read_table, write_table
+    from holdfast.models.loading import load_model
+    from holdfast.tables.reading import read_table
+    from holdfast.tables.writing import write_table
 
     check_outputs(out, inputs=[Path(model), data])
     loaded = load_model(model, trusted=tuple(trusted or ()))

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.output import JSON_OPTION, check_outputs, check_report, print_json, write_report
+from holdfast.cli.checks import check_outputs, check_report
+from holdfast.cli.options import JSON_OPTION
+from holdfast.cli.output import print_json, write_report
 
 
 def report(

@@ -9,21 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli.output import (
-    JSON_OPTION,
-    REPORT_OPTION,
-    TRUSTED_OPTION,
+from holdfast.cli.checks import (
     check_columns,
     check_outputs,
     check_report,
     check_seed_and_jobs,
     explained,
-    make_learner,
-    print_decision,
-    print_json,
-    progress,
-    write_report,
 )
+from holdfast.cli.learners import make_learner
+from holdfast.cli.options import JSON_OPTION, REPORT_OPTION, TRUSTED_OPTION
+from holdfast.cli.output import print_decision, print_json, progress, write_report
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -32,9 +27,9 @@ if TYPE_CHECKING:
 
     from holdfast.comparison.policy import Decision
     from holdfast.comparison.result import Comparison
-    from holdfast.datasets.loading import Dataset
-    from holdfast.models.base import BasePredictions
-    from holdfast.models.files import LoadedModel
+    from holdfast.datasets.dataset import Dataset
+    from holdfast.models.base_predictions import BasePredictions
+    from holdfast.models.card import LoadedModel
     from holdfast.update.classifier import LowChurnClassifier
 
 
@@ -105,7 +100,8 @@ def train(
 ) -> None:
     """Train a model, inside a churn budget where a base model is given."""
     from holdfast import LowChurnClassifier
-    from holdfast.models.files import load_model, save_model
+    from holdfast.models.files import save_model
+    from holdfast.models.loading import load_model
 
     check_report(report)
     check_seed_and_jobs(seed, jobs)
@@ -244,7 +240,7 @@ def _split(rows: _Rows, test_fraction: float, seed: int) -> _Parts:
     """Hold test rows out, from those that the base model has not seen."""
     import numpy as np
 
-    from holdfast.common.arrays import check_share
+    from holdfast.common.parameters import check_share
     from holdfast.update.rows import held_out_rows
 
     check_share("--test-fraction", test_fraction, high=0.9)
@@ -269,7 +265,7 @@ class _Result:
     @cached_property
     def comparison(self) -> Comparison | None:
         """Base against new model on the test rows."""
-        from holdfast.comparison.result import compare
+        from holdfast.comparison.compare import compare
 
         if self.loaded is None or not len(self.parts.test):
             return None
@@ -311,7 +307,7 @@ class _Result:
 
     def card(self) -> dict[str, Any]:
         """Return what the model file tells about itself."""
-        from holdfast.report.summarise import provenance
+        from holdfast.common.provenance import provenance
 
         model = self.model
         return provenance(

@@ -1,43 +1,30 @@
-"""Checks that every part shares: one error grammar, one way to match classes.
-
-Messages read: parameter, requirement, what came, what to do.
-"""
+"""Checks of arrays: labels, probabilities, weights and lengths."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from holdfast.exceptions import InvalidInputError, MissingExtraError
+from holdfast.exceptions import InvalidInputError
 
 __all__ = [
-    "MatchedProba",
     "as_array",
     "as_probabilities",
-    "check_choice",
-    "check_classes",
-    "check_count",
     "check_labels",
     "check_proba",
     "check_same_length",
-    "check_share",
     "check_weights",
-    "class_index",
-    "first_line",
-    "label_kind",
-    "match_classes",
     "missing_rows",
-    "require",
-    "union_classes",
 ]
 
 SUM_TOLERANCE = 1e-3
+
+
 ROUNDING = 1e-9  # what arithmetic may leave below 0
+
+
 LEAST_WEIGHT = 1e-100
 
 
@@ -289,220 +276,3 @@ def check_same_length(**arrays: Any) -> int:
             "give them for the same rows in the same order"
         )
     return next(iter(lengths.values()))
-
-
-def check_share(
-    name: str,
-    value: Any,
-    *,
-    low: float = 0.0,
-    high: float = 1.0,
-    open_ends: bool = False,
-    hint: str | None = None,
-) -> float:
-    """Return `value` as a float in [low, high] (or, with `open_ends`, strictly inside).
-
-    `hint` says what to do instead, for a parameter that is no share of rows.
-    """
-    number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-    inside = number and (low < value < high if open_ends else low <= value <= high)
-    if not inside:
-        ends = f"({low:g}, {high:g})" if open_ends else f"[{low:g}, {high:g}]"
-        if hint is None:
-            hint = "give a number in that range"
-            if name == "confidence":
-                hint = "give a share, e.g. 0.95 for 95 %"
-            elif (low, high) in ((0.0, 1.0), (-1.0, 1.0)):
-                hint = "give a share of rows, e.g. 0.02 for 2 %"
-        raise InvalidInputError(f"{name} must be in {ends}, got {_plain(value)!r}; {hint}")
-    return float(value)
-
-
-def check_count(name: str, value: Any, *, least: int = 1, hint: str = "give e.g. 10") -> int:
-    """Return `value` as an int of at least `least`; `hint` says what to do instead."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise InvalidInputError(
-            f"{name} must be an integer of at least {least}, got {_plain(value)!r}; {hint}"
-        )
-    return int(value)
-
-
-def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
-    """Return `value` when it is one of `choices`; the error names the nearest."""
-    options = list(choices)
-    if isinstance(value, str) and value in options:
-        return value
-    from difflib import get_close_matches
-
-    near = get_close_matches(str(value), options, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "choose one of them"
-    listed = ", ".join(repr(option) for option in options)
-    raise InvalidInputError(f"{name} must be one of {listed}, got {_plain(value)!r}; {hint}")
-
-
-def _plain(value: Any) -> Any:
-    """Return a NumPy scalar as Python's own, which reads better in a message."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def first_line(reason: object) -> str:
-    """Return the first line of what an error, or something else, says; its type where nothing."""
-    return next(iter(str(reason).strip().splitlines()), type(reason).__name__)
-
-
-def require(module: str, *, extra: str, purpose: str) -> Any:
-    """Import an optional module, or raise an error that names the extra to install."""
-    from importlib import import_module
-
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{purpose} needs {module.split('.')[0]}, which is not installed; "
-            f"run: pip install 'holdfast[{extra}]'"
-        ) from error
-
-
-# --- classes -------------------------------------------------------------------------------------
-
-
-def check_classes(name: str, values: Any, n_columns: int) -> NDArray[Any]:
-    """Return the class of each of `n_columns` columns, 0 … K-1 where `values` is None."""
-    if values is None:
-        return np.arange(n_columns)
-    classes = check_labels(name, values)
-    n_distinct = len(np.unique(classes))
-    if len(classes) != n_columns or n_distinct != n_columns:
-        raise InvalidInputError(
-            f"{name} must be {n_columns} distinct names, one a column, got {len(classes)} "
-            f"({n_distinct} distinct); give them in the order of the columns"
-        )
-    return classes
-
-
-def label_kind(labels: NDArray[Any]) -> str:
-    """Return what checked labels are: numbers (booleans too) or strings."""
-    text = labels.dtype.kind == "U" or (
-        labels.dtype.kind == "O" and len(labels) > 0 and isinstance(labels.flat[0], str)
-    )
-    return "strings" if text else "numbers"
-
-
-def union_classes(**named: Any) -> NDArray[Any]:
-    """Return the sorted distinct classes over all named arrays.
-
-    Raises
-    ------
-    InvalidInputError
-        When some are numbers and others strings: labels of another type never match by value.
-    """
-    distinct = {
-        name: _distinct(check_labels(name, values))
-        for name, values in named.items()
-        if values is not None
-    }
-    kinds = {name: label_kind(values) for name, values in distinct.items()}
-    if len(set(kinds.values())) > 1:
-        listed = ", ".join(f"{n} {k} (e.g. {_plain(distinct[n][0])!r})" for n, k in kinds.items())
-        raise InvalidInputError(
-            f"{' and '.join(kinds)} must have labels of one type, got {listed}; "
-            "convert one side so that equal classes have equal values"
-        )
-    return _distinct(_concatenate(list(distinct.values())))
-
-
-def _concatenate(arrays: list[NDArray[Any]]) -> NDArray[Any]:
-    common = np.result_type(*arrays)
-    if common.kind == "f" and all(array.dtype.kind in "iub" for array in arrays):
-        common = np.dtype(object)  # signed and unsigned: real numbers would merge large classes
-    return np.concatenate([array.astype(common) for array in arrays])
-
-
-def _distinct(values: NDArray[Any]) -> NDArray[Any]:
-    if values.dtype.kind != "O":
-        return np.unique(values)
-    import pandas as pd
-
-    return np.sort(pd.unique(values))
-
-
-def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDArray[np.intp]:
-    """Return, per value, its position in `classes` (any order), or -1 where it is not there."""
-    values, classes = np.asarray(values), np.asarray(classes)
-    if values.dtype.kind == "O" or classes.dtype.kind == "O":
-        import pandas as pd
-
-        return pd.Index(classes, dtype=object).get_indexer(values.astype(object))
-    order = np.argsort(classes)
-    position = np.searchsorted(classes, values, sorter=order).clip(max=len(classes) - 1)
-    index = order[position]
-    return np.where(classes[index] == values, index, -1)
-
-
-@dataclass(frozen=True)
-class MatchedProba:
-    """Base probabilities brought to another set of classes.
-
-    Attributes
-    ----------
-    proba : ndarray of shape (n, K)
-        Columns in the order of the new classes; NaN rows have no usable base prediction.
-    n_missing : int
-        Rows that came without a prediction (NaN).
-    n_without_mass : int
-        Rows whose whole probability was on classes that are gone.
-    unknown_classes : tuple
-        New classes that the base model never knew (columns of zeros).
-    removed_classes : tuple
-        Base classes that are gone (columns dropped, rows renormalised).
-    """
-
-    proba: NDArray[np.float64]
-    n_missing: int
-    n_without_mass: int
-    unknown_classes: tuple[Any, ...]
-    removed_classes: tuple[Any, ...]
-
-
-def match_classes(
-    proba: NDArray[np.floating],
-    base_classes: NDArray[Any],
-    classes: NDArray[Any],
-) -> MatchedProba:
-    """Match the columns of base probabilities to `classes` by value, never by position.
-
-    Parameters
-    ----------
-    proba : ndarray of shape (n, K_base)
-        Checked probabilities; a row of NaN has no base prediction.
-    base_classes : ndarray of shape (K_base,)
-    classes : ndarray of shape (K,)
-
-    Returns
-    -------
-    MatchedProba
-    """
-    if proba.shape[1] != len(base_classes):
-        raise InvalidInputError(
-            f"base_proba must have one column per base class, got {proba.shape[1]} columns and "
-            f"{len(base_classes)} classes; give base_classes in the order of the columns"
-        )
-    check_classes("base_classes", base_classes, proba.shape[1])
-    union_classes(base_classes=base_classes, classes=classes)  # raises for labels of another type
-    n_missing = int(missing_rows(proba).sum())
-    column = class_index(classes, base_classes)
-    matched = np.zeros((len(proba), len(classes)))
-    matched[:, column >= 0] = proba[:, column[column >= 0]]
-    matched[missing_rows(proba)] = np.nan
-    removed = tuple(np.asarray(base_classes)[class_index(base_classes, classes) < 0].tolist())
-    if removed:
-        mass = matched.sum(axis=1, keepdims=True)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            matched = np.where(mass > 0, matched / mass, np.nan)
-    return MatchedProba(
-        proba=matched,
-        n_missing=n_missing,
-        n_without_mass=int(missing_rows(matched).sum()) - n_missing,
-        unknown_classes=tuple(np.asarray(classes)[column < 0].tolist()),
-        removed_classes=removed,
-    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from holdfast.comparison.counting import PairedCounts
+from holdfast.comparison.compare import compare
+from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.policy import Check, Decision, Policy, Verdict
-from holdfast.comparison.result import Comparison, GroupResult, compare
+from holdfast.comparison.result import Comparison, GroupResult
 
 __all__ = [
     "Check",

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from holdfast.common.arrays import check_share
+from holdfast.common.parameters import check_share
 from holdfast.comparison.result import Comparison
 from holdfast.comparison.shares import Interval, judge
 from holdfast.exceptions import InvalidInputError

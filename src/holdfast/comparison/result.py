@@ -1,34 +1,27 @@
-"""Paired statistics of two models on the same rows: `compare` -> `Comparison`."""
+"""`Comparison`: paired statistics of two models on the same rows."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from holdfast.common.arrays import (
-    as_array,
-    as_probabilities,
-    check_classes,
-    check_labels,
-    check_same_length,
-    check_share,
-    check_weights,
-)
-from holdfast.comparison.counting import BASE_RIGHT, NEW_RIGHT, PairedCounts, count_pairs
+from holdfast.common.parameters import check_share
+from holdfast.common.plain import plain
+from holdfast.common.provenance import provenance
+from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, PairedCounts
 from holdfast.comparison.intervals import mcnemar_p_value
-from holdfast.comparison.shares import GroupResult, Interval, group_results, plain, shares_of
+from holdfast.comparison.shares import GroupResult, Interval, group_results, shares_of
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_array
 
-__all__ = ["Comparison", "GroupResult", "compare"]
+__all__ = ["Comparison"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +118,47 @@ class Comparison:
         changed = self.counts.pairs[:, 0] != self.counts.pairs[:, 1]
         return self._matrix(self.counts.pair_cells[:, BASE_RIGHT] * changed)
 
+    def matrix(self, max_classes: int = 20) -> dict[str, Any]:
+        """Return the rows by base class (down) and new class (across).
+
+        Parameters
+        ----------
+        max_classes : int
+            Where there are more classes, those with most flips into or out of them are kept, in
+            the order of the classes.
+
+        Returns
+        -------
+        dict
+            ``classes`` : list of length K; ``counts`` : K × K list of rows (or weight) that went
+            from the row's class to the column's, the diagonal holding those that kept their
+            answer; ``negative`` : the same for flips from right to wrong, or None without labels;
+            ``other_classes`` : number of classes left out.
+
+        Examples
+        --------
+        >>> from holdfast.comparison import compare
+        >>> compare(["a", "a", "b"], ["a", "b", "b"], ["a", "a", "b"]).matrix()["negative"]
+        [[0, 1], [0, 0]]
+        """
+        if max_classes < 1:
+            raise InvalidInputError(
+                f"max_classes must be at least 1, got {max_classes}; give the number of classes to "
+                "show"
+            )
+        pairs, weight = self.counts.pairs, self.counts.pair_cells.sum(axis=1)
+        n_classes = len(self.classes)
+        moved = weight * (pairs[:, 0] != pairs[:, 1])
+        flips = sum(np.bincount(pairs[:, side], moved, n_classes) for side in (0, 1))
+        shown = np.sort(np.argsort(-np.asarray(flips), kind="stable")[:max_classes])
+        negative = self.negative_transitions
+        return {
+            "classes": [plain(self.classes[i]) for i in shown],
+            "counts": _dense(self.transitions, shown),
+            "negative": None if negative is None else _dense(negative, shown),
+            "other_classes": n_classes - len(shown),
+        }
+
     def _matrix(self, weight: NDArray[np.float64]) -> csr_array:
         from scipy.sparse import coo_array
 
@@ -161,12 +195,12 @@ class Comparison:
         >>> Comparison.from_counts(one.counts + two.counts).churn_rate
         0.125
         """
-        _check_limits(confidence, max_group_churn, grouped=bool(counts.groups))
+        check_limits(confidence, max_group_churn, grouped=bool(counts.groups))
         if not counts.pair_cells.sum() > 0:
             raise InvalidInputError(
                 "counts must have rows of positive weight, got none; count some rows"
             )
-        return _from_counts(counts, float(confidence), max_group_churn)
+        return comparison_of(counts, float(confidence), max_group_churn)
 
     def at(self, confidence: float, *, max_group_churn: float | None = None) -> Comparison:
         """Return the same comparison with intervals at another confidence or group limit."""
@@ -265,13 +299,21 @@ class Comparison:
         """
         from holdfast.common.files import write_text
         from holdfast.render.page import render_page
-        from holdfast.report.summarise import summarise_comparison
 
-        html = render_page(summarise_comparison(self))
+        html = render_page(
+            {
+                "title": TITLE,
+                "comparison": self.to_dict(),
+                "matrix": self.matrix(),
+                "provenance": provenance(),
+            }
+        )
         if path is not None:
             write_text(path, html)
         return html
 
+
+TITLE = "Comparison of two models"  # of its page
 
 _LINES = (
     ("churn", "churn_rate"),
@@ -283,82 +325,7 @@ _LINES = (
 )
 
 
-def compare(
-    base: ArrayLike,
-    new: ArrayLike,
-    y: ArrayLike | None = None,
-    *,
-    groups: Any = None,
-    sample_weight: ArrayLike | None = None,
-    classes: ArrayLike | None = None,
-    confidence: float = 0.95,
-    max_group_churn: float | None = None,
-) -> Comparison:
-    """Compare the predictions of two models on the same rows.
-
-    Parameters
-    ----------
-    base, new : array-like of shape (n,) or (n, K)
-        Predicted classes, or probabilities, of the base model and of the new model.
-    y : array-like of shape (n,), optional
-        The truth. Without it only churn is measured.
-    groups : array-like of shape (n,), mapping or data frame, optional
-        Groups to report one by one: one column, or several by name. Missing values are a group.
-    sample_weight : array-like of shape (n,), optional
-        Importance of each row. Shares become shares of weight; intervals use the effective number
-        of rows (Σw)² / Σw² of Kish in place of n; no McNemar p-value is given.
-    classes : array-like of shape (K,), optional
-        Class of each probability column; 0 … K-1 when left out.
-    confidence : float
-        Of the two-sided intervals: Wilson for shares, Bonett and Price for the paired accuracy
-        difference. Each interval holds on its own; none is corrected for the number of groups.
-    max_group_churn : float, optional
-        Limit on each group's churn. A group passes when its interval lies within the limit, is
-        underpowered when the interval straddles it, and fails when the interval lies beyond it at a
-        confidence that is corrected for the number of groups (Bonferroni), so that among many
-        groups chance alone seldom fails one.
-
-    Returns
-    -------
-    Comparison
-
-    Raises
-    ------
-    InvalidInputError
-        For unequal lengths, missing values, probabilities that do not sum to 1 or look like logits,
-        labels of another type, the same object given twice.
-
-    Examples
-    --------
-    >>> comparison = compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0])
-    >>> comparison.churn_rate, comparison.negative_flip_rate, comparison.accuracy_gain
-    (0.25, 0.0, 0.25)
-    """
-    if base is new:
-        raise InvalidInputError(
-            "base and new must be the predictions of two models, got the same object twice; "
-            "give the new model's predictions"
-        )
-    _check_same_columns(base, new)
-    _check_limits(confidence, max_group_churn, grouped=groups is not None)
-    arrays = {"base": _predictions("base", base), "new": _predictions("new", new)}
-    truth = None if y is None else check_labels("y", y)
-    n = check_same_length(**arrays, y=truth)
-    weight = None
-    if sample_weight is not None:
-        weight = check_weights("sample_weight", sample_weight, n)
-    counts = count_pairs(
-        arrays["base"],
-        arrays["new"],
-        truth,
-        proba_classes=_proba_classes(arrays, classes),
-        sample_weight=weight,
-        groups=_group_columns(groups, n),
-    )
-    return _from_counts(counts, float(confidence), max_group_churn)
-
-
-def _check_limits(confidence: float, max_group_churn: float | None, *, grouped: bool) -> None:
+def check_limits(confidence: float, max_group_churn: float | None, *, grouped: bool) -> None:
     check_share("confidence", confidence, open_ends=True)
     if max_group_churn is None:
         return
@@ -369,77 +336,10 @@ def _check_limits(confidence: float, max_group_churn: float | None, *, grouped: 
         )
 
 
-def _check_same_columns(base: Any, new: Any) -> None:
-    """Raise for two frames whose columns have the same names in another order."""
-    names = [[str(name) for name in _column_names(model)] for model in (base, new)]
-    if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
-        raise InvalidInputError(
-            f"base and new must have their columns in the same order, got {names[0][:10]} and "
-            f"{names[1][:10]}; reorder the columns of one"
-        )
-
-
-def _column_names(frame: Any) -> Sequence[Any]:
-    # Arrow's `columns` are the values.
-    return getattr(frame, "column_names", getattr(frame, "columns", ()))
-
-
-def _predictions(name: str, values: ArrayLike) -> NDArray[Any]:
-    """Labels are checked here; probabilities block by block while they are counted."""
-    array = as_array(name, values)
-    if array.ndim == 1:
-        return check_labels(name, array)
-    if array.shape[1] < 2:
-        raise InvalidInputError(
-            f"{name} must be labels (n,) or probabilities (n, K) with K >= 2, got shape "
-            f"{array.shape}; for two classes give both columns"
-        )
-    return as_probabilities(name, array)
-
-
-def _proba_classes(
-    arrays: Mapping[str, NDArray[Any]], classes: ArrayLike | None
-) -> NDArray[Any] | None:
-    widths = {name: array.shape[1] for name, array in arrays.items() if array.ndim == 2}
-    if not widths:
-        if classes is not None:
-            raise InvalidInputError(
-                "classes must only be given with probabilities, got labels for both models; "
-                "leave it out"
-            )
-        return None
-    if len(set(widths.values())) > 1:
-        raise InvalidInputError(
-            f"base and new must have the same number of probability columns, got {widths}; "
-            "bring both to the same classes, with zeros for a class that a model does not know"
-        )
-    return check_classes("classes", classes, next(iter(widths.values())))
-
-
-def _group_columns(groups: Any, n: int) -> dict[str, NDArray[Any]]:
-    if groups is None:
-        return {}
-    if isinstance(groups, Mapping):
-        columns = {str(name): values for name, values in groups.items()}
-    elif hasattr(groups, "columns"):
-        columns = {str(name): groups[name] for name in _column_names(groups)}
-    else:
-        columns = {str(getattr(groups, "name", None) or "group"): groups}
-    arrays = {name: as_array(f"groups[{name!r}]", values) for name, values in columns.items()}
-    for name, array in arrays.items():
-        if array.ndim != 1:
-            raise InvalidInputError(
-                f"groups[{name!r}] must have shape (n,), got {array.shape}; give several columns "
-                "as a mapping or a data frame"
-            )
-        check_same_length(**{f"groups[{name!r}]": array, "rows": range(n)})
-    return arrays
-
-
 # --- counts -> statistics -------------------------------------------------------------------------
 
 
-def _from_counts(
+def comparison_of(
     counts: PairedCounts, confidence: float, max_group_churn: float | None
 ) -> Comparison:
     cells = counts.cells
@@ -478,3 +378,9 @@ def _from_counts(
         ),
         counts=counts,
     )
+
+
+def _dense(matrix: Any, shown: NDArray[np.intp]) -> list[list[Any]]:
+    dense = matrix[shown][:, shown].toarray()
+    whole = dense.astype(np.int64)
+    return whole.tolist() if (whole == dense).all() else dense.tolist()

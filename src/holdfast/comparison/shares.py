@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.comparison.counting import BASE_RIGHT, NEW_RIGHT, GroupCounts
+from holdfast.common.plain import plain
+from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, GroupCounts
 from holdfast.comparison.intervals import paired_interval, wilson_interval
 
-__all__ = ["GroupResult", "Interval", "group_results", "judge", "plain", "shares_of"]
+__all__ = ["GroupResult", "Interval", "group_results", "judge", "shares_of"]
 
 Interval = tuple[float, float]
 
@@ -184,12 +185,3 @@ def _pairs(low: NDArray[np.float64], high: NDArray[np.float64]) -> Any:
     if np.ndim(low) == 0:
         return float(low), float(high)
     return list(zip(low.tolist(), high.tolist(), strict=True))
-
-
-def plain(value: Any) -> Any:
-    """Return `value` as JSON knows it: what is no number, text or list becomes text."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.arrays import require
 from holdfast.common.files import file_hash
+from holdfast.common.parameters import require
 from holdfast.datasets.folder import DATA_VARIABLE
 from holdfast.datasets.images import PARTS, Images, read_idx_images
 from holdfast.exceptions import InvalidInputError

@@ -8,21 +8,16 @@ or texts (`ag_news`, `imdb`, `trec`).
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from holdfast.common.arrays import check_choice, check_labels, check_share
 from holdfast.common.files import file_hash
+from holdfast.common.parameters import check_choice
+from holdfast.datasets.dataset import Dataset, image_dataset, image_target, table_dataset
 from holdfast.datasets.folder import FolderEntry, checked_hash, read_manifest
+from holdfast.datasets.hashes import content_hash
 from holdfast.datasets.hugging_face import (
     CELEBA_ATTRIBUTES,
     HUB,
@@ -35,14 +30,14 @@ from holdfast.datasets.hugging_face import (
 from holdfast.datasets.images import Images, images_hash, images_of_table, read_images
 from holdfast.datasets.openml import REGISTRY, check_recorded_hash, fetch
 from holdfast.exceptions import InvalidInputError
-from holdfast.tables.reading import TABLE_SUFFIXES, ordinary_columns, read_table
+from holdfast.tables.paths import TABLE_SUFFIXES
+from holdfast.tables.reading import ordinary_columns, read_table
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["CELEBA_ATTRIBUTES", "Dataset", "TrainTest", "content_hash", "load"]
+__all__ = ["load"]
 
 BUNDLED = ("breast_cancer", "digits", "iris", "wine")
+
+
 ALIASES = {
     "agnews": "ag_news",
     "bank": "bank_marketing",
@@ -55,96 +50,9 @@ ALIASES = {
     "phishing": "phishing_websites",
     "weather": "weather_noaa",
 }
+
+
 USUAL_TARGETS = ("target", "label", "class")
-
-
-@dataclass(frozen=True)
-class TrainTest:
-    """Row numbers of a training and a test part.
-
-    Attributes
-    ----------
-    train, test : ndarray of int
-        Ascending, disjoint, together all rows.
-    """
-
-    train: NDArray[np.intp]
-    test: NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Rows for classification: a table, or images.
-
-    Attributes
-    ----------
-    name : str
-    X : pandas.DataFrame of shape (n, d), or ndarray of uint8, shape (n, channels, height, width)
-        The features; values of a table may be missing. Images have their channels first, as PyTorch
-        takes them; `preprocessing.ScaledImages` makes them real numbers.
-    y : ndarray of shape (n,)
-        The labels, of two classes or more, without missing values.
-    target : str
-        The name of the label's column.
-    numeric, categorical : tuple of str
-        Columns of X, by kind.
-    split : ndarray of shape (n,) or None
-        "train" or "test" for each row, where a standard split exists.
-    source : str
-        Where the rows came from.
-    sha256 : str
-        Of the file where there is one (of the hashes where there are several), else the
-        `content_hash` of the table or that of the pixels and labels.
-    text : tuple of str
-        The columns of X that hold free text; `preprocessing.TokenIds` takes one. With `numeric` and
-        `categorical` they are all columns of a table; images have none.
-    """
-
-    name: str
-    X: Any  # which of the two, each user of a data set knows
-    y: NDArray[Any]
-    target: str
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
-    split: NDArray[Any] | None
-    source: str
-    sha256: str
-    text: tuple[str, ...] = ()
-
-    def train_test(self, *, test_size: float = 1 / 3, random_state: int = 0) -> TrainTest:
-        """Return the standard split, or where there is none a random one.
-
-        Parameters
-        ----------
-        test_size : float
-            Share of test rows, in (0, 1), of a random split.
-        random_state : int
-            Seed of a random split; the same seed gives the same split.
-
-        Raises
-        ------
-        InvalidInputError
-            When `test_size` is outside (0, 1) or leaves one part without rows.
-
-        Examples
-        --------
-        >>> parts = load("iris").train_test()
-        >>> len(parts.train), len(parts.test)
-        (100, 50)
-        """
-        check_share("test_size", test_size, open_ends=True)
-        if self.split is not None:
-            return TrainTest(
-                np.flatnonzero(self.split != "test"), np.flatnonzero(self.split == "test")
-            )
-        n_test = round(len(self.y) * test_size)
-        if not 0 < n_test < len(self.y):
-            raise InvalidInputError(
-                f"test_size must leave rows in both parts, got {test_size:g} of "
-                f"{len(self.y)} rows; choose another share"
-            )
-        order = np.random.default_rng(random_state).permutation(len(self.y))
-        return TrainTest(np.sort(order[n_test:]), np.sort(order[:n_test]))
 
 
 def load(
@@ -251,7 +159,7 @@ def _from_file(path: Path, target: str | None, text: Sequence[str]) -> Dataset:
             f"{', '.join(map(repr, frame.columns))}; name the label's column with target="
         )
     name = path.name.partition(".")[0]
-    return _dataset(name, frame, target, source=str(path), sha256=file_hash(path), text=text)
+    return table_dataset(name, frame, target, source=str(path), sha256=file_hash(path), text=text)
 
 
 def _bundled(name: str, target: str | None, text: Sequence[str]) -> Dataset:
@@ -259,96 +167,7 @@ def _bundled(name: str, target: str | None, text: Sequence[str]) -> Dataset:
 
     frame = getattr(datasets, f"load_{name}")(as_frame=True).frame
     source, sha256 = f"scikit-learn load_{name}", content_hash(frame)
-    return _dataset(name, frame, target or "target", source=source, sha256=sha256, text=text)
-
-
-def _dataset(
-    name: str,
-    frame: pd.DataFrame,
-    target: str,
-    *,
-    source: str,
-    sha256: str,
-    drop: Sequence[str] = (),
-    categorical: Sequence[str] = (),
-    text: Sequence[str] = (),
-    split: NDArray[Any] | None = None,
-) -> Dataset:
-    check_choice("target", target, [str(column) for column in frame.columns])
-    y = _target(name, frame[target])
-    dropped = {_bare(column) for column in drop} - {_bare(target)}
-    X = frame[[c for c in frame.columns if c != target and _bare(c) not in dropped]]
-    if not X.shape[1]:
-        raise InvalidInputError(f"{name} must have features, got only {target!r}; add columns")
-    for column in text:
-        check_choice("text", column, [str(c) for c in X.columns])
-    numeric = [c for c in X.columns if _is_number(X[c]) and c not in {*categorical, *text}]
-    return Dataset(
-        name=name,
-        X=X,
-        y=y,
-        target=target,
-        numeric=tuple(numeric),
-        categorical=tuple(c for c in X.columns if c not in {*numeric, *text}),
-        split=split,
-        source=source,
-        sha256=sha256,
-        text=tuple(c for c in X.columns if c in text),
-    )
-
-
-def _image_dataset(
-    name: str,
-    images: Images,
-    target: str | None,
-    text: Sequence[str],
-    *,
-    source: str,
-    sha256: str,
-    label: str = "target",
-) -> Dataset:
-    return Dataset(
-        name=name,
-        X=images.X,
-        y=_target(name, images.y),
-        target=_image_target(target, text, label),
-        numeric=(),
-        categorical=(),
-        split=images.split,
-        source=source,
-        sha256=sha256,
-    )
-
-
-def _image_target(target: str | None, text: Sequence[str], label: str = "target") -> str:
-    """Return the target of images, which have no other and no text."""
-    if text:
-        got = ", ".join(map(repr, text))
-        raise InvalidInputError(f"text must be left out for images, got {got}; drop it")
-    return check_choice("target", target or label, [label])
-
-
-def _bare(column: str) -> str:
-    """Return the name without case, spaces and signs, in which sources of one set differ."""
-    return re.sub(r"[\W_]", "", column.casefold())
-
-
-def _target(name: str, column: pd.Series | NDArray[Any]) -> NDArray[Any]:
-    y = check_labels(f"target of {name}", column)
-    y = y.astype(str) if y.dtype.kind == "O" else y
-    classes = np.unique(y)
-    if len(classes) < 2:
-        raise InvalidInputError(
-            f"target of {name} must have two classes or more, got only {classes.tolist()[0]!r}; "
-            "choose another column with target="
-        )
-    return y
-
-
-def _is_number(column: pd.Series) -> bool:
-    from pandas.api import types
-
-    return types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype)
+    return table_dataset(name, frame, target or "target", source=source, sha256=sha256, text=text)
 
 
 # --- a folder of files ---------------------------------------------------------------------------
@@ -359,7 +178,7 @@ def _from_folder(entry: FolderEntry, target: str | None, text: Sequence[str]) ->
     source, sha256 = ", ".join(map(str, paths)), checked_hash(entry)
     if paths[0].suffix == ".npz":
         images = read_images(paths)
-        return _image_dataset(name, images, target, text, source=source, sha256=sha256)
+        return image_dataset(name, images, target, text, source=source, sha256=sha256)
     return _table_of_folder(entry.facts, paths[0], target, text, sha256=sha256)
 
 
@@ -375,7 +194,7 @@ def _table_of_folder(
     split = frame["split"].to_numpy(dtype=str) if facts.get("split_counts") else None
     drop = [*(facts.get("non_feature_columns") or ()), *(["split"] if split is not None else ())]
     known_text = ("text",) if facts.get("kind") == "text" else ()
-    return _dataset(
+    return table_dataset(
         name,
         frame,
         target or facts.get("target") or "target",
@@ -409,12 +228,12 @@ def _from_openml(
         )
         sha256 = images_hash(images)
         check_recorded_hash(name, sha256, record, known.sha256)
-        return _image_dataset(name, images, target, text, source=bunch.url, sha256=sha256)
+        return image_dataset(name, images, target, text, source=bunch.url, sha256=sha256)
     bunch = fetch(name, home, as_frame=True)
     frame = ordinary_columns(bunch.frame)
     sha256 = content_hash(frame)
     check_recorded_hash(name, sha256, record, known.sha256)
-    return _dataset(
+    return table_dataset(
         name,
         frame,
         target or known.target or bunch.target_names[0],
@@ -423,49 +242,6 @@ def _from_openml(
         drop=known.drop,
         text=text,
     )
-
-
-def content_hash(frame: pd.DataFrame) -> str:
-    """Return a SHA-256 of a table's names and values, whatever types hold them.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Numbers count as 64-bit real numbers, all else as text; missing values are all alike.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits. Equal for the same rows and columns in the same order.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> first = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
-    >>> second = pd.DataFrame({"a": [1.0, 2.0], "b": pd.Categorical(["x", None])})
-    >>> content_hash(first) == content_hash(second)
-    True
-    """
-    names = [str(column) for column in frame.columns]
-    digest = hashlib.sha256(json.dumps([len(frame), *names]).encode())
-    for column in frame.columns:
-        values = frame[column]
-        if _is_number(values):
-            numbers = values.to_numpy(dtype="<f8", na_value=np.nan) + 0.0  # -0.0 becomes 0.0
-            digest.update(b"numbers")
-            digest.update(np.where(np.isnan(numbers), np.nan, numbers).tobytes())
-        else:
-            digest.update(b"text" + _text_digest(values))
-    return digest.hexdigest()
-
-
-def _text_digest(values: pd.Series) -> bytes:
-    """Return the bytes of a column as its sorted distinct texts and their numbers."""
-    import pandas as pd
-
-    texts = values.astype(object).map(str, na_action="ignore")
-    codes, distinct = pd.factorize(texts, sort=True)  # -1 where missing
-    return json.dumps(list(distinct)).encode() + codes.astype("<i8").tobytes()
 
 
 # --- Hugging Face --------------------------------------------------------------------------------
@@ -481,17 +257,17 @@ def _from_hugging_face(
 
     known, home = HUB[name], get_data_home(data_home)
     if not known.text:
-        _image_target(target, text, known.target)  # before a download that may be long
+        image_target(target, text, known.target)  # before a download that may be long
     files = fetch_files(name, home)
     content = read_hub_texts(name, files) if known.text else read_hub_images(name, files)
     source, sha256 = f"Hugging Face {known.repository}@{known.revision}", files_hash(files)
     record = Path(home) / "holdfast" / f"{name}-{known.revision}.sha256"
     check_recorded_hash(name, sha256, record, pinned=None)
     if isinstance(content, Images):
-        return _image_dataset(
+        return image_dataset(
             name, content, target, text, source=source, sha256=sha256, label=known.target
         )
-    return _dataset(
+    return table_dataset(
         name,
         content,
         target or known.target,

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast.common.arrays import as_array, check_labels, union_classes
+from holdfast.common.arrays import as_array, check_labels
+from holdfast.common.classes import union_classes
 from holdfast.comparison.result import Comparison
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import proba_of
 from holdfast.learners.lookup import booster_as_classifier
-from holdfast.predictions.tables import PredictionPair
+from holdfast.predictions.pairs import PredictionPair
 
 __all__ = ["figures", "predict_both", "with_known_classes"]
 

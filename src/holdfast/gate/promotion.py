@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.exceptions import InvalidInputError, RegistryError
-from holdfast.models.mlflow.models import ModelAddress
+from holdfast.models.mlflow.address import ModelAddress
 from holdfast.models.mlflow.session import asking, client, mlflow_module
 
 __all__ = ["LoggedRun", "check_experiment", "check_promotable", "log_run", "promote"]

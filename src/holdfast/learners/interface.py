@@ -1,38 +1,19 @@
-"""What all learners share: the interface, training rows, and the head of a pipeline."""
+"""The interface of a learner, and the rows, jobs and fits that pass through it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from copy import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import config_context
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
-from sklearn.utils.metadata_routing import get_routing_for_object
 
 from holdfast.methods.training import Method
 
-__all__ = [
-    "Fit",
-    "Job",
-    "Learner",
-    "TrainingRows",
-    "final_of",
-    "fit_head",
-    "fresh",
-    "join",
-    "member_seeds",
-    "requests_weights",
-    "seeds_of",
-    "set_parameters",
-    "temporary_parameters",
-]
+__all__ = ["Fit", "Job", "Learner", "TrainingRows"]
 
 
 @dataclass(frozen=True)
@@ -152,86 +133,3 @@ class Learner(Protocol):
         verbose: int,
     ) -> list[Fit]:
         """Fit the last step of the estimator for every job, and predict the selection rows."""
-
-
-def join(estimator: Any, rows: TrainingRows, final: Any) -> Any:
-    """Return the whole fitted estimator: the shared transformers and one last step."""
-    if not isinstance(estimator, Pipeline):
-        return final
-    whole = copy(estimator)
-    steps = [] if rows.head is None else list(rows.head.steps)
-    whole.steps = [*steps, (estimator.steps[-1][0], final)]
-    return whole
-
-
-def final_of(estimator: Any) -> Any:
-    """Return the last step of a pipeline, or the estimator."""
-    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-
-
-def fit_head(
-    estimator: Any, X: Any, y: NDArray[Any], sample_weight: NDArray[np.float64] | None
-) -> tuple[Pipeline | None, Any]:
-    """Fit the transformers of a pipeline; those that request the weights get them."""
-    if not isinstance(estimator, Pipeline) or len(estimator.steps) < 2:
-        return None, X
-    head = estimator[:-1]
-    if sample_weight is None or not requests_weights(head):
-        return head, head.fit_transform(X, y)
-    with config_context(enable_metadata_routing=True):
-        return head, head.fit_transform(X, y, sample_weight=sample_weight)
-
-
-def requests_weights(estimator: Any) -> bool:
-    """Whether metadata routing hands sample_weight to the estimator or to a part of it."""
-    with config_context(enable_metadata_routing=True):
-        try:
-            return bool(get_routing_for_object(estimator).consumes("fit", ["sample_weight"]))
-        except (AttributeError, NotImplementedError):  # an estimator that knows no routing
-            return False
-
-
-def fresh(final: Any) -> Any:
-    """Return an unfitted copy; of CatBoost, whose lists `clone` refuses, by its own means."""
-    if type(final).__module__.startswith("catboost."):
-        return type(final)(**final.get_params())
-    return clone(final)
-
-
-def seeds_of(final: Any) -> dict[str, Any]:
-    """Return the parameters that seed an estimator and its parts."""
-    parameters = final.get_params(deep=True)
-    names = ("random_state", "random_seed", "seed")
-    return {key: v for key, v in parameters.items() if key.rpartition("__")[2] in names}
-
-
-def member_seeds(final: Any, member: int) -> dict[str, Any]:
-    """Return the seeds of one member; None stays, which differs at every fit."""
-    return {
-        key: int(np.random.SeedSequence([int(value), member]).generate_state(1)[0] >> 1)
-        for key, value in seeds_of(final).items()
-        if isinstance(value, (int, np.integer))
-    }
-
-
-@contextmanager
-def temporary_parameters(estimator: Any, changed: dict[str, Any]) -> Iterator[None]:
-    """Fit with changed hyperparameters, then show the user's own again."""
-    present = estimator.get_params(deep=True)
-    before = {key: present[key] for key in changed}
-    if not changed:
-        yield
-        return
-    estimator.set_params(**changed)
-    try:
-        yield
-    finally:
-        set_parameters(estimator, before)
-
-
-def set_parameters(estimator: Any, changed: dict[str, Any]) -> None:
-    """Set hyperparameters, of a fitted estimator too."""
-    if hasattr(estimator, "_init_params"):  # CatBoost: no set_params once it is fitted
-        estimator._init_params.update(changed)
-    else:
-        estimator.set_params(**changed)

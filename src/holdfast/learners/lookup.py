@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.exceptions import UnsupportedEstimatorError
-from holdfast.learners.interface import Job, Learner, final_of
+from holdfast.learners.estimators import final_of
+from holdfast.learners.interface import Job, Learner
 from holdfast.learners.sklearn import SklearnLearner
 
 if TYPE_CHECKING:
-    from holdfast.learners.boosting.learner import Library
+    from holdfast.learners.boosting.library import Library
 
 __all__ = ["Job", "Learner", "booster_as_classifier", "final_of", "joined_boosters", "learner_of"]
 

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from holdfast.methods.combining import Average, Ensemble, FirstTrees, Interpolate, Override
+from holdfast.methods.grid import resolve_methods, searched_methods
 from holdfast.methods.method import METHODS, Method
 from holdfast.methods.training import (
     Anchor,
-    Average,
     CoDistillation,
     Cold,
     Constrained,
     Distill,
-    Ensemble,
-    FirstTrees,
-    Interpolate,
     LabelSmoothing,
     Mixup,
-    Override,
     ShrinkPerturb,
     Warm,
     WarmDistill,
-    resolve_methods,
-    searched_methods,
 )
 
 __all__ = [

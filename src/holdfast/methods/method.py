@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast import targets
-from holdfast.common.arrays import check_share
+from holdfast.common.parameters import check_share
 
 __all__ = ["METHODS", "Method"]
 

@@ -1,48 +1,32 @@
-"""What a training run changes relative to plain retraining: one small frozen dataclass each.
-
-A method declares what it changes: the soft targets, where the parameters start, what is done to a
-batch, whether a second network learns alongside, what becomes of the trained parameters, and what
-is served. Adding a method takes one class.
-"""
+"""Methods that change how one model is trained: its target, its start, its rows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast import targets
-from holdfast.common.arrays import check_choice, check_count, check_share
-from holdfast.exceptions import InvalidInputError
-from holdfast.methods.method import METHODS, Method
+from holdfast.common.parameters import check_choice, check_share
+from holdfast.methods.method import Method
 
 __all__ = [
-    "METHODS",
     "Anchor",
-    "Average",
     "CoDistillation",
     "Cold",
     "Constrained",
     "Distill",
-    "Ensemble",
-    "FirstTrees",
-    "Interpolate",
     "LabelSmoothing",
-    "Method",
     "Mixup",
-    "Override",
     "ShrinkPerturb",
     "Warm",
     "WarmDistill",
-    "resolve_methods",
-    "searched_methods",
 ]
 
-GRID = tuple(round(0.1 * step, 1) for step in range(1, 10))
 BUDGETS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.16)
 
 
@@ -322,309 +306,3 @@ class Constrained(Method):
         check_share(
             "Constrained.dual_lr", self.dual_lr, high=math.inf, open_ends=True, hint="give e.g. 0.5"
         )
-
-
-@dataclass(frozen=True)
-class _Made(Method):
-    """What is made of another method's models once they are trained."""
-
-    of: Method = field(default=Cold(), kw_only=True)
-
-    @property
-    def trained(self) -> Method:
-        """What the other method trains."""
-        return self.of.trained
-
-    def finish(self, trained: Any, base: Any) -> Any:
-        """Return what the other method serves."""
-        return self.of.finish(trained, base)
-
-    @property
-    def rounds(self) -> float:
-        """Share of the rounds that the other method keeps."""
-        return self.of.rounds
-
-    @property
-    def members(self) -> int:
-        """Members of the other method."""
-        return self.of.members
-
-    @property
-    def base_weight(self) -> float:
-        """Weight of the base model in what the other method serves."""
-        return self.of.base_weight
-
-    @property
-    def lam(self) -> float:
-        """Weight of the base model in the other method."""
-        return self.of.lam
-
-    @property
-    def changes(self) -> frozenset[str]:
-        """What the other method changes."""
-        return self.of.changes
-
-    def check(self) -> None:
-        """Raise InvalidInputError when a setting is out of range."""
-        name = type(self).__name__
-        if not isinstance(self.of, Method) or self.of.threshold is not None:
-            raise InvalidInputError(
-                f"{name}.of must be a method other than Override, got {self.of!r}; give a method "
-                "object such as Distill(0.5), and make the override of the whole"
-            )
-        self.of.check()
-        for key, value in self.params().items():
-            if key not in ("of", "members"):
-                check_share(f"{name}.{key}", value, hint="give a weight, e.g. 0.5")
-
-
-def _joint_lam(weight: float, lam: float) -> float:
-    """Weight of the base model in w·base + (1 − w)·model, the model having λ of it."""
-    return weight + (1 - weight) * lam
-
-
-@dataclass(frozen=True)
-class Interpolate(_Made):
-    """Parameters w·base + (1 − w)·trained: one model is served.
-
-    Parameters
-    ----------
-    weight : float
-        w in [0, 1], of the base model.
-    of : Method
-        What is trained; from the base model's parameters, or the two are not connected.
-
-    References
-    ----------
-    Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
-    """
-
-    weight: float = 0.5
-    of: Method = field(default=Warm(), kw_only=True)
-
-    name: ClassVar[str] = "interpolate"
-
-    def finish(self, trained: Any, base: Any) -> Any:
-        """Return w·base + (1 − w)·trained."""
-        return self.weight * base + (1 - self.weight) * self.of.finish(trained, base)
-
-    @property
-    def changes(self) -> frozenset[str]:
-        """The parameters, and what the trained method changes."""
-        return self.of.changes | {"parameters"}
-
-    @property
-    def lam(self) -> float:
-        """Weight of the base model in both steps."""
-        return _joint_lam(self.weight, self.of.lam)
-
-
-@dataclass(frozen=True)
-class Average(_Made):
-    """Probabilities averaged with the base model's: both models are served.
-
-    Parameters
-    ----------
-    weight : float
-        w in [0, 1], of the base model.
-    of : Method
-        What is trained.
-    """
-
-    weight: float = 0.5
-
-    name: ClassVar[str] = "average"
-
-    @property
-    def base_weight(self) -> float:
-        """Weight w of the base model, and what the other method gives it."""
-        return _joint_lam(self.weight, self.of.base_weight)
-
-    @property
-    def lam(self) -> float:
-        """Weight of the base model in both steps."""
-        return _joint_lam(self.weight, self.of.lam)
-
-
-@dataclass(frozen=True)
-class Override(_Made):
-    """The base model's class, unless the new model's is more probable by more than τ.
-
-    Parameters
-    ----------
-    threshold : float
-        τ in [0, 1].
-    of : Method
-        What is trained.
-    """
-
-    threshold: float = 0.5
-
-    name: ClassVar[str] = "override"
-
-
-@dataclass(frozen=True)
-class Ensemble(_Made):
-    """Models of several seeds, probabilities averaged: a steadier model.
-
-    Parameters
-    ----------
-    members : int
-        How many, two or more.
-    of : Method
-        What each of them is.
-    """
-
-    members: int = 4
-
-    name: ClassVar[str] = "ensemble"
-
-    @classmethod
-    def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return one setting: more members are better, and cost more."""
-        return [cls()]
-
-    def check(self) -> None:
-        """Raise InvalidInputError when a setting is out of range."""
-        super().check()
-        check_count("Ensemble.members", self.members, least=2, hint="give e.g. 4")
-
-
-@dataclass(frozen=True)
-class FirstTrees(_Made):
-    """The first rounds of boosting alone: a booster of fewer trees, which is surer of less.
-
-    For boosters. Of a model that is trained anyway it costs no training; else no more rounds are
-    trained than are kept.
-
-    Parameters
-    ----------
-    share : float
-        Of the estimator's rounds, in (0, 1]; where training stops early, all rounds up to there
-        where these are fewer.
-    of : Method
-        What is trained.
-
-    Examples
-    --------
-    >>> str(FirstTrees(0.5, of=Distill(0.3)))
-    'first_trees(share=0.5, of=distill(lam=0.3))'
-    """
-
-    share: float = 0.5
-
-    name: ClassVar[str] = "first_trees"
-
-    @property
-    def kind(self) -> str:
-        """Name of what the trees are of."""
-        return self.of.kind
-
-    @property
-    def rounds(self) -> float:
-        """Share of the rounds, of those that the other method keeps."""
-        return self.share * self.of.rounds
-
-    @property
-    def changes(self) -> frozenset[str]:
-        """The rounds, and what the other method changes."""
-        return self.of.changes | {"rounds"}
-
-    def check(self) -> None:
-        """Raise InvalidInputError when a setting is out of range."""
-        super().check()
-        if not self.share:
-            raise InvalidInputError("FirstTrees.share must be above 0, got 0; give e.g. 0.5")
-
-
-SEARCHED: dict[str, type[Distill]] = {"distill": Distill, "warm_distill": WarmDistill}
-
-
-def searched_methods(
-    method: Any, lambdas: Any, *, auto: Sequence[str] = ("distill",)
-) -> tuple[list[type[Distill]], list[Any]]:
-    """Part what is asked for: methods whose λ is to be searched, and all others.
-
-    Parameters
-    ----------
-    method, lambdas, auto
-        As for `resolve_methods`; λ are searched where `lambdas` is "auto".
-
-    Returns
-    -------
-    tuple of (list of type, list)
-        The others as `resolve_methods` takes them, plain retraining among them.
-
-    Examples
-    --------
-    >>> searched_methods(["distill", "anchor"], "auto")
-    ([<class 'holdfast.methods.Distill'>], ['cold', 'anchor'])
-    """
-    named = [method] if isinstance(method, (str, Method)) else method
-    if not isinstance(lambdas, str) or not isinstance(named, (list, tuple)):
-        return [], named
-    spelled = [known for name in named for known in (auto if name == "auto" else (name,))]
-    of_lambda = [name for name in spelled if isinstance(name, str) and name in SEARCHED]
-    searched = [SEARCHED[name] for name in dict.fromkeys(of_lambda)]
-    return searched, ["cold", *(name for name in spelled if name not in of_lambda)]
-
-
-def resolve_methods(
-    method: Any, lambdas: Any, *, auto: Sequence[str] = ("distill",)
-) -> list[Method]:
-    """Return the settings that compete, plain retraining always first.
-
-    Parameters
-    ----------
-    method : str, Method, or sequence of these
-        A name stands for its whole grid, a method object for its one setting, "auto" for the
-        names in `auto`.
-    lambdas : "auto" or sequence of float
-        The grid of weights; "auto" is .1, .2 … .9. A 0 is allowed and changes nothing, since plain
-        retraining belongs to every path.
-    auto : sequence of str
-        The methods that suit the learner.
-
-    Raises
-    ------
-    InvalidInputError
-        For an unknown name or a setting out of range.
-
-    Examples
-    --------
-    >>> [str(setting) for setting in resolve_methods("distill", [0.2, 0.8])]
-    ['cold', 'distill(lam=0.2)', 'distill(lam=0.8)']
-    """
-    grid = _check_lambdas(lambdas)
-    named = [method] if isinstance(method, (str, Method)) else method
-    if not isinstance(named, (list, tuple)) or not named:
-        raise InvalidInputError(
-            f"method must be a name, a method object or a list of these, got {method!r}; "
-            f"choose from {', '.join(map(repr, METHODS))}"
-        )
-    settings: list[Method] = [Cold()]
-    for entry in named:
-        if isinstance(entry, Method):
-            entry.check()
-            settings.append(entry)
-        else:
-            name = check_choice("method", entry, ["auto", *METHODS])
-            for known in auto if name == "auto" else (name,):
-                settings.extend(METHODS[known].grid(grid))
-    return list(dict.fromkeys(settings))
-
-
-def _check_lambdas(lambdas: Any) -> tuple[float, ...]:
-    if isinstance(lambdas, str):
-        check_choice("lambdas", lambdas, ["auto"])
-        return GRID
-    try:
-        values = np.asarray(lambdas, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.ndim != 1 or not len(values) or not ((values >= 0) & (values <= 1)).all():
-        raise InvalidInputError(
-            f"lambdas must be 'auto' or numbers in [0, 1], got {lambdas!r}; "
-            "give a grid such as [0.2, 0.5, 0.8]"
-        )
-    return tuple(float(value) for value in np.unique(values) if value > 0)

@@ -2,87 +2,20 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
-from holdfast.common.arrays import (
-    MatchedProba,
-    check_labels,
-    check_proba,
-    check_same_length,
-    class_index,
-    match_classes,
-    missing_rows,
-)
+from holdfast.common.arrays import check_labels, check_same_length
 from holdfast.exceptions import HoldfastError, InvalidInputError
 from holdfast.learners.estimators import own_columns
 from holdfast.learners.lookup import booster_as_classifier
+from holdfast.models.base_predictions import BasePredictions, base_predictions
 from holdfast.models.cache import remembered
 
-__all__ = [
-    "BaseModel",
-    "BasePredictions",
-    "base_predictions",
-    "check_two_objects",
-    "classes_of_columns",
-    "clone_but_base_model",
-]
-
-
-@dataclass(frozen=True, eq=False)
-class BasePredictions:
-    """Base predictions for some rows.
-
-    Attributes
-    ----------
-    matched : MatchedProba
-        Probabilities with columns in the order of the new classes.
-    pred : ndarray of shape (n,)
-        Column of the class that the base model serves: −1 where that class is gone, and where there
-        is no prediction.
-    served : ndarray of shape (n,)
-        The class that the base model serves, by value, gone classes included.
-    answered : ndarray of shape (n,)
-        Rows with a base prediction, usable or not: an answer that is gone is an answer too.
-    """
-
-    matched: MatchedProba
-    pred: NDArray[np.intp]
-    served: NDArray[Any]
-    answered: NDArray[np.bool_]
-
-    @property
-    def missing(self) -> NDArray[np.bool_]:
-        """Rows without a usable base prediction, shape (n,)."""
-        return missing_rows(self.matched.proba)
-
-
-def base_predictions(
-    proba: Any, base_classes: NDArray[Any], classes: NDArray[Any], name: str = "base_proba"
-) -> BasePredictions:
-    """Check base probabilities and match them to `classes`.
-
-    Parameters
-    ----------
-    proba : array-like of shape (n, K_base)
-        Rows of NaN have no base prediction.
-    base_classes : ndarray of shape (K_base,)
-    classes : ndarray of shape (K,)
-    name : str
-        For messages.
-    """
-    checked = check_proba(name, proba, allow_missing=True)
-    matched = match_classes(checked, base_classes, classes)
-    missing = missing_rows(checked)
-    own = np.where(missing[:, None], 0.0, checked).argmax(axis=1)
-    pred = class_index(base_classes, classes)[own]
-    served = np.asarray(base_classes)[own]
-    return BasePredictions(matched, np.where(missing, -1, pred), served, ~missing)
+__all__ = ["BaseModel", "classes_of_columns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,29 +104,6 @@ def classes_of_columns(
             f"not named, got {width}; give base_classes in the order of the columns"
         )
     return classes
-
-
-def check_two_objects(base_model: Any, estimator: Any) -> None:
-    """Raise where the deployed model is also the estimator to train."""
-    if base_model is not None and base_model is estimator:
-        raise InvalidInputError(
-            "base_model and estimator must be two objects, got the same object twice; give the "
-            "fitted base model and an estimator to train, e.g. clone(base_model)"
-        )
-
-
-def clone_but_base_model(estimator: Any) -> Any:
-    """Clone everything but the base model, which stays the fitted object that it is."""
-    params = estimator.get_params(deep=False)
-    copies = {
-        name: value if name == "base_model" else clone(value, safe=False)
-        for name, value in params.items()
-    }
-    copied = type(estimator)(**copies)
-    for name in ("_metadata_request", "_sklearn_output_config"):
-        if hasattr(estimator, name):
-            setattr(copied, name, deepcopy(getattr(estimator, name)))
-    return copied
 
 
 class _Sized:

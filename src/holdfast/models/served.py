@@ -7,31 +7,23 @@ rows. They predict, save and load like any other model, and can be the next upda
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
 
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.learners.estimators import proba_of
 from holdfast.learners.lookup import final_of, joined_boosters
-from holdfast.models.base import BaseModel, BasePredictions
+from holdfast.models.base import BaseModel
+from holdfast.models.base_predictions import BasePredictions
+from holdfast.models.joining import joined_linear_model, same_head, with_final
 from holdfast.selection.mixtures import mix
 from holdfast.selection.override import override_classes, override_proba
 
-__all__ = [
-    "AveragedClassifier",
-    "OverrideClassifier",
-    "Served",
-    "joined_linear_model",
-    "serve",
-    "served_proba",
-]
+__all__ = ["AveragedClassifier", "OverrideClassifier", "Served", "serve", "served_proba"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,60 +284,11 @@ def _joined(
     else:
         deployed = getattr(base_model.model, "served_", base_model.model)
         estimators, weights = [deployed, *estimators], np.append(base_weight, weights)
-    if not _same_head(estimators):
+    if not same_head(estimators):
         return None
     trees = joined_boosters([final_of(e) for e in estimators], weights, classes)
     if trees is None:
         return None
-    whole = _with_final(estimators[-1], trees)
+    whole = with_final(estimators[-1], trees)
     count = f"{len(estimators)} models{'' if base_model is None else ', the base model among them'}"
     return Served(whole, f"one model, which holds the trees of {count}")
-
-
-def _same_head(estimators: Sequence[Any]) -> bool:
-    """Whether pipelines differ in their last step only, as on one path."""
-    heads = [[s[1] for s in e.steps[:-1]] if isinstance(e, Pipeline) else [] for e in estimators]
-    return all(
-        len(head) == len(heads[0]) and all(a is b for a, b in zip(head, heads[0], strict=True))
-        for head in heads
-    )
-
-
-def _with_final(estimator: Any, final: Any) -> Any:
-    """Return a pipeline with another last step, or that step where there is none before it."""
-    if not isinstance(estimator, Pipeline):
-        return final
-    pipeline = copy(estimator)
-    pipeline.steps = [*estimator.steps[:-1], (estimator.steps[-1][0], final)]
-    return pipeline
-
-
-def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64]) -> Any | None:
-    """Return one logistic regression with interpolated coefficients, or None where there is none.
-
-    Averaging log-odds of logistic regressions is averaging their coefficients and intercepts.
-    Pipelines join when only their last step differs, as on one path.
-
-    Parameters
-    ----------
-    estimators : sequence of fitted classifiers
-    weights : ndarray of shape (m,)
-    """
-    finals = [final_of(estimator) for estimator in estimators]
-    if not (_same_head(estimators) and all(_is_softmax(final, finals[0]) for final in finals)):
-        return None
-    joined = copy(finals[0])
-    joined.coef_ = np.tensordot(weights, np.stack([f.coef_ for f in finals]), axes=1)
-    joined.intercept_ = np.tensordot(
-        weights, np.stack([np.atleast_1d(f.intercept_) for f in finals]), axes=1
-    )
-    return _with_final(estimators[0], joined)
-
-
-def _is_softmax(final: Any, first: Any) -> bool:
-    """Whether the log-odds of `final` are linear, over the same classes as those of `first`."""
-    if not isinstance(final, LogisticRegression) or type(final) is not type(first):
-        return False
-    own, others = np.asarray(final.classes_), np.asarray(first.classes_)
-    one_vs_rest = final.solver == "liblinear" or getattr(final, "multi_class", None) == "ovr"
-    return np.array_equal(own, others) and (len(own) == 2 or not one_vs_rest)

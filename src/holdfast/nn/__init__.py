@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.common.arrays import require
+from holdfast.common.parameters import require
 
 require("torch", extra="torch", purpose="holdfast.nn")
 

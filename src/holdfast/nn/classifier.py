@@ -15,7 +15,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from holdfast.common.arrays import check_labels, check_same_length, check_share
+from holdfast.common.arrays import check_labels, check_same_length
+from holdfast.common.parameters import check_share
 from holdfast.exceptions import InvalidInputError
 from holdfast.nn.many.fit import FittedNetwork, Run, fit_many, predict_many
 from holdfast.nn.optimizers import Optimizer

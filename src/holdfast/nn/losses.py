@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from holdfast.common.arrays import check_choice, check_share
+from holdfast.common.parameters import check_choice, check_share
 from holdfast.exceptions import InvalidInputError
 from holdfast.targets import WEIGHT_HINT
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (PyTorch's own name for it)
 from torch import Tensor, nn
 
-from holdfast.common.arrays import check_count, check_share, require
+from holdfast.common.parameters import check_count, check_share, require
 from holdfast.exceptions import InvalidInputError
 
 __all__ = ["ConvNet", "FullyConnected", "ResNet", "Transformer", "glorot_"]

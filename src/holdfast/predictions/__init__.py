@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.predictions.tables import (
-    Pairs,
-    PredictionPair,
-    compare_tables,
-    count_tables,
-    open_pairs,
-)
+from holdfast.predictions.pairs import Pairs, PredictionPair
+from holdfast.predictions.tables import compare_tables, count_tables, open_pairs
 
 __all__ = ["Pairs", "PredictionPair", "compare_tables", "count_tables", "open_pairs"]

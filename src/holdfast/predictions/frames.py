@@ -16,13 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.arrays import ROUNDING, SUM_TOLERANCE, check_labels
-from holdfast.comparison.counting import (
-    BASE_RIGHT,
-    NEW_RIGHT,
-    CellRows,
-    PairedCounts,
-    counts_of_cells,
-)
+from holdfast.comparison.counting import CellRows, counts_of_cells
+from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, PairedCounts
 from holdfast.metrics import SMALLEST
 
 if TYPE_CHECKING:

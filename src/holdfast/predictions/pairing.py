@@ -15,7 +15,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.arrays import check_choice, union_classes
+from holdfast.common.classes import union_classes
+from holdfast.common.parameters import check_choice
 from holdfast.exceptions import InvalidInputError
 from holdfast.predictions.frames import Answers, PairFrame, failing
 

@@ -10,29 +10,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
-import numpy as np
-from numpy.typing import NDArray
 
-from holdfast.common.arrays import check_labels
-from holdfast.comparison.counting import PairedCounts
+from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.result import Comparison
 from holdfast.exceptions import InvalidInputError
-from holdfast.predictions.faults import raise_faults, raise_ids, size_of
-from holdfast.predictions.frames import Answers, PairFrame, collected, count_frame, with_classes
 from holdfast.predictions.pairing import ROLES, ColumnNames, Pairing, sides_of
-from holdfast.report.rows import MOST_OF_ONE, worst_first
-from holdfast.tables.reading import connect, open_table, reading
+from holdfast.tables.reading import connect, open_table
 
 if TYPE_CHECKING:
     import duckdb
-    import pandas as pd
+from holdfast.predictions.pairs import Pairs
 
-__all__ = ["Pairs", "PredictionPair", "compare_tables", "count_tables", "open_pairs"]
+__all__ = ["compare_tables", "count_tables", "open_pairs"]
 
 
 def compare_tables(
@@ -131,30 +124,6 @@ def count_tables(base: Any, new: Any = None, **columns: Any) -> PairedCounts:
     """
     with open_pairs(base, new, **columns) as pairs:
         return pairs.counts()
-
-
-@dataclass(frozen=True)
-class PredictionPair:
-    """The answers of two models for the same rows, in memory.
-
-    Attributes
-    ----------
-    base, new : ndarray of shape (n,) or (n, K)
-        Labels, or probabilities whose columns are `classes`.
-    classes : ndarray of shape (K,) or None
-    y : ndarray of shape (n,) or None
-    groups : dict of str to ndarray of shape (n,)
-    sample_weight : ndarray of shape (n,) or None
-    ids : ndarray of shape (n,) or None
-    """
-
-    base: NDArray[Any]
-    new: NDArray[Any]
-    classes: NDArray[Any] | None = None
-    y: NDArray[Any] | None = None
-    groups: dict[str, NDArray[Any]] = field(default_factory=dict)
-    sample_weight: NDArray[np.float64] | None = None
-    ids: NDArray[Any] | None = None
 
 
 # --- opening -------------------------------------------------------------------------------------
@@ -280,118 +249,3 @@ def _check_two_models(tables: Sequence[Any], names: ColumnNames) -> None:
 
 def _told(table: Any) -> Any:
     return table if _is_path(table) else "one frame"
-
-
-# --- counting ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Two models' answers for the same rows, ready to be counted.
-
-    Attributes
-    ----------
-    pairs : PairFrame
-    pairing : Pairing
-        How it was made of the two tables.
-    paths : tuple of Path
-        Of files, for errors of reading.
-    connection : duckdb.DuckDBPyConnection or None
-        That of files.
-    joined : bool
-        By id.
-    """
-
-    pairs: PairFrame
-    pairing: Pairing
-    paths: tuple[Path, ...] = ()
-    connection: duckdb.DuckDBPyConnection | None = None
-    joined: bool = False
-
-    def counts(self) -> PairedCounts:
-        """Return the counts of all rows; raise InvalidInputError for rows that cannot be."""
-        with reading(*self.paths):
-            counts, failed = count_frame(self._ready())
-            wrong = {name: n for name, n in failed.items() if n}
-            if wrong:
-                raise_faults(self.pairing, wrong)
-            if counts is None:
-                raise InvalidInputError(
-                    "tables must have at least one row, got none; give the rows"
-                )
-            sizes = {size_of(side.frame) for side in self.pairing.sides} if self.joined else set()
-            if sizes - {counts.n}:
-                raise_ids(self.pairing)
-                raise ValueError("the tables' numbers of rows differ from what can be read")
-        weight = self.pairing.names.weight
-        if weight is not None and not counts.pair_cells.sum() > 0:
-            raise InvalidInputError(
-                f"column {weight!r} must have a positive sum, got only zeros; give weights"
-            )
-        return counts
-
-    def _ready(self) -> PairFrame:
-        """Keep what DuckDB joined where more than one pass is to come."""
-        if len(self.pairs.groups) < 2 or not self.joined or self.connection is None:
-            return self.pairs
-        native: Any = nw.to_native(self.pairs.frame)
-        native.to_table("joined_pairs")
-        return replace(self.pairs, frame=nw.from_native(self.connection.table("joined_pairs")))
-
-    def changed(
-        self, comparison: Comparison, *, most_of_one: int = MOST_OF_ONE, most_groups: int = 200
-    ) -> PredictionPair:
-        """Return rows whose answer changed: of each change and of the worst groups the surest.
-
-        Parameters
-        ----------
-        comparison : Comparison
-            Of the same rows.
-        most_of_one : int
-            Rows of each pair of classes, and of each group.
-        most_groups : int
-            Groups whose rows are returned, the worst first as the report orders them.
-        """
-        pairs = self.pairs
-        frame = with_classes(pairs)
-        frame = frame.filter(nw.col("base") != nw.col("new"))
-        surest = nw.lit(1.0)  # labels do not tell
-        if pairs.new.proba_classes:
-            surest = nw.max_horizontal(*pairs.new.columns)
-        order = ["unsure", *(["id"] if "id" in frame.collect_schema().names() else [])]
-        frame = frame.with_columns(unsure=-surest, one=nw.lit(1))
-        place = nw.col("one").cum_sum()
-        wanted = place.over("base", "new", order_by=order) <= most_of_one
-        order_of = worst_first([vars(group) for group in comparison.groups])
-        worst = [comparison.groups[i] for i in order_of[:most_groups]]
-        for i, column in enumerate(pairs.groups):
-            group = nw.col(f"group_{i}")
-            values = [found.value for found in worst if found.column == column]
-            among = group.is_in([value for value in values if value is not None])
-            if None in values:
-                among = among | group.is_null()
-            own = place.over(f"group_{i}", order_by=order) <= most_of_one
-            wanted = wanted | (among & own)
-        frame = frame.with_columns(wanted=wanted).filter(nw.col("wanted"))
-        with reading(*self.paths):
-            rows = collected(frame.sort(*order))
-        classes = pairs.base.proba_classes or pairs.new.proba_classes
-        return PredictionPair(
-            base=self._answers(rows, pairs.base),
-            new=self._answers(rows, pairs.new),
-            classes=np.array(classes) if classes else None,
-            y=_column(rows, "truth") if pairs.has_truth else None,
-            groups={name: _column(rows, f"group_{i}") for i, name in enumerate(pairs.groups)},
-            ids=_column(rows, "id") if "id" in rows else None,
-        )
-
-    @staticmethod
-    def _answers(rows: pd.DataFrame, model: Answers) -> NDArray[Any]:
-        if model.proba_classes:
-            return rows[model.columns].to_numpy(dtype=np.float64)
-        return check_labels(model.role, rows[model.role]) if len(rows) else np.empty(0)
-
-
-def _column(rows: pd.DataFrame, name: str) -> NDArray[Any]:
-    values = rows[name].astype(object)
-    return values.where(values.notna(), None).to_numpy()

@@ -76,7 +76,7 @@ def render_page(summary: Mapping[str, Any]) -> str:
         - ``certificate`` : list of str, its lines
         - ``decision`` : `Decision.to_dict()`
         - ``comparison`` : `Comparison.to_dict()`
-        - ``matrix`` : what `flip_matrix` returns
+        - ``matrix`` : what `Comparison.matrix` returns
         - ``budgets`` : list of dicts with ``name``, ``budget``, ``accuracy``, ``churn_rate``,
           ``negative_flip_rate``, ``accuracy_gain``, ``status`` and ``*_interval``
         - ``frontier`` : ``points`` (dicts with ``series``, ``label``, ``churn_rate``, ``accuracy``,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from holdfast.render.order import STATUS_ORDER, worst_first
 from holdfast.render.texts import amount, clip, known_interval, percent_of
-from holdfast.report.rows import STATUS_ORDER, worst_first
 
 __all__ = ["Picks", "changes_view", "groups_view", "matrix_view", "rows_view"]
 

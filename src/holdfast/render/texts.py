@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
-
-import numpy as np
 
 __all__ = [
     "Shown",
@@ -18,7 +15,6 @@ __all__ = [
     "limit_text",
     "p_value",
     "percent_of",
-    "plain",
     "plain_number",
     "points",
     "share",
@@ -151,18 +147,3 @@ def clip(value: Any, size: int, tail: int = 0) -> str:
 def percent_of(part: float, whole: float) -> float:
     """Return a part of a whole in percent, for widths and shades."""
     return round(100 * part / whole, 2) if whole else 0.0
-
-
-def plain(value: Any) -> Any:
-    """Return the nearest value that JSON knows."""
-    if isinstance(value, (np.datetime64, np.timedelta64)):
-        return str(value)  # their own conversion gives a bare count of nanoseconds
-    if isinstance(value, (np.generic, np.ndarray)):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None if np.isnan(value) else str(value)
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

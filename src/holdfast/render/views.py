@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from holdfast.render.order import STATUS_ORDER
 from holdfast.render.texts import clip, is_number, limit_text, percent_of, points, share
-from holdfast.report.rows import STATUS_ORDER
 
 __all__ = ["decision_view", "flips_in_words", "ladder_view", "provenance_view"]
 

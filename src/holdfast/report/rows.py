@@ -9,42 +9,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast.common.arrays import (
-    as_array,
-    check_labels,
-    check_proba,
-    check_same_length,
-    class_index,
-)
+from holdfast.common.arrays import as_array, check_labels, check_proba, check_same_length
+from holdfast.common.classes import class_index
+from holdfast.common.plain import plain
 from holdfast.exceptions import InvalidInputError
-from holdfast.render.texts import plain
 
 if TYPE_CHECKING:
     from holdfast.comparison.result import Comparison
+    from holdfast.comparison.shares import GroupResult
+from holdfast.render.order import worst_first
 
-__all__ = ["MOST_OF_ONE", "STATUS_ORDER", "sampled_rows", "worst_first"]
+__all__ = ["MOST_OF_ONE", "sampled_rows", "worst_groups"]
 
 MOST_OF_ONE = 20  # rows of one change or group
+
+
 MOST_OF_ALL = 600  # rows of all changes, and as many of all groups
+
+
 LEAST_OF_GROUP = 3
 
-STATUS_ORDER = {"fail": 0, "underpowered": 1, "pass": 2}
 
-
-def worst_first(groups: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Return positions of groups: those that break their limit, then the highest churn.
-
-    Examples
-    --------
-    >>> worst_first([{"churn_rate": 0.1}, {"churn_rate": 0.3}, {"churn_rate": 0.2}])
-    [1, 2, 0]
-    """
-
-    def badness(i: int) -> tuple[int, float]:
-        status = STATUS_ORDER.get(groups[i].get("status") or "", 3)
-        return status, -(groups[i].get("churn_rate") or 0.0)
-
-    return sorted(range(len(groups)), key=badness)
+def worst_groups(comparison: Comparison) -> list[GroupResult]:
+    """Return the groups whose rows a report may show, the worst first."""
+    order = worst_first([vars(group) for group in comparison.groups])
+    return [comparison.groups[i] for i in order[: MOST_OF_ALL // LEAST_OF_GROUP]]
 
 
 def sampled_rows(

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from holdfast.common.plain import plain
 from holdfast.exceptions import InvalidInputError
-from holdfast.render.texts import plain
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "read_summary", "to_json"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.selection.search import FrontierPoint, Selection
+from holdfast.selection.budget import FrontierPoint, Selection
 from holdfast.selection.weights import CHURN_KINDS, select
 
 __all__ = ["CHURN_KINDS", "FrontierPoint", "Selection", "select"]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.common.arrays import check_share
+from holdfast.common.parameters import check_share
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.selection.bounds import Evidence, binomial_p_value
 

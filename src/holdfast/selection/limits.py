@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.arrays import as_array, check_same_length, check_share
+from holdfast.common.arrays import as_array, check_same_length
+from holdfast.common.parameters import check_share
 from holdfast.exceptions import InvalidInputError
 
 __all__ = ["Counted", "GroupColumns", "Limit", "Limits", "group_columns"]

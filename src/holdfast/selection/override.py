@@ -11,13 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast.common.arrays import (
-    as_array,
-    check_proba,
-    check_same_length,
-    check_share,
-    check_weights,
-)
+from holdfast.common.arrays import as_array, check_proba, check_same_length, check_weights
+from holdfast.common.parameters import check_share
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 
 __all__ = ["margins", "override_classes", "override_proba", "override_threshold"]

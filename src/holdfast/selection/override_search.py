@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.selection.limits import Counted
-from holdfast.selection.mixtures import Vector, mix
+from holdfast.selection.mixtures import mix
 from holdfast.selection.override import override_classes, override_threshold
+from holdfast.selection.problem import Vector
 
 __all__ = ["OverridePoint", "OverrideSelection", "select_override"]
 

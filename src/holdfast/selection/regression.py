@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.selection.mixtures import Function, Measures, RowMeasures, Vector
+from holdfast.selection.problem import Function, Measures, RowMeasures, Vector
 
 __all__ = ["Moves"]
 

@@ -11,26 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from holdfast.common.arrays import (
     as_array,
-    check_choice,
-    check_classes,
     check_labels,
     check_proba,
     check_same_length,
-    check_share,
     check_weights,
-    class_index,
     missing_rows,
 )
+from holdfast.common.classes import check_classes, class_index
+from holdfast.common.parameters import check_choice, check_share
 from holdfast.exceptions import InvalidInputError
+from holdfast.selection.budget import Budget, FrontierPoint, Selection
 from holdfast.selection.limits import Limits, group_columns
 from holdfast.selection.mixtures import Mixtures
-from holdfast.selection.search import (
-    Budget,
-    FrontierPoint,
-    Selection,
-    choose,
-    choose_with_or_without_base,
-)
+from holdfast.selection.search import choose, choose_with_or_without_base
 
 __all__ = ["CHURN_KINDS", "FrontierPoint", "Selection", "select"]
 

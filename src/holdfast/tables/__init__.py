@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from holdfast.tables.paths import TABLE_SUFFIXES, files_of
 from holdfast.tables.reading import (
-    TABLE_SUFFIXES,
     Table,
     connect,
     fetch,
     fetch_sql,
-    files_of,
     open_table,
     ordinary_columns,
     quoted,
     read_table,
     reading,
     rows_of,
-    write_table,
 )
+from holdfast.tables.writing import write_table
 
 __all__ = [
     "TABLE_SUFFIXES",

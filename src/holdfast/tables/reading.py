@@ -1,7 +1,4 @@
-"""Tables on disk: a file is read whole or refused, and written whole or not at all.
-
-DuckDB reads Parquet and CSV with nothing beyond the core install.
-"""
+"""Reading tables: a file is read whole or refused."""
 
 from __future__ import annotations
 
@@ -14,44 +11,40 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import compress, takewhile
+from itertools import compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.common.arrays import require
-from holdfast.common.files import replace_file
-from holdfast.exceptions import InvalidInputError, MissingExtraError
-from holdfast.tables.spreadsheets import escaped_name, is_formula, plain_name, was_escaped
+from holdfast.common.parameters import require
+from holdfast.exceptions import InvalidInputError
+from holdfast.tables.spreadsheets import plain_name, was_escaped
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+from holdfast.tables.paths import ARROW_SUFFIXES, files_of, suffix_of
 
 __all__ = [
-    "TABLE_SUFFIXES",
     "Table",
     "connect",
     "fetch",
     "fetch_sql",
-    "files_of",
     "open_table",
     "ordinary_columns",
     "quoted",
     "read_table",
     "reading",
     "rows_of",
-    "write_table",
 ]
 
-_CSV_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-_ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
-TABLE_SUFFIXES = (".parquet", *_CSV_SUFFIXES, *_ARROW_SUFFIXES)
-
 MAX_REASON = 200
+
+
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b", re.IGNORECASE)
+
 
 # The dialect is fixed: left to guess, DuckDB reads a file with a ragged row as another table. Types
 # are taken from all rows, and "yes"/"no" and dates stay text.
@@ -60,7 +53,9 @@ _CSV_OPTIONS = (
     "null_padding = false, ignore_errors = false, sample_size = -1, "
     "auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR']"
 )
-_NEVER_TEXT = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$")
+
+
+NEVER_TEXT = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$")
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -99,57 +94,6 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     with connect() as connection:
         table = open_table(connection, Path(path), "single")
         return fetch(table, list(table.types))
-
-
-def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
-    """Write a data frame to Parquet, CSV or Arrow, whole or not at all.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame, or an eager frame of another library that narwhals knows
-        An index is not written.
-    path : path-like
-        The extension says the format, as for `read_table`; an existing file is replaced.
-
-    Raises
-    ------
-    InvalidInputError
-        When `frame` is no data frame, has no rows or two columns of one name, or `path` has another
-        extension or cannot be written.
-    MissingExtraError
-        When an Arrow file is written without pyarrow.
-
-    Notes
-    -----
-    Text in a CSV file that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return would
-    run as a formula in a spreadsheet. Such cells and column names get a leading apostrophe, unless
-    they are plain numbers; those that have apostrophes there already get one more. `read_table`
-    takes exactly that one off, so that it reads what was written here unchanged.
-
-    Examples
-    --------
-    >>> import pandas as pd, pathlib, tempfile
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "table.parquet"
-    >>> write_table(pd.DataFrame({"id": [1, 2], "prediction": ["cat", "dog"]}), path)
-    >>> read_table(path)["id"].tolist()
-    [1, 2]
-    """
-    import duckdb
-
-    target = Path(path)
-    suffix = _suffix(target)
-    table = _as_pandas(frame)
-    _check_columns("frame", [str(column) for column in table.columns])
-    if not len(table):
-        raise InvalidInputError("frame must have at least one row, got none; give the rows")
-    with replace_file(target) as temporary:
-        try:
-            _write(table, temporary, suffix)
-        except (duckdb.Error, TypeError, ValueError) as error:
-            raise InvalidInputError(
-                f"frame must have columns that a {suffix} file can hold, got: {_reason(error)}; "
-                "convert them to numbers, text or dates"
-            ) from error
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -215,9 +159,9 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> 
         Plain.
     """
     files, root = files_of(path)
-    suffix = _suffix(files[0])
+    suffix = suffix_of(files[0])
     with reading(path):
-        if suffix in _ARROW_SUFFIXES:
+        if suffix in ARROW_SUFFIXES:
             columns = _open_arrow(connection, path, name)
         elif suffix == ".parquet":
             columns = _open_parquet(connection, files, name, root)
@@ -225,58 +169,10 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> 
             columns = _open_csv(connection, files, name, suffix, root)
         types = {row[0]: row[1] for row in rows_of(connection, f"DESCRIBE {name}")}
         ((n,),) = rows_of(connection, f"SELECT count(*) FROM {name}")
-    _check_columns(str(path), columns)
+    check_columns(str(path), columns)
     if not n:
         raise InvalidInputError(f"{path} must have at least one row, got none; write the rows")
     return Table(connection, name, path, types, n)
-
-
-def files_of(path: Path) -> tuple[list[Path], Path | None]:
-    """Return the files of a path, and the folder below which `key=value` folders are columns."""
-    if path.is_file():
-        return [path], None
-    if path.is_dir():
-        found, root = [p for p in path.rglob("*") if p.is_file() and not _hidden(p, path)], path
-        files = sorted(file for file in found if _known(file))
-    elif any(character in str(path) for character in "*?["):
-        root = Path(*takewhile(lambda part: not re.search(r"[*?[]", part), path.parts))
-        pattern = str(path.relative_to(root))
-        found = files = sorted(file for file in root.glob(pattern) if file.is_file())
-    else:
-        _suffix(path)  # a kind that cannot be read is the first thing to say
-        raise InvalidInputError(f"path must be a table, got no file at {path}; check the path")
-    if not files:
-        kinds = sorted({file.suffix for file in found})
-        raise InvalidInputError(
-            f"{path} must hold table files, got {', '.join(kinds) if kinds else 'no files'}; "
-            f"give files that end in one of {', '.join(TABLE_SUFFIXES)}"
-        )
-    suffixes = sorted({_suffix(file) for file in files})
-    if len(suffixes) > 1 or suffixes[0] in _ARROW_SUFFIXES:
-        raise InvalidInputError(
-            f"{path} must hold files of one kind, Parquet or CSV, got {', '.join(suffixes)}; "
-            "name them by a pattern such as '*.parquet', or convert them"
-        )
-    return files, root
-
-
-def _hidden(file: Path, root: Path) -> bool:
-    """Whether a file or a folder above it is no data by convention, such as _SUCCESS."""
-    return any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
-
-
-def _known(path: Path) -> bool:
-    return path.name.lower().endswith(TABLE_SUFFIXES)
-
-
-def _suffix(path: Path) -> str:
-    for suffix in sorted(TABLE_SUFFIXES, key=len, reverse=True):
-        if path.name.lower().endswith(suffix):
-            return suffix
-    raise InvalidInputError(
-        f"path must end in one of {', '.join(TABLE_SUFFIXES)}, got {path.name!r}; "
-        "convert or rename the file"
-    )
 
 
 @contextmanager
@@ -292,20 +188,20 @@ def reading(*paths: Path) -> Iterator[None]:
         told = " and ".join(map(str, paths))
         if isinstance(error, duckdb.OutOfMemoryException):
             raise InvalidInputError(
-                f"memory_limit must suffice for {told}, got: {_reason(error)}; allow more, or name "
-                "a larger disk with temp_dir="
+                f"memory_limit must suffice for {told}, got: {reason_of(error)}; allow more, or "
+                "name a larger disk with temp_dir="
             ) from error
-        suffixes = dict.fromkeys(_suffix(files_of(path)[0][0]) for path in paths)
+        suffixes = dict.fromkeys(suffix_of(files_of(path)[0][0]) for path in paths)
         text = any("sv" in suffix for suffix in suffixes)
         form = "UTF-8 text with a header and rows as long as it" if text else "complete"
         kind = f"whole {' and '.join(suffixes)} file{'s' if len(paths) > 1 else ''} ({form})"
         raise InvalidInputError(
-            f"{told} must be {'' if len(paths) > 1 else 'a '}{kind}, got: {_reason(error)}; "
+            f"{told} must be {'' if len(paths) > 1 else 'a '}{kind}, got: {reason_of(error)}; "
             "copy or write it again"
         ) from error
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     told = re.split(r"\bLINE \d+:", str(error))[0]  # DuckDB goes on with the query
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     reason = " ".join(lines[:2]) or type(error).__name__
@@ -408,7 +304,7 @@ def quoted(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def _check_columns(owner: str, columns: list[str]) -> None:
+def check_columns(owner: str, columns: list[str]) -> None:
     counts = Counter(column.casefold() for column in columns)
     twice = [column for column in columns if counts[column.casefold()] > 1]
     if twice:
@@ -416,60 +312,6 @@ def _check_columns(owner: str, columns: list[str]) -> None:
             f"{owner} must have column names that differ in more than case, got "
             f"{', '.join(map(repr, twice))}; rename them"
         )
-
-
-def _as_pandas(frame: Any) -> pd.DataFrame:
-    import narwhals as nw
-
-    try:
-        return nw.from_native(frame, eager_only=True).to_pandas()
-    except nw.exceptions.DuplicateError as error:
-        raise InvalidInputError(
-            f"frame must have column names that differ, got {list(frame.columns)}; rename them"
-        ) from error
-    except TypeError as error:
-        raise InvalidInputError(
-            f"frame must be a data frame, got {type(frame).__name__}; e.g. pandas.DataFrame(...)"
-        ) from error
-    except ImportError as error:
-        raise MissingExtraError(
-            f"writing a {type(frame).__module__.partition('.')[0]} frame needs pyarrow, which is "
-            "not installed; run: pip install 'holdfast[arrow]'"
-        ) from error
-
-
-def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
-    if suffix in _ARROW_SUFFIXES:
-        pa = require("pyarrow", extra="arrow", purpose="writing an Arrow file")
-        ipc = require("pyarrow.ipc", extra="arrow", purpose="writing an Arrow file")
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        with ipc.new_file(str(path), table.schema) as writer:
-            writer.write_table(table)
-        return
-    form = "FORMAT parquet, COMPRESSION zstd"
-    if suffix in _CSV_SUFFIXES:
-        delimiter = "\t" if suffix.startswith(".tsv") else ","
-        packing = "gzip" if suffix.endswith(".gz") else "none"
-        form = f"FORMAT csv, HEADER, DELIMITER '{delimiter}', COMPRESSION {packing}"
-    target = "'" + str(path).replace("'", "''") + "'"
-    with connect() as connection:
-        connection.register("frame", frame)
-        columns = _escaped_columns(connection, "frame") if suffix in _CSV_SUFFIXES else "*"
-        # The path is a temporary file already; a second one would stay behind after a kill.
-        query = f"SELECT {columns} FROM frame"
-        connection.execute(f"COPY ({query}) TO {target} ({form}, USE_TMP_FILE false)")
-
-
-def _escaped_columns(connection: duckdb.DuckDBPyConnection, name: str) -> str:
-    """Return the columns of a query in which no text is a formula."""
-    listed = []
-    for column, kind, *_ in rows_of(connection, f"DESCRIBE {name}"):
-        value = quoted(column)
-        if not _NEVER_TEXT.match(kind):
-            text = f"CAST({value} AS VARCHAR)"
-            value = f"CASE WHEN {is_formula(text)} THEN '''' || {text} ELSE {text} END"
-        listed.append(f"{value} AS {quoted(escaped_name(column))}")
-    return ", ".join(listed)
 
 
 def fetch(table: Table, columns: list[str]) -> pd.DataFrame:

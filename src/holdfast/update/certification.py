@@ -18,6 +18,7 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import proba_of
 from holdfast.metrics import SMALLEST, divergence_per_row
 from holdfast.selection.bounds import Evidence, most_changes
+from holdfast.selection.budget import Selection
 from holdfast.selection.certificate import (
     Certificate,
     CertifiedLimit,
@@ -25,11 +26,11 @@ from holdfast.selection.certificate import (
     raise_uncertified,
 )
 from holdfast.selection.limits import GroupColumns, Limits
-from holdfast.selection.mixtures import Vector, mix
+from holdfast.selection.mixtures import mix
 from holdfast.selection.override import margins
 from holdfast.selection.override_search import OverrideSelection
-from holdfast.selection.search import Selection
-from holdfast.update.fitting import Candidate
+from holdfast.selection.problem import Vector
+from holdfast.update.candidates import Candidate
 from holdfast.update.rows import UpdateRows, held_out_rows
 
 __all__ = ["CertificationRows", "Certified", "certify", "halves"]

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from holdfast.exceptions import InfeasibleBudgetError
 from holdfast.models.served import served_proba
+from holdfast.selection.budget import Selection, cautious
 from holdfast.selection.certificate import Certificate
 from holdfast.selection.limits import Counted, Limit, Limits
 from holdfast.selection.override import override_classes
 from holdfast.selection.override_search import OverrideSelection, select_override
-from holdfast.selection.search import Selection, cautious, mean_and_error
+from holdfast.selection.search import mean_and_error
 from holdfast.selection.weights import select
 from holdfast.update.certification import CertificationRows, certify
 from holdfast.update.lambda_search import SearchRows

@@ -15,37 +15,31 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
-from holdfast.common.arrays import (
-    check_choice,
-    check_labels,
-    check_same_length,
-    check_share,
-    check_weights,
-    class_index,
-)
-from holdfast.comparison.result import Comparison, compare
+from holdfast.common.arrays import check_labels, check_same_length, check_weights
+from holdfast.common.classes import class_index
+from holdfast.common.parameters import check_choice, check_share
+from holdfast.comparison.compare import compare
+from holdfast.comparison.result import Comparison
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import proba_of
 from holdfast.learners.lookup import Learner, learner_of
-from holdfast.methods.training import Cold, Distill, Method, resolve_methods, searched_methods
-from holdfast.models.base import (
-    BaseModel,
-    BasePredictions,
-    base_predictions,
-    check_two_objects,
-    classes_of_columns,
-    clone_but_base_model,
-)
-from holdfast.models.files import LoadedModel, as_loaded
+from holdfast.methods.grid import resolve_methods, searched_methods
+from holdfast.methods.training import Cold, Distill, Method
+from holdfast.models.base import BaseModel, classes_of_columns
+from holdfast.models.base_predictions import BasePredictions, base_predictions
+from holdfast.models.card import LoadedModel
+from holdfast.models.loading import as_loaded
 from holdfast.models.served import serve
+from holdfast.selection.budget import Selection
 from holdfast.selection.certificate import Certificate
 from holdfast.selection.limits import GroupColumns, Limits, group_columns
 from holdfast.selection.override_search import OverrideSelection
-from holdfast.selection.search import Selection
 from holdfast.selection.weights import CHURN_KINDS
+from holdfast.update.base import check_two_objects, clone_but_base_model
+from holdfast.update.candidates import Candidate, Path
 from holdfast.update.certification import CertificationRows, halves
 from holdfast.update.choosing import Chooser
-from holdfast.update.fitting import Candidate, Path, PathFitter
+from holdfast.update.fitting import PathFitter
 from holdfast.update.lambda_search import search_candidates
 from holdfast.update.rows import BaseReport, UpdateRows
 

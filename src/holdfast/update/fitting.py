@@ -1,85 +1,25 @@
-"""Method + learner -> candidates: the whole path of one update."""
+"""From methods and a learner to the candidates of one update."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InvalidInputError
-from holdfast.learners.interface import Fit, Job, Learner, TrainingRows, join
+from holdfast.learners.estimators import join
+from holdfast.learners.interface import Fit, Job, Learner, TrainingRows
 from holdfast.methods.training import Cold, Method
-from holdfast.models.base import BaseModel, BasePredictions
+from holdfast.models.base import BaseModel
+from holdfast.models.base_predictions import BasePredictions
 from holdfast.models.served import AveragedClassifier, serve, served_proba
+from holdfast.update.candidates import Candidate
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Candidate", "Path", "PathFitter"]
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """One model, or what a method makes of several.
-
-    Attributes
-    ----------
-    method : Method
-        What it was trained with.
-    estimator : estimator
-    proba : ndarray of shape (n_selection, K) or None
-        Its probabilities on the selection rows; None without such rows.
-    fit_seconds : float
-    """
-
-    method: Method
-    estimator: Any
-    proba: NDArray[np.float64] | None
-    fit_seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class Path:
-    """The candidates of one update; the first is plain retraining.
-
-    Attributes
-    ----------
-    candidates : tuple of Candidate
-    classes : ndarray of shape (K,)
-    """
-
-    candidates: tuple[Candidate, ...]
-    classes: NDArray[Any]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Readable names of the candidates, in order."""
-        return tuple(str(candidate.method) for candidate in self.candidates)
-
-    @property
-    def lambdas(self) -> NDArray[np.float64]:
-        """Weight of the base model in each candidate's targets, shape (L,)."""
-        return np.array([candidate.method.lam for candidate in self.candidates])
-
-    @property
-    def proba(self) -> NDArray[np.float64]:
-        """Probabilities of all candidates on the selection rows, shape (L, n_selection, K)."""
-        return np.stack([c.proba for c in self.candidates if c.proba is not None])
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row for each candidate: method, settings, time of the fit."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {"method": c.method.name, **_plain(c.method), "fit_seconds": c.fit_seconds}
-                for c in self.candidates
-            ]
-        )
+__all__ = ["PathFitter"]
 
 
 class PathFitter:
@@ -235,8 +175,3 @@ def _report_failures(failed: Sequence[Method], methods: Sequence[Method]) -> Non
         f"finite: {names}",
         stacklevel=4,
     )
-
-
-def _plain(method: Method) -> dict[str, Any]:
-    """Return settings as a table can hold them."""
-    return {k: str(v) if isinstance(v, Method) else v for k, v in method.params().items()}

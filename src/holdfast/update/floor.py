@@ -13,15 +13,10 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
-from holdfast.common.arrays import (
-    check_choice,
-    check_labels,
-    check_same_length,
-    check_share,
-    check_weights,
-)
+from holdfast.common.arrays import check_labels, check_same_length, check_weights
+from holdfast.common.parameters import check_choice, check_share
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.learners.interface import final_of, fresh, seeds_of
+from holdfast.learners.estimators import final_of, fresh, seeds_of
 
 __all__ = ["ChurnFloor", "churn_floor"]
 

@@ -29,11 +29,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InfeasibleBudgetError
+from holdfast.methods.combining import FirstTrees
 from holdfast.methods.method import Method
-from holdfast.methods.training import Distill, FirstTrees
+from holdfast.methods.training import Distill
 from holdfast.metrics import divergence_per_row, loss_per_row
 from holdfast.selection.search import mean_and_error
-from holdfast.update.fitting import Candidate
+from holdfast.update.candidates import Candidate
 
 __all__ = ["SearchRows", "fewer_rounds_do", "search_candidates", "search_lambdas"]
 

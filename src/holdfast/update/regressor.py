@@ -17,20 +17,16 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from holdfast.common.arrays import check_choice, check_same_length, check_share, check_weights
+from holdfast.common.arrays import check_same_length, check_weights
+from holdfast.common.parameters import check_choice, check_share
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import own_columns
 from holdfast.learners.sklearn import fit_plain
-from holdfast.methods.training import resolve_methods
-from holdfast.models.base import check_two_objects, clone_but_base_model
+from holdfast.methods.grid import resolve_methods
+from holdfast.selection.budget import Budget, Selection, choose_cautiously
 from holdfast.selection.regression import Moves
-from holdfast.selection.search import (
-    Budget,
-    Selection,
-    choose,
-    choose_cautiously,
-    choose_with_or_without_base,
-)
+from holdfast.selection.search import choose, choose_with_or_without_base
+from holdfast.update.base import check_two_objects, clone_but_base_model
 from holdfast.update.rows import held_out_rows
 
 __all__ = ["LowChurnRegressor"]

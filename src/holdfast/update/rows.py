@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 
-from holdfast.common.arrays import check_same_length, class_index
+from holdfast.common.arrays import check_same_length
+from holdfast.common.classes import class_index
 from holdfast.exceptions import InvalidInputError
-from holdfast.models.base import BasePredictions
+from holdfast.models.base_predictions import BasePredictions
 from holdfast.selection.limits import GroupColumns
 
 __all__ = ["BaseReport", "UpdateRows", "held_out_rows"]

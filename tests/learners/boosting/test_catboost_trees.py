@@ -10,7 +10,7 @@ import catboost as cb
 from holdfast import LowChurnClassifier
 from holdfast.learners.boosting.catboost import CatBoost
 from holdfast.learners.boosting.catboost_trees import Features, grow, knows
-from holdfast.learners.boosting.learner import SoftTarget
+from holdfast.learners.boosting.library import SoftTarget
 from holdfast.learners.interface import TrainingRows
 
 N, K = 600, 5

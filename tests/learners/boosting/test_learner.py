@@ -12,9 +12,9 @@ from sklearn.preprocessing import StandardScaler
 
 from holdfast import LowChurnClassifier
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.learners.boosting.learner import SoftTarget, softmax
-from holdfast.learners.estimators import proba_of
-from holdfast.learners.interface import Job, TrainingRows, fresh
+from holdfast.learners.boosting.library import SoftTarget, softmax
+from holdfast.learners.estimators import fresh, proba_of
+from holdfast.learners.interface import Job, TrainingRows
 from holdfast.learners.lookup import joined_boosters, learner_of
 from holdfast.methods import (
     Anchor,

@@ -37,7 +37,8 @@ from holdfast.nn import (  # noqa: E402
     fit_many,
     predict_many,
 )
-from holdfast.update.fitting import Path, PathFitter  # noqa: E402
+from holdfast.update.candidates import Path  # noqa: E402
+from holdfast.update.fitting import PathFitter  # noqa: E402
 
 X, POSITIONS = make_classification(700, 6, n_informative=4, flip_y=0.1, random_state=0)
 X = X.astype(np.float32)

@@ -24,7 +24,8 @@ from typer.testing import CliRunner
 from holdfast import LowChurnClassifier
 from holdfast.cli import app
 from holdfast.exceptions import InvalidInputError, MissingExtraError
-from holdfast.models.files import load_model, save_model
+from holdfast.models.files import save_model
+from holdfast.models.loading import load_model
 from holdfast.models.onnx import rows as onnx_rows
 
 pytest.importorskip("onnx")

@@ -223,13 +223,13 @@ def panels(results: pd.DataFrame) -> list[Panel]:
     }
     cells = counts.groupby(CELL, sort=True, observed=True).agg(how).reset_index()
     grouped = cells.groupby(GROUP, sort=True, observed=True)
-    found = [_panel(Group(*_plain(key)), rows) for key, rows in grouped]
+    found = [_panel(Group(*_plain_key(key)), rows) for key, rows in grouped]
     for panel in found:
         _check_cold(panel)
     return found
 
 
-def _plain(key: tuple[Any, ...]) -> tuple[Any, ...]:
+def _plain_key(key: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*(str(part) for part in key[:3]), *(int(part) for part in key[3:]))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from holdfast.bench.findings.panels import Group
 from holdfast.bench.trials.contenders import CONTENDERS
+from holdfast.common.plain import plain
 
 __all__ = [
     "Best",
@@ -251,7 +250,7 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python values, ready for JSON."""
-        return _plain(self)
+        return plain(self)
 
 
 def in_order(methods: Iterable[str]) -> tuple[str, ...]:
@@ -265,16 +264,3 @@ def in_order(methods: Iterable[str]) -> tuple[str, ...]:
     known = list(CONTENDERS)
     place = {name: i for i, name in enumerate(known)}
     return tuple(sorted(methods, key=lambda name: (place.get(name, len(known)), name)))
-
-
-def _plain(value: Any) -> Any:
-    """Return the nearest value that JSON knows."""
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (np.generic, np.ndarray)):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -44,7 +44,7 @@ from holdfast.bench.findings.results import (
     Summary,
     in_order,
 )
-from holdfast.common.arrays import check_choice, check_share
+from holdfast.common.parameters import check_choice, check_share
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 from holdfast.bench.findings.measures import TIE
 from holdfast.bench.findings.results import Summary
 from holdfast.bench.findings.summary import MEASURES
-from holdfast.common.arrays import check_choice
+from holdfast.common.parameters import check_choice
 
 __all__ = ["Wins", "wins"]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.common.arrays import check_choice
+from holdfast.common.parameters import check_choice
 
 __all__ = ["FORMATS", "Cell", "Table", "clean", "render", "text_rows"]
 

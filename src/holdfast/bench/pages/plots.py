@@ -18,8 +18,8 @@ from holdfast.bench.findings.panels import COLD, Group
 from holdfast.bench.findings.results import GroupResult, MethodResult, Summary
 from holdfast.bench.pages.formats import clean
 from holdfast.bench.pages.style import RC, style_of
-from holdfast.common.arrays import check_choice, require
 from holdfast.common.files import replace_file
+from holdfast.common.parameters import check_choice, require
 from holdfast.exceptions import InvalidInputError
 from holdfast.render.texts import clip
 

@@ -10,7 +10,7 @@ from holdfast.bench.findings.results import Best, Choice, GroupResult, Honest, M
 from holdfast.bench.findings.summary import MEASURES
 from holdfast.bench.findings.wins import wins
 from holdfast.bench.pages.formats import FORMATS, Cell, Table, clean, render, text_rows
-from holdfast.common.arrays import check_choice
+from holdfast.common.parameters import check_choice
 
 __all__ = ["FORMATS", "TABLES", "Cell", "Table", "clean", "render", "tables", "text_rows"]
 

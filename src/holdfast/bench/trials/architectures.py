@@ -10,7 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from holdfast.common.arrays import require
+from holdfast.common.parameters import require
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:

@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 
-from holdfast.common.arrays import check_choice, require
+from holdfast.common.parameters import check_choice, require
 from holdfast.exceptions import InvalidInputError
+from holdfast.methods.combining import Average, Ensemble, Interpolate, Override
+from holdfast.methods.grid import GRID
 from holdfast.methods.training import (
     BUDGETS,
-    GRID,
     Anchor,
-    Average,
     CoDistillation,
     Cold,
     Constrained,
     Distill,
-    Ensemble,
-    Interpolate,
     LabelSmoothing,
     Method,
     Mixup,
-    Override,
     ShrinkPerturb,
     Warm,
     WarmDistill,

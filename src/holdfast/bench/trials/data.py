@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.arrays import first_line
+from holdfast.common.parameters import first_line
 from holdfast.exceptions import InvalidInputError
-from holdfast.tables.reading import TABLE_SUFFIXES
+from holdfast.tables.paths import TABLE_SUFFIXES
 
 if TYPE_CHECKING:
-    from holdfast.datasets.loading import Dataset
+    from holdfast.datasets.dataset import Dataset
 
 __all__ = ["KEPT", "BenchData", "Source", "data_of", "read"]
 

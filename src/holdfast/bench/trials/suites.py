@@ -11,10 +11,10 @@ from holdfast.bench.trials.architectures import architecture, installed_boosters
 from holdfast.bench.trials.contenders import chosen
 from holdfast.bench.trials.data import Source
 from holdfast.bench.trials.protocol import ORDERS, Trial
-from holdfast.common.arrays import check_choice, check_count
+from holdfast.common.parameters import check_choice, check_count
 from holdfast.datasets.loading import ALIASES
 from holdfast.exceptions import InvalidInputError
-from holdfast.tables.reading import TABLE_SUFFIXES
+from holdfast.tables.paths import TABLE_SUFFIXES
 
 __all__ = ["SUITES", "Sizes", "Suite", "suite_of"]
 

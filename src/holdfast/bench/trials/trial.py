@@ -30,7 +30,7 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.methods.method import Method
 from holdfast.methods.training import Cold
 from holdfast.metrics import divergence_per_row, loss_per_row
-from holdfast.models.base import BasePredictions, base_predictions
+from holdfast.models.base_predictions import BasePredictions, base_predictions
 from holdfast.models.served import served_proba
 
 if TYPE_CHECKING:

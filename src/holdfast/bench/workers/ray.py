@@ -14,7 +14,7 @@ from typing import Any
 from holdfast.bench.trials.data import Source, read
 from holdfast.bench.workers.local import prepare, work_alone
 from holdfast.bench.workers.runner import Job, Result
-from holdfast.common.arrays import first_line, require
+from holdfast.common.parameters import first_line, require
 from holdfast.exceptions import HoldfastError, InvalidInputError
 
 __all__ = ["RayWorkers"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.output import check_outputs
+from holdfast.cli.checks import check_outputs
 from holdfast.exceptions import InvalidInputError
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from holdfast.cli.bench.table import DatasetOption, MethodOption, NetworkOption, StoreArgument, read
-from holdfast.cli.output import check_outputs, progress
+from holdfast.cli.checks import check_outputs
+from holdfast.cli.output import progress
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def plot(
     """Draw accuracy against churn, what churn costs, and streams over time."""
     from holdfast.bench.findings.summary import summarise
     from holdfast.bench.pages.plots import KINDS, pages
-    from holdfast.common.arrays import check_choice
+    from holdfast.common.parameters import check_choice
 
     check_choice("--kind", kind, [*KINDS, "all"])
     form = _form_of(out)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.output import JSON_OPTION, print_json
+from holdfast.cli.options import JSON_OPTION
+from holdfast.cli.output import print_json
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def run(
     from holdfast.bench.store import Store
     from holdfast.bench.trials.suites import suite_of
     from holdfast.bench.workers.runner import run_suite
-    from holdfast.common.arrays import check_count
+    from holdfast.common.parameters import check_count
 
     check_count("--runs", runs, hint="give e.g. 20")
     chosen = suite_of(suite, target=target).narrowed(
@@ -96,7 +97,7 @@ def run(
 
 
 def _workers(n: int, address: str | None, device: str) -> Workers:
-    from holdfast.common.arrays import check_count
+    from holdfast.common.parameters import check_count
 
     n = check_count("--workers", n, least=0, hint="give e.g. 2")
     if address is not None:
@@ -117,7 +118,7 @@ def _workers(n: int, address: str | None, device: str) -> Workers:
 
 
 def _check_device_is_there(device: str) -> None:
-    from holdfast.common.arrays import first_line, require
+    from holdfast.common.parameters import first_line, require
 
     torch = require("torch", extra="torch", purpose=f"--device {device}")
     try:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.output import JSON_OPTION, check_outputs, print_json, print_table, progress
+from holdfast.cli.checks import check_outputs
+from holdfast.cli.options import JSON_OPTION
+from holdfast.cli.output import print_json, print_table, progress
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -62,8 +64,8 @@ def table(
     from holdfast.bench.findings.summary import MEASURES, summarise
     from holdfast.bench.findings.wins import wins
     from holdfast.bench.pages.tables import FORMATS, TABLES, render, tables
-    from holdfast.common.arrays import check_choice
     from holdfast.common.files import write_text
+    from holdfast.common.parameters import check_choice
 
     for option, value in (("--measure", measure), ("--format", form)):
         if as_json and value is not None:

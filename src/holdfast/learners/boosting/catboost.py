@@ -35,7 +35,7 @@ from holdfast.learners.boosting.catboost_trees import (
     grow,
     knows,
 )
-from holdfast.learners.boosting.learner import SoftTarget, balanced_weights, is_hard
+from holdfast.learners.boosting.library import SoftTarget, balanced_weights, is_hard
 from holdfast.learners.interface import TrainingRows
 
 __all__ = ["CatBoost"]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 
 from holdfast.exceptions import UnsupportedEstimatorError
-from holdfast.learners.boosting.learner import SoftTarget, balanced_weights, is_hard, softmax
-from holdfast.learners.interface import TrainingRows, temporary_parameters
+from holdfast.learners.boosting.library import SoftTarget, balanced_weights, is_hard, softmax
+from holdfast.learners.estimators import temporary_parameters
+from holdfast.learners.interface import TrainingRows
 from holdfast.metrics import clip
 
 __all__ = ["LightGBM"]

@@ -13,7 +13,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.learners.boosting.learner import SoftTarget, is_hard, softmax
+from holdfast.learners.boosting.library import SoftTarget, is_hard, softmax
 from holdfast.learners.interface import TrainingRows
 from holdfast.metrics import clip
 

@@ -13,7 +13,8 @@ from sklearn.pipeline import Pipeline
 from torch import Tensor, nn
 
 from holdfast.exceptions import UnsupportedEstimatorError
-from holdfast.learners.interface import Fit, Job, TrainingRows, final_of, fit_head
+from holdfast.learners.estimators import final_of, fit_head
+from holdfast.learners.interface import Fit, Job, TrainingRows
 from holdfast.learners.networks.skorch import is_skorch, network_of_skorch
 from holdfast.methods.method import Method
 from holdfast.nn import FittedNetwork, NetworkClassifier, Run

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from holdfast.common.arrays import first_line, require
+from holdfast.common.parameters import first_line, require
 from holdfast.exceptions import HoldfastError, InvalidInputError, UntrustedModelError
-from holdfast.models.files import LoadedModel, load_model
+from holdfast.models.card import LoadedModel
+from holdfast.models.files import read_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,7 +95,7 @@ def _loaded(
             continue
         path = _inside(folder, settings.get(key), address)
         if path.suffix.lower() in PLAIN_SUFFIXES:
-            return load_model(path, trusted=trusted)
+            return read_model(path, trusted)
         reader = _reader(flavor, path, settings)
         if reader is not None:
             return LoadedModel(_read(reader, path, address))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from holdfast.common.arrays import first_line, require
+from holdfast.common.parameters import first_line, require
 from holdfast.exceptions import HoldfastError, InvalidInputError, RegistryError
 
 __all__ = ["asking", "client", "mlflow_module", "session"]

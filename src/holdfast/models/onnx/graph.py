@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.arrays import check_classes, first_line, require
+from holdfast.common.classes import check_classes
+from holdfast.common.parameters import first_line, require
 from holdfast.exceptions import InvalidInputError
 
 __all__ = ["OnnxGraph", "read_graph"]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.arrays import check_proba_rows, first_line, require
+from holdfast.common.arrays import check_proba_rows
+from holdfast.common.parameters import first_line, require
 from holdfast.exceptions import HoldfastError, InvalidInputError
 from holdfast.models.onnx.graph import OnnxGraph, damaged, read_graph
 from holdfast.models.onnx.rows import OnnxInput, feeds_of, row_count

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from holdfast.common.arrays import require
+from holdfast.common.parameters import require
 
 __all__ = ["Multipliers", "require_cooper"]
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from holdfast.common.arrays import check_choice, check_count
+from holdfast.common.parameters import check_choice, check_count
 from holdfast.exceptions import InvalidInputError
 from holdfast.nn.many.fresh import (
     FreshStates,

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from holdfast.common.arrays import check_count, check_proba, check_same_length, check_weights
+from holdfast.common.arrays import check_proba, check_same_length, check_weights
+from holdfast.common.parameters import check_count
 from holdfast.exceptions import InvalidInputError
 from holdfast.methods.method import Method
 from holdfast.methods.training import Cold

@@ -1,0 +1,86 @@
+"""Checks that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.exceptions import HoldfastError, InvalidInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+__all__ = ["check_columns", "check_outputs", "check_report", "check_seed_and_jobs", "explained"]
+
+
+def check_outputs(*outputs: Path | None, inputs: Sequence[Path | None] = ()) -> None:
+    """Raise before any work when an output could not be written, or would destroy another file."""
+    taken = [path.resolve() for path in inputs if path is not None]
+    for path in outputs:
+        if path is None:
+            continue
+        if path.exists() and not path.is_file():
+            raise InvalidInputError(
+                f"{path} must be a file to write, got another kind; name a file"
+            )
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+            raise InvalidInputError(
+                f"{path} must be in an existing folder that can be written to; create {path.parent}"
+            )
+        if path.resolve() in taken or (path.exists() and any(map(path.samefile, _there(taken)))):
+            raise InvalidInputError(
+                f"{path} must be a file of its own, got one that is read or written already; "
+                "name another output"
+            )
+        taken.append(path.resolve())
+
+
+def _there(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if path.exists()]
+
+
+def check_report(path: Path | None, *, option: str = "--report", page: bool = False) -> None:
+    """Raise unless a report's name says that it is HTML, or JSON where it need not be a page."""
+    allowed = (".html", ".htm") if page else (".html", ".htm", ".json")
+    if path is not None and path.suffix.lower() not in allowed:
+        raise InvalidInputError(
+            f"{option} must end in .html{'' if page else ' or .json'}, got {path.name!r}; name the "
+            f"file {path.with_suffix('.html').name!r}"
+        )
+
+
+def check_seed_and_jobs(seed: int, jobs: int) -> None:
+    """Raise for numbers that no generator or worker pool takes."""
+    if not 0 <= seed < 2**32:
+        raise InvalidInputError(f"--seed must be in [0, 4294967295], got {seed}; e.g. 0")
+    if jobs == 0:
+        raise InvalidInputError("--jobs must be at least 1, or -1 for every core, got 0")
+
+
+@contextmanager
+def explained(task: str) -> Iterator[None]:
+    """Turn what a model says of unsuitable values into one readable message."""
+    try:
+        yield
+    except HoldfastError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        raise InvalidInputError(
+            f"the data must suit the model for {task}, got: {reason}; check the types of the "
+            "columns, and missing and infinite values"
+        ) from error
+
+
+def check_columns(names: Sequence[str], table: pd.DataFrame) -> None:
+    """Raise unless `table` has each of the columns that the user named."""
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise InvalidInputError(
+            f"the data must have the column {missing[0]!r}, got "
+            f"{', '.join(map(str, table.columns[:20]))}; correct the name"
+        )

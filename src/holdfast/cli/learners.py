@@ -1,0 +1,68 @@
+"""Learners by name, and the features that a model needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from holdfast.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+__all__ = ["features_of", "make_learner"]
+
+LEARNERS = ("linear", "trees", "forest")
+
+
+def make_learner(name: str, X: pd.DataFrame, seed: int) -> Any:
+    """Return an unfitted pipeline of preprocessing and classifier.
+
+    Parameters
+    ----------
+    name : {"linear", "trees", "forest"}
+    X : DataFrame
+        Tells numeric from categorical columns.
+    seed : int
+    """
+    from sklearn.pipeline import make_pipeline
+
+    from holdfast.common.parameters import check_choice
+    from holdfast.preprocessing import preprocessor
+
+    check_choice("--learner", name, LEARNERS)
+    if name == "linear":
+        from sklearn.linear_model import LogisticRegression
+
+        return make_pipeline(preprocessor(X, kind="linear"), LogisticRegression(max_iter=1000))
+    if name == "forest":
+        from sklearn.ensemble import RandomForestClassifier
+
+        forest = RandomForestClassifier(min_samples_leaf=5, random_state=seed)
+        return make_pipeline(preprocessor(X, kind="linear"), forest)
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    boosted = HistGradientBoostingClassifier(random_state=seed)
+    return make_pipeline(preprocessor(X, kind="trees"), boosted)
+
+
+def features_of(
+    model: Any, card: dict[str, Any], table: pd.DataFrame, named: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return the columns that the user names, else those that the model was trained on."""
+    features = list(named) or card.get("features")
+    if features is None:
+        features = list(getattr(model, "feature_names_in_", []))
+    if not features:
+        raise InvalidInputError(
+            f"the model must know the names of its features, got a {type(model).__name__} without; "
+            "name them with --feature, in its order, or train it on a data frame"
+        )
+    missing = [name for name in features if name not in table.columns]
+    if missing:
+        raise InvalidInputError(
+            "the data must have the columns that the model was trained on, got a table without "
+            f"{', '.join(map(repr, missing[:10]))}; it has {', '.join(table.columns[:20])}"
+        )
+    return table[list(features)]

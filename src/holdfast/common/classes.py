@@ -1,0 +1,169 @@
+"""Classes: their order, and matching them by value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from holdfast.common.arrays import check_labels, missing_rows
+from holdfast.common.plain import plain_scalar
+from holdfast.exceptions import InvalidInputError
+
+__all__ = [
+    "MatchedProba",
+    "check_classes",
+    "class_index",
+    "label_kind",
+    "match_classes",
+    "union_classes",
+]
+
+# --- classes -------------------------------------------------------------------------------------
+
+
+def check_classes(name: str, values: Any, n_columns: int) -> NDArray[Any]:
+    """Return the class of each of `n_columns` columns, 0 … K-1 where `values` is None."""
+    if values is None:
+        return np.arange(n_columns)
+    classes = check_labels(name, values)
+    n_distinct = len(np.unique(classes))
+    if len(classes) != n_columns or n_distinct != n_columns:
+        raise InvalidInputError(
+            f"{name} must be {n_columns} distinct names, one a column, got {len(classes)} "
+            f"({n_distinct} distinct); give them in the order of the columns"
+        )
+    return classes
+
+
+def label_kind(labels: NDArray[Any]) -> str:
+    """Return what checked labels are: numbers (booleans too) or strings."""
+    text = labels.dtype.kind == "U" or (
+        labels.dtype.kind == "O" and len(labels) > 0 and isinstance(labels.flat[0], str)
+    )
+    return "strings" if text else "numbers"
+
+
+def union_classes(**named: Any) -> NDArray[Any]:
+    """Return the sorted distinct classes over all named arrays.
+
+    Raises
+    ------
+    InvalidInputError
+        When some are numbers and others strings: labels of another type never match by value.
+    """
+    distinct = {
+        name: _distinct(check_labels(name, values))
+        for name, values in named.items()
+        if values is not None
+    }
+    kinds = {name: label_kind(values) for name, values in distinct.items()}
+    if len(set(kinds.values())) > 1:
+        listed = ", ".join(
+            f"{n} {k} (e.g. {plain_scalar(distinct[n][0])!r})" for n, k in kinds.items()
+        )
+        raise InvalidInputError(
+            f"{' and '.join(kinds)} must have labels of one type, got {listed}; "
+            "convert one side so that equal classes have equal values"
+        )
+    return _distinct(_concatenate(list(distinct.values())))
+
+
+def _concatenate(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    common = np.result_type(*arrays)
+    if common.kind == "f" and all(array.dtype.kind in "iub" for array in arrays):
+        common = np.dtype(object)  # signed and unsigned: real numbers would merge large classes
+    return np.concatenate([array.astype(common) for array in arrays])
+
+
+def _distinct(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind != "O":
+        return np.unique(values)
+    import pandas as pd
+
+    return np.sort(pd.unique(values))
+
+
+def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDArray[np.intp]:
+    """Return, per value, its position in `classes` (any order), or -1 where it is not there."""
+    values, classes = np.asarray(values), np.asarray(classes)
+    if values.dtype.kind == "O" or classes.dtype.kind == "O":
+        import pandas as pd
+
+        return pd.Index(classes, dtype=object).get_indexer(values.astype(object))
+    order = np.argsort(classes)
+    position = np.searchsorted(classes, values, sorter=order).clip(max=len(classes) - 1)
+    index = order[position]
+    return np.where(classes[index] == values, index, -1)
+
+
+@dataclass(frozen=True)
+class MatchedProba:
+    """Base probabilities brought to another set of classes.
+
+    Attributes
+    ----------
+    proba : ndarray of shape (n, K)
+        Columns in the order of the new classes; NaN rows have no usable base prediction.
+    n_missing : int
+        Rows that came without a prediction (NaN).
+    n_without_mass : int
+        Rows whose whole probability was on classes that are gone.
+    unknown_classes : tuple
+        New classes that the base model never knew (columns of zeros).
+    removed_classes : tuple
+        Base classes that are gone (columns dropped, rows renormalised).
+    """
+
+    proba: NDArray[np.float64]
+    n_missing: int
+    n_without_mass: int
+    unknown_classes: tuple[Any, ...]
+    removed_classes: tuple[Any, ...]
+
+
+def match_classes(
+    proba: NDArray[np.floating],
+    base_classes: NDArray[Any],
+    classes: NDArray[Any],
+) -> MatchedProba:
+    """Match the columns of base probabilities to `classes` by value, never by position.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n, K_base)
+        Checked probabilities; a row of NaN has no base prediction.
+    base_classes : ndarray of shape (K_base,)
+    classes : ndarray of shape (K,)
+
+    Returns
+    -------
+    MatchedProba
+    """
+    if proba.shape[1] != len(base_classes):
+        raise InvalidInputError(
+            f"base_proba must have one column per base class, got {proba.shape[1]} columns and "
+            f"{len(base_classes)} classes; give base_classes in the order of the columns"
+        )
+    check_classes("base_classes", base_classes, proba.shape[1])
+    union_classes(base_classes=base_classes, classes=classes)  # raises for labels of another type
+    n_missing = int(missing_rows(proba).sum())
+    column = class_index(classes, base_classes)
+    matched = np.zeros((len(proba), len(classes)))
+    matched[:, column >= 0] = proba[:, column[column >= 0]]
+    matched[missing_rows(proba)] = np.nan
+    removed = tuple(np.asarray(base_classes)[class_index(base_classes, classes) < 0].tolist())
+    if removed:
+        mass = matched.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            matched = np.where(mass > 0, matched / mass, np.nan)
+    return MatchedProba(
+        proba=matched,
+        n_missing=n_missing,
+        n_without_mass=int(missing_rows(matched).sum()) - n_missing,
+        unknown_classes=tuple(np.asarray(classes)[column < 0].tolist()),
+        removed_classes=removed,
+    )

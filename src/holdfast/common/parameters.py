@@ -1,0 +1,81 @@
+"""Checks of parameters, optional libraries, and the first line of an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from holdfast.common.plain import plain_scalar
+from holdfast.exceptions import InvalidInputError, MissingExtraError
+
+__all__ = ["check_choice", "check_count", "check_share", "first_line", "require"]
+
+
+def check_share(
+    name: str,
+    value: Any,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    open_ends: bool = False,
+    hint: str | None = None,
+) -> float:
+    """Return `value` as a float in [low, high] (or, with `open_ends`, strictly inside).
+
+    `hint` says what to do instead, for a parameter that is no share of rows.
+    """
+    number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+    inside = number and (low < value < high if open_ends else low <= value <= high)
+    if not inside:
+        ends = f"({low:g}, {high:g})" if open_ends else f"[{low:g}, {high:g}]"
+        if hint is None:
+            hint = "give a number in that range"
+            if name == "confidence":
+                hint = "give a share, e.g. 0.95 for 95 %"
+            elif (low, high) in ((0.0, 1.0), (-1.0, 1.0)):
+                hint = "give a share of rows, e.g. 0.02 for 2 %"
+        raise InvalidInputError(f"{name} must be in {ends}, got {plain_scalar(value)!r}; {hint}")
+    return float(value)
+
+
+def check_count(name: str, value: Any, *, least: int = 1, hint: str = "give e.g. 10") -> int:
+    """Return `value` as an int of at least `least`; `hint` says what to do instead."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise InvalidInputError(
+            f"{name} must be an integer of at least {least}, got {plain_scalar(value)!r}; {hint}"
+        )
+    return int(value)
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
+    """Return `value` when it is one of `choices`; the error names the nearest."""
+    options = list(choices)
+    if isinstance(value, str) and value in options:
+        return value
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(value), options, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "choose one of them"
+    listed = ", ".join(repr(option) for option in options)
+    raise InvalidInputError(f"{name} must be one of {listed}, got {plain_scalar(value)!r}; {hint}")
+
+
+def first_line(reason: object) -> str:
+    """Return the first line of what an error, or something else, says; its type where nothing."""
+    return next(iter(str(reason).strip().splitlines()), type(reason).__name__)
+
+
+def require(module: str, *, extra: str, purpose: str) -> Any:
+    """Import an optional module, or raise an error that names the extra to install."""
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{purpose} needs {module.split('.')[0]}, which is not installed; "
+            f"run: pip install 'holdfast[{extra}]'"
+        ) from error

@@ -1,0 +1,42 @@
+"""How a result was made: versions, and the facts that the caller adds."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from holdfast.common.plain import plain
+
+__all__ = ["provenance"]
+
+PACKAGES = ("holdfast", "numpy", "scikit-learn")
+
+
+def provenance(**facts: Any) -> dict[str, Any]:
+    """Return facts about how a result was made, with the versions of what made it.
+
+    Parameters
+    ----------
+    **facts
+        Rows, seeds, commands and the like; values may be nested mappings. A mapping ``versions``
+        is added to.
+
+    Returns
+    -------
+    dict
+        Plain Python values; no clock is read, so that the same work gives the same facts.
+
+    Examples
+    --------
+    >>> sorted(provenance(seed=0))
+    ['seed', 'versions']
+    """
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:  # e.g. run from a source tree
+            continue
+    given = facts.get("versions") or {}
+    return plain({**facts, "versions": {**versions, **given}})

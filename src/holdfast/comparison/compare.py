@@ -1,0 +1,164 @@
+"""`compare`: the predictions of two models on the same rows become a `Comparison`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from holdfast.common.arrays import (
+    as_array,
+    as_probabilities,
+    check_labels,
+    check_same_length,
+    check_weights,
+)
+from holdfast.common.classes import check_classes
+from holdfast.comparison.counting import count_pairs
+from holdfast.comparison.result import Comparison, check_limits, comparison_of
+from holdfast.exceptions import InvalidInputError
+
+__all__ = ["compare"]
+
+
+def compare(
+    base: ArrayLike,
+    new: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    groups: Any = None,
+    sample_weight: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
+    confidence: float = 0.95,
+    max_group_churn: float | None = None,
+) -> Comparison:
+    """Compare the predictions of two models on the same rows.
+
+    Parameters
+    ----------
+    base, new : array-like of shape (n,) or (n, K)
+        Predicted classes, or probabilities, of the base model and of the new model.
+    y : array-like of shape (n,), optional
+        The truth. Without it only churn is measured.
+    groups : array-like of shape (n,), mapping or data frame, optional
+        Groups to report one by one: one column, or several by name. Missing values are a group.
+    sample_weight : array-like of shape (n,), optional
+        Importance of each row. Shares become shares of weight; intervals use the effective number
+        of rows (Σw)² / Σw² of Kish in place of n; no McNemar p-value is given.
+    classes : array-like of shape (K,), optional
+        Class of each probability column; 0 … K-1 when left out.
+    confidence : float
+        Of the two-sided intervals: Wilson for shares, Bonett and Price for the paired accuracy
+        difference. Each interval holds on its own; none is corrected for the number of groups.
+    max_group_churn : float, optional
+        Limit on each group's churn. A group passes when its interval lies within the limit, is
+        underpowered when the interval straddles it, and fails when the interval lies beyond it at a
+        confidence that is corrected for the number of groups (Bonferroni), so that among many
+        groups chance alone seldom fails one.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InvalidInputError
+        For unequal lengths, missing values, probabilities that do not sum to 1 or look like logits,
+        labels of another type, the same object given twice.
+
+    Examples
+    --------
+    >>> comparison = compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0])
+    >>> comparison.churn_rate, comparison.negative_flip_rate, comparison.accuracy_gain
+    (0.25, 0.0, 0.25)
+    """
+    if base is new:
+        raise InvalidInputError(
+            "base and new must be the predictions of two models, got the same object twice; "
+            "give the new model's predictions"
+        )
+    _check_same_columns(base, new)
+    check_limits(confidence, max_group_churn, grouped=groups is not None)
+    arrays = {"base": _predictions("base", base), "new": _predictions("new", new)}
+    truth = None if y is None else check_labels("y", y)
+    n = check_same_length(**arrays, y=truth)
+    weight = None
+    if sample_weight is not None:
+        weight = check_weights("sample_weight", sample_weight, n)
+    counts = count_pairs(
+        arrays["base"],
+        arrays["new"],
+        truth,
+        proba_classes=_proba_classes(arrays, classes),
+        sample_weight=weight,
+        groups=_group_columns(groups, n),
+    )
+    return comparison_of(counts, float(confidence), max_group_churn)
+
+
+def _check_same_columns(base: Any, new: Any) -> None:
+    """Raise for two frames whose columns have the same names in another order."""
+    names = [[str(name) for name in _column_names(model)] for model in (base, new)]
+    if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
+        raise InvalidInputError(
+            f"base and new must have their columns in the same order, got {names[0][:10]} and "
+            f"{names[1][:10]}; reorder the columns of one"
+        )
+
+
+def _column_names(frame: Any) -> Sequence[Any]:
+    # Arrow's `columns` are the values.
+    return getattr(frame, "column_names", getattr(frame, "columns", ()))
+
+
+def _predictions(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Labels are checked here; probabilities block by block while they are counted."""
+    array = as_array(name, values)
+    if array.ndim == 1:
+        return check_labels(name, array)
+    if array.shape[1] < 2:
+        raise InvalidInputError(
+            f"{name} must be labels (n,) or probabilities (n, K) with K >= 2, got shape "
+            f"{array.shape}; for two classes give both columns"
+        )
+    return as_probabilities(name, array)
+
+
+def _proba_classes(
+    arrays: Mapping[str, NDArray[Any]], classes: ArrayLike | None
+) -> NDArray[Any] | None:
+    widths = {name: array.shape[1] for name, array in arrays.items() if array.ndim == 2}
+    if not widths:
+        if classes is not None:
+            raise InvalidInputError(
+                "classes must only be given with probabilities, got labels for both models; "
+                "leave it out"
+            )
+        return None
+    if len(set(widths.values())) > 1:
+        raise InvalidInputError(
+            f"base and new must have the same number of probability columns, got {widths}; "
+            "bring both to the same classes, with zeros for a class that a model does not know"
+        )
+    return check_classes("classes", classes, next(iter(widths.values())))
+
+
+def _group_columns(groups: Any, n: int) -> dict[str, NDArray[Any]]:
+    if groups is None:
+        return {}
+    if isinstance(groups, Mapping):
+        columns = {str(name): values for name, values in groups.items()}
+    elif hasattr(groups, "columns"):
+        columns = {str(name): groups[name] for name in _column_names(groups)}
+    else:
+        columns = {str(getattr(groups, "name", None) or "group"): groups}
+    arrays = {name: as_array(f"groups[{name!r}]", values) for name, values in columns.items()}
+    for name, array in arrays.items():
+        if array.ndim != 1:
+            raise InvalidInputError(
+                f"groups[{name!r}] must have shape (n,), got {array.shape}; give several columns "
+                "as a mapping or a data frame"
+            )
+        check_same_length(**{f"groups[{name!r}]": array, "rows": range(n)})
+    return arrays

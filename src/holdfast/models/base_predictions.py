@@ -1,0 +1,65 @@
+"""What the base model predicts for some rows, matched to the new classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.common.arrays import check_proba, missing_rows
+from holdfast.common.classes import MatchedProba, class_index, match_classes
+
+__all__ = ["BasePredictions", "base_predictions"]
+
+
+@dataclass(frozen=True, eq=False)
+class BasePredictions:
+    """Base predictions for some rows.
+
+    Attributes
+    ----------
+    matched : MatchedProba
+        Probabilities with columns in the order of the new classes.
+    pred : ndarray of shape (n,)
+        Column of the class that the base model serves: −1 where that class is gone, and where there
+        is no prediction.
+    served : ndarray of shape (n,)
+        The class that the base model serves, by value, gone classes included.
+    answered : ndarray of shape (n,)
+        Rows with a base prediction, usable or not: an answer that is gone is an answer too.
+    """
+
+    matched: MatchedProba
+    pred: NDArray[np.intp]
+    served: NDArray[Any]
+    answered: NDArray[np.bool_]
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Rows without a usable base prediction, shape (n,)."""
+        return missing_rows(self.matched.proba)
+
+
+def base_predictions(
+    proba: Any, base_classes: NDArray[Any], classes: NDArray[Any], name: str = "base_proba"
+) -> BasePredictions:
+    """Check base probabilities and match them to `classes`.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n, K_base)
+        Rows of NaN have no base prediction.
+    base_classes : ndarray of shape (K_base,)
+    classes : ndarray of shape (K,)
+    name : str
+        For messages.
+    """
+    checked = check_proba(name, proba, allow_missing=True)
+    matched = match_classes(checked, base_classes, classes)
+    missing = missing_rows(checked)
+    own = np.where(missing[:, None], 0.0, checked).argmax(axis=1)
+    pred = class_index(base_classes, classes)[own]
+    served = np.asarray(base_classes)[own]
+    return BasePredictions(matched, np.where(missing, -1, pred), served, ~missing)

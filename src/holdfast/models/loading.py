@@ -1,0 +1,80 @@
+"""`load_model`: a file or an address becomes a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from holdfast.models.card import LoadedModel
+from holdfast.models.files import read_model
+
+__all__ = ["as_loaded", "load_model"]
+
+ADDRESSES = ("models:/", "runs:/")
+
+
+def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> LoadedModel:
+    """Read a model file; types that are not known to be harmless must be named.
+
+    Parameters
+    ----------
+    path : path-like
+        A file of `save_model`, another skops file that holds an estimator, an ONNX file (`.onnx`,
+        see `holdfast.models.onnx.model.OnnxModel`), or a pickle. Or an address in an MLflow
+        registry:
+        ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, ``runs:/ID/PATH``.
+    trusted : sequence of str
+        Names of further types that may be built (the error lists those that are needed), and of
+        pickle files (path or file name) that may be loaded. Loading a pickle runs whatever its
+        author put there; name only files from a source that you trust.
+
+    Returns
+    -------
+    LoadedModel
+
+    Raises
+    ------
+    UntrustedModelError
+        When the file needs types that are not trusted, or is a pickle that is not named.
+    InvalidInputError
+        When the file is missing, cut short, of another kind, or holds no model.
+    MissingExtraError
+        Without the library that reads such a file.
+
+    Notes
+    -----
+    Classes that holdfast defines are trusted, functions are not. scikit-learn warns
+    (`InconsistentVersionWarning`) when an estimator was stored by another of its releases.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.skops"
+    >>> save_model(DecisionTreeClassifier().fit([[0], [1]], ["a", "b"]), path)
+    >>> load_model(path, trusted=["sklearn.tree._tree.Tree"]).model.predict([[1]])
+    array(['b'], dtype='<U1')
+    """
+    names = (trusted,) if isinstance(trusted, str) else tuple(trusted)
+    if str(path).startswith(ADDRESSES):
+        from holdfast.models.mlflow.models import load_registered
+
+        return load_registered(str(path), trusted=names)
+    return read_model(Path(path), names)
+
+
+def as_loaded(model: Any) -> LoadedModel:
+    """Return a model with what is known of its file, which is read where one is named.
+
+    Parameters
+    ----------
+    model : str, path-like, LoadedModel or object
+        A file or address as for `load_model`, what that returned, or a model as it is.
+    """
+    if isinstance(model, LoadedModel):
+        return model
+    if isinstance(model, (str, os.PathLike)):
+        return load_model(model)
+    return LoadedModel(model)

@@ -1,0 +1,184 @@
+"""Skops files: what is trusted in them, and how they are read and written."""
+
+from __future__ import annotations
+
+import zipfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from holdfast.common.files import file_hash
+from holdfast.common.parameters import first_line
+from holdfast.exceptions import InvalidInputError, UntrustedModelError
+from holdfast.models.card import LoadedModel, checked_card
+
+FORMAT = "holdfast-model"
+
+
+FORMAT_VERSION = 1
+
+
+# Fitted parts of scikit-learn that skops does not list although they only hold values: objects
+# whose attributes are arrays, numbers or estimators, which are checked in their turn.
+# Trees and neighbour indexes are left out on purpose: their arrays are followed in compiled code
+# without bounds checks, so a crafted file could crash the process or read foreign memory. Whoever
+# trusts the source of such a file names them.
+HARMLESS_TYPES = (
+    "numpy.dtype",  # ColumnTransformer with SimpleImputer
+    *(  # LowChurnClassifier with the name of a file as its base model
+        f"{module}.{kind}"
+        for module in ("pathlib", "pathlib._local")
+        for kind in ("PosixPath", "WindowsPath")
+    ),
+    "sklearn.calibration._CalibratedClassifier",  # CalibratedClassifierCV
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
+    "sklearn.compose._column_transformer._RemainderColsList",  # ColumnTransformer, older releases
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",  # MLPClassifier
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.utils._bunch.Bunch",  # VotingClassifier, StackingClassifier, metadata routing
+)
+
+
+# A zip file can claim to unpack to a thousand times its size. Weights do not: only very many zeros
+# shrink to less than a hundredth, and `save_model` does not compress a model that would.
+MAX_UNPACKED = 2**30
+
+
+MAX_RATIO = 100
+
+
+# Libraries whose releases are part of what predictions are kept under; types of other libraries may
+# answer otherwise tomorrow, though the file is the same.
+REPEATABLE_LIBRARIES = (
+    "catboost",
+    "holdfast",
+    "lightgbm",
+    "numpy",
+    "pathlib",
+    "scipy",
+    "sklearn",
+    "xgboost",
+)
+
+
+UNCHECKED_INDEXES = (
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+)
+
+
+def write_skops(model: Any, path: Path, card: dict[str, Any]) -> None:
+    """Write a model with its card as a skops file."""
+    import skops.io
+
+    from holdfast import __version__
+
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "holdfast": __version__,
+        "model": model,
+        "card": card,
+    }
+    try:
+        skops.io.dump(content, path, compression=zipfile.ZIP_DEFLATED)
+        if _is_bomb(path):
+            skops.io.dump(content, path, compression=zipfile.ZIP_STORED)
+    except (TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise InvalidInputError(
+            f"model must be storable without pickle, got a {type(model).__name__} that is "
+            f"not: {first_line(error)}; replace the part that skops cannot write"
+        ) from error
+
+
+def read_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
+    """Read a skops file, building only types that are harmless or trusted."""
+    import skops.io
+
+    try:
+        with zipfile.ZipFile(source) as archive:
+            if "schema.json" not in archive.namelist():
+                raise InvalidInputError(
+                    f"{source} must be a model file, got a zip file of something else; "
+                    "write it with holdfast.save_model"
+                )
+        if _is_bomb(source):
+            raise InvalidInputError(
+                f"{source} must unpack to at most {MAX_UNPACKED >> 20} MB or {MAX_RATIO} times its "
+                "size, got a file that unpacks to more, as zip bombs do; if you trust its source, "
+                "have it written again with holdfast.save_model"
+            )
+        needed = skops.io.get_untrusted_types(file=source)
+        allowed = [name for name in needed if _is_trusted(name, trusted)]
+        _refuse(source, sorted(set(needed) - set(allowed)))
+        content = skops.io.load(source, trusted=allowed)
+    except (InvalidInputError, UntrustedModelError):
+        raise
+    except ImportError as error:
+        raise InvalidInputError(
+            f"{source} must hold a model of installed libraries, got: {first_line(error)}; "
+            "install the library and release that the model was trained with"
+        ) from error
+    except Exception as error:  # a damaged or crafted file can fail in any way
+        raise InvalidInputError(
+            f"{source} must be a whole model file, got one that is cut short or damaged "
+            f"({first_line(error)}); copy or write it again"
+        ) from error
+    repeatable = all(name.partition(".")[0] in REPEATABLE_LIBRARIES for name in needed)
+    return _unpack(source, content, file_hash(source) if repeatable else None)
+
+
+def _is_bomb(source: Path) -> bool:
+    """Whether a zip file unpacks to absurdly more than its size."""
+    with zipfile.ZipFile(source) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    return unpacked > max(MAX_UNPACKED, MAX_RATIO * source.stat().st_size)
+
+
+def _is_trusted(name: str, trusted: tuple[str, ...]) -> bool:
+    return name in trusted or name in HARMLESS_TYPES or _is_own_class(name)
+
+
+def _is_own_class(name: str) -> bool:
+    """Whether `name` is a class that holdfast defines; what it merely imports does not count."""
+    module, _, attribute = name.rpartition(".")
+    if module.partition(".")[0] != "holdfast":
+        return False
+    try:
+        found = getattr(import_module(module), attribute, None)
+    except ImportError:
+        return False
+    return isinstance(found, type) and found.__module__.partition(".")[0] == "holdfast"
+
+
+def _refuse(source: Path, names: list[str]) -> None:
+    if not names:
+        return
+    flags = " ".join(f"--trusted {name}" for name in names)
+    reason = (
+        " (a crafted tree can crash the process when it predicts)"
+        if set(names) & set(UNCHECKED_INDEXES)
+        else ""
+    )
+    raise UntrustedModelError(
+        f"{source} must hold trusted types only, got {', '.join(names)}{reason}; if you trust the "
+        f"source of the file, pass trusted={names!r} (on the command line: {flags})"
+    )
+
+
+def _unpack(source: Path, content: Any, sha256: str | None) -> LoadedModel:
+    if not isinstance(content, dict) or not _equals(content.get("format"), FORMAT):
+        return LoadedModel(content, sha256=sha256)
+    if not _equals(content.get("format_version"), FORMAT_VERSION):
+        raise InvalidInputError(
+            f"{source} must have format version {FORMAT_VERSION}, got "
+            f"{content.get('format_version')!r}, written by holdfast {content.get('holdfast')}; "
+            "install that release"
+        )
+    card = checked_card(source, content.get("card", {}))
+    return LoadedModel(content.get("model"), card, sha256)
+
+
+def _equals(value: Any, expected: str | int) -> bool:
+    return type(value) is type(expected) and bool(value == expected)

@@ -1,0 +1,160 @@
+"""Pairs of predictions for the same rows, counted where they live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.common.arrays import check_labels
+from holdfast.comparison.counts import PairedCounts
+from holdfast.comparison.shares import GroupResult
+from holdfast.exceptions import InvalidInputError
+from holdfast.predictions.faults import raise_faults, raise_ids, size_of
+from holdfast.predictions.frames import Answers, PairFrame, collected, count_frame, with_classes
+from holdfast.predictions.pairing import Pairing
+from holdfast.tables.reading import reading
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+__all__ = ["Pairs", "PredictionPair"]
+
+
+@dataclass(frozen=True)
+class PredictionPair:
+    """The answers of two models for the same rows, in memory.
+
+    Attributes
+    ----------
+    base, new : ndarray of shape (n,) or (n, K)
+        Labels, or probabilities whose columns are `classes`.
+    classes : ndarray of shape (K,) or None
+    y : ndarray of shape (n,) or None
+    groups : dict of str to ndarray of shape (n,)
+    sample_weight : ndarray of shape (n,) or None
+    ids : ndarray of shape (n,) or None
+    """
+
+    base: NDArray[Any]
+    new: NDArray[Any]
+    classes: NDArray[Any] | None = None
+    y: NDArray[Any] | None = None
+    groups: dict[str, NDArray[Any]] = field(default_factory=dict)
+    sample_weight: NDArray[np.float64] | None = None
+    ids: NDArray[Any] | None = None
+
+
+# --- counting ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two models' answers for the same rows, ready to be counted.
+
+    Attributes
+    ----------
+    pairs : PairFrame
+    pairing : Pairing
+        How it was made of the two tables.
+    paths : tuple of Path
+        Of files, for errors of reading.
+    connection : duckdb.DuckDBPyConnection or None
+        That of files.
+    joined : bool
+        By id.
+    """
+
+    pairs: PairFrame
+    pairing: Pairing
+    paths: tuple[Path, ...] = ()
+    connection: duckdb.DuckDBPyConnection | None = None
+    joined: bool = False
+
+    def counts(self) -> PairedCounts:
+        """Return the counts of all rows; raise InvalidInputError for rows that cannot be."""
+        with reading(*self.paths):
+            counts, failed = count_frame(self._ready())
+            wrong = {name: n for name, n in failed.items() if n}
+            if wrong:
+                raise_faults(self.pairing, wrong)
+            if counts is None:
+                raise InvalidInputError(
+                    "tables must have at least one row, got none; give the rows"
+                )
+            sizes = {size_of(side.frame) for side in self.pairing.sides} if self.joined else set()
+            if sizes - {counts.n}:
+                raise_ids(self.pairing)
+                raise ValueError("the tables' numbers of rows differ from what can be read")
+        weight = self.pairing.names.weight
+        if weight is not None and not counts.pair_cells.sum() > 0:
+            raise InvalidInputError(
+                f"column {weight!r} must have a positive sum, got only zeros; give weights"
+            )
+        return counts
+
+    def _ready(self) -> PairFrame:
+        """Keep what DuckDB joined where more than one pass is to come."""
+        if len(self.pairs.groups) < 2 or not self.joined or self.connection is None:
+            return self.pairs
+        native: Any = nw.to_native(self.pairs.frame)
+        native.to_table("joined_pairs")
+        return replace(self.pairs, frame=nw.from_native(self.connection.table("joined_pairs")))
+
+    def changed(self, groups: Sequence[GroupResult], *, most_of_one: int) -> PredictionPair:
+        """Return rows whose answer changed: the surest of each change and of some groups.
+
+        Parameters
+        ----------
+        groups : sequence of GroupResult
+            The groups whose rows are wanted.
+        most_of_one : int
+            The most rows of each pair of classes, and of each group.
+        """
+        pairs = self.pairs
+        frame = with_classes(pairs)
+        frame = frame.filter(nw.col("base") != nw.col("new"))
+        surest = nw.lit(1.0)  # labels do not tell
+        if pairs.new.proba_classes:
+            surest = nw.max_horizontal(*pairs.new.columns)
+        order = ["unsure", *(["id"] if "id" in frame.collect_schema().names() else [])]
+        frame = frame.with_columns(unsure=-surest, one=nw.lit(1))
+        place = nw.col("one").cum_sum()
+        wanted = place.over("base", "new", order_by=order) <= most_of_one
+        for i, column in enumerate(pairs.groups):
+            group = nw.col(f"group_{i}")
+            values = [found.value for found in groups if found.column == column]
+            among = group.is_in([value for value in values if value is not None])
+            if None in values:
+                among = among | group.is_null()
+            own = place.over(f"group_{i}", order_by=order) <= most_of_one
+            wanted = wanted | (among & own)
+        frame = frame.with_columns(wanted=wanted).filter(nw.col("wanted"))
+        with reading(*self.paths):
+            rows = collected(frame.sort(*order))
+        classes = pairs.base.proba_classes or pairs.new.proba_classes
+        return PredictionPair(
+            base=self._answers(rows, pairs.base),
+            new=self._answers(rows, pairs.new),
+            classes=np.array(classes) if classes else None,
+            y=_column(rows, "truth") if pairs.has_truth else None,
+            groups={name: _column(rows, f"group_{i}") for i, name in enumerate(pairs.groups)},
+            ids=_column(rows, "id") if "id" in rows else None,
+        )
+
+    @staticmethod
+    def _answers(rows: pd.DataFrame, model: Answers) -> NDArray[Any]:
+        if model.proba_classes:
+            return rows[model.columns].to_numpy(dtype=np.float64)
+        return check_labels(model.role, rows[model.role]) if len(rows) else np.empty(0)
+
+
+def _column(rows: pd.DataFrame, name: str) -> NDArray[Any]:
+    values = rows[name].astype(object)
+    return values.where(values.notna(), None).to_numpy()

@@ -1,0 +1,84 @@
+"""What a search over mixtures needs to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Function", "Measures", "Problem", "RowMeasures", "Vector"]
+
+
+class Problem(Protocol):
+    """Mixtures of L candidates on n selection rows; `weights` always has shape (L,)."""
+
+    @property
+    def risk_weight(self) -> Vector:
+        """Row weights of the risk, summing to 1."""
+
+    @property
+    def average_in(self) -> str:
+        """Where candidates are averaged."""
+
+    @property
+    def size(self) -> int:
+        """Number of candidates, L."""
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+
+    @property
+    def risk(self) -> Function:
+        """Risk of a mixture, with its gradient."""
+
+    @property
+    def churn(self) -> Function:
+        """Soft churn of a mixture, with its gradient."""
+
+    @property
+    def other_churn(self) -> tuple[Function | None, ...]:
+        """Soft churn that each of the other limits counts; None where it counts answers."""
+
+    def per_row(self, weights: Vector) -> RowMeasures:
+        """Loss, change and divergence of each row."""
+
+    def measure(self, weights: Vector) -> Measures:
+        """Risk, accuracy and churn as the metrics define them."""
+
+
+Vector = NDArray[np.float64]
+
+
+Function = Callable[[Vector], tuple[float, Vector]]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What a mixture reaches on the selection rows, each as the metric defines it.
+
+    Attributes
+    ----------
+    risk, accuracy, churn_rate, soft_churn : float
+        Accuracy is R² for a regressor.
+    others : tuple of float
+        What the other limits count: churn of groups, negative flips.
+    """
+
+    risk: float
+    accuracy: float
+    churn_rate: float
+    soft_churn: float
+    others: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class RowMeasures:
+    """What the means of `Measures` are taken over, arrays of shape (n,)."""
+
+    loss: Vector
+    changed: NDArray[np.bool_]
+    divergence: Vector

@@ -1,0 +1,125 @@
+"""Writing tables, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from holdfast.common.files import replace_file
+from holdfast.common.parameters import require
+from holdfast.exceptions import InvalidInputError, MissingExtraError
+from holdfast.tables.spreadsheets import escaped_name, is_formula
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+from holdfast.tables.paths import ARROW_SUFFIXES, CSV_SUFFIXES, suffix_of
+from holdfast.tables.reading import NEVER_TEXT, check_columns, connect, quoted, reason_of, rows_of
+
+__all__ = ["write_table"]
+
+
+def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
+    """Write a data frame to Parquet, CSV or Arrow, whole or not at all.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, or an eager frame of another library that narwhals knows
+        An index is not written.
+    path : path-like
+        The extension says the format, as for `read_table`; an existing file is replaced.
+
+    Raises
+    ------
+    InvalidInputError
+        When `frame` is no data frame, has no rows or two columns of one name, or `path` has another
+        extension or cannot be written.
+    MissingExtraError
+        When an Arrow file is written without pyarrow.
+
+    Notes
+    -----
+    Text in a CSV file that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return would
+    run as a formula in a spreadsheet. Such cells and column names get a leading apostrophe, unless
+    they are plain numbers; those that have apostrophes there already get one more. `read_table`
+    takes exactly that one off, so that it reads what was written here unchanged.
+
+    Examples
+    --------
+    >>> import pandas as pd, pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "table.parquet"
+    >>> write_table(pd.DataFrame({"id": [1, 2], "prediction": ["cat", "dog"]}), path)
+    >>> read_table(path)["id"].tolist()
+    [1, 2]
+    """
+    import duckdb
+
+    target = Path(path)
+    suffix = suffix_of(target)
+    table = _as_pandas(frame)
+    check_columns("frame", [str(column) for column in table.columns])
+    if not len(table):
+        raise InvalidInputError("frame must have at least one row, got none; give the rows")
+    with replace_file(target) as temporary:
+        try:
+            _write(table, temporary, suffix)
+        except (duckdb.Error, TypeError, ValueError) as error:
+            raise InvalidInputError(
+                f"frame must have columns that a {suffix} file can hold, got: {reason_of(error)}; "
+                "convert them to numbers, text or dates"
+            ) from error
+
+
+def _as_pandas(frame: Any) -> pd.DataFrame:
+    import narwhals as nw
+
+    try:
+        return nw.from_native(frame, eager_only=True).to_pandas()
+    except nw.exceptions.DuplicateError as error:
+        raise InvalidInputError(
+            f"frame must have column names that differ, got {list(frame.columns)}; rename them"
+        ) from error
+    except TypeError as error:
+        raise InvalidInputError(
+            f"frame must be a data frame, got {type(frame).__name__}; e.g. pandas.DataFrame(...)"
+        ) from error
+    except ImportError as error:
+        raise MissingExtraError(
+            f"writing a {type(frame).__module__.partition('.')[0]} frame needs pyarrow, which is "
+            "not installed; run: pip install 'holdfast[arrow]'"
+        ) from error
+
+
+def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
+    if suffix in ARROW_SUFFIXES:
+        pa = require("pyarrow", extra="arrow", purpose="writing an Arrow file")
+        ipc = require("pyarrow.ipc", extra="arrow", purpose="writing an Arrow file")
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        with ipc.new_file(str(path), table.schema) as writer:
+            writer.write_table(table)
+        return
+    form = "FORMAT parquet, COMPRESSION zstd"
+    if suffix in CSV_SUFFIXES:
+        delimiter = "\t" if suffix.startswith(".tsv") else ","
+        packing = "gzip" if suffix.endswith(".gz") else "none"
+        form = f"FORMAT csv, HEADER, DELIMITER '{delimiter}', COMPRESSION {packing}"
+    target = "'" + str(path).replace("'", "''") + "'"
+    with connect() as connection:
+        connection.register("frame", frame)
+        columns = _escaped_columns(connection, "frame") if suffix in CSV_SUFFIXES else "*"
+        # The path is a temporary file already; a second one would stay behind after a kill.
+        query = f"SELECT {columns} FROM frame"
+        connection.execute(f"COPY ({query}) TO {target} ({form}, USE_TMP_FILE false)")
+
+
+def _escaped_columns(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Return the columns of a query in which no text is a formula."""
+    listed = []
+    for column, kind, *_ in rows_of(connection, f"DESCRIBE {name}"):
+        value = quoted(column)
+        if not NEVER_TEXT.match(kind):
+            text = f"CAST({value} AS VARCHAR)"
+            value = f"CASE WHEN {is_formula(text)} THEN '''' || {text} ELSE {text} END"
+        listed.append(f"{value} AS {quoted(escaped_name(column))}")
+    return ", ".join(listed)

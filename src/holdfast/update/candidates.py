@@ -1,0 +1,81 @@
+"""The candidates of one update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.methods.training import Method
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Candidate", "Path"]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One model, or what a method makes of several.
+
+    Attributes
+    ----------
+    method : Method
+        What it was trained with.
+    estimator : estimator
+    proba : ndarray of shape (n_selection, K) or None
+        Its probabilities on the selection rows; None without such rows.
+    fit_seconds : float
+    """
+
+    method: Method
+    estimator: Any
+    proba: NDArray[np.float64] | None
+    fit_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """The candidates of one update; the first is plain retraining.
+
+    Attributes
+    ----------
+    candidates : tuple of Candidate
+    classes : ndarray of shape (K,)
+    """
+
+    candidates: tuple[Candidate, ...]
+    classes: NDArray[Any]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Readable names of the candidates, in order."""
+        return tuple(str(candidate.method) for candidate in self.candidates)
+
+    @property
+    def lambdas(self) -> NDArray[np.float64]:
+        """Weight of the base model in each candidate's targets, shape (L,)."""
+        return np.array([candidate.method.lam for candidate in self.candidates])
+
+    @property
+    def proba(self) -> NDArray[np.float64]:
+        """Probabilities of all candidates on the selection rows, shape (L, n_selection, K)."""
+        return np.stack([c.proba for c in self.candidates if c.proba is not None])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each candidate: method, settings, time of the fit."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {"method": c.method.name, **_settings_of(c.method), "fit_seconds": c.fit_seconds}
+                for c in self.candidates
+            ]
+        )
+
+
+def _settings_of(method: Method) -> dict[str, Any]:
+    """Return settings as a table can hold them."""
+    return {k: str(v) if isinstance(v, Method) else v for k, v in method.params().items()}
