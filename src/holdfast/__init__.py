@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from holdfast.common.version import __version__
 
 __all__ = [
     "Certificate",
@@ -49,8 +49,8 @@ __all__ = [
 # Public name -> module that defines it; loaded on first use, so that the import stays cheap.
 _HOME = {
     "Comparison": "comparison.result",
-    "compare": "comparison.result",
-    "PairedCounts": "comparison.counting",
+    "compare": "comparison.compare",
+    "PairedCounts": "comparison.counts",
     "compare_tables": "predictions.tables",
     "count_tables": "predictions.tables",
     "Certificate": "selection.certificate",
@@ -66,7 +66,7 @@ _HOME = {
     "RegistryError": "exceptions",
     "UnsupportedEstimatorError": "exceptions",
     "UntrustedModelError": "exceptions",
-    "Selection": "selection.weights",
+    "Selection": "selection.budget",
     "select": "selection.weights",
     "override_threshold": "selection.override",
     "LowChurnClassifier": "update.classifier",

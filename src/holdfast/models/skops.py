@@ -72,7 +72,7 @@ def write_skops(model: Any, path: Path, card: dict[str, Any]) -> None:
     """Write a model with its card as a skops file."""
     import skops.io
 
-    from holdfast import __version__
+    from holdfast.common.version import __version__
 
     content = {
         "format": FORMAT,

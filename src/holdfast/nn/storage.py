@@ -21,9 +21,9 @@ from safetensors.torch import save_file
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from holdfast import __version__
 from holdfast.common.classes import check_classes
 from holdfast.common.parameters import first_line
+from holdfast.common.version import __version__
 from holdfast.exceptions import HoldfastError, InvalidInputError
 from holdfast.nn.classifier import NetworkClassifier
 from holdfast.nn.networks import ConvNet, FullyConnected, ResNet, Transformer
