@@ -66,7 +66,7 @@ _HOME = {
     "RegistryError": "exceptions",
     "UnsupportedEstimatorError": "exceptions",
     "UntrustedModelError": "exceptions",
-    "Selection": "selection.budget",
+    "Selection": "selection.outcome",
     "select": "selection.weights",
     "override_threshold": "selection.override",
     "LowChurnClassifier": "update.classifier",

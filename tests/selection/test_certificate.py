@@ -12,13 +12,15 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
 from holdfast import InfeasibleBudgetError, InvalidInputError, LowChurnClassifier
+from holdfast.models.base_predictions import base_predictions
 from holdfast.selection import select
 from holdfast.selection.bounds import Evidence
+from holdfast.selection.budget import Budget
 from holdfast.selection.certificate import Certificate, count_certified, rows_to_certify
-from holdfast.selection.limits import Limits
 from holdfast.selection.override import override_classes
 from holdfast.selection.override_search import select_override
 from holdfast.update.certification import CertificationRows, certify
+from holdfast.update.rows import UpdateRows
 
 pytestmark = pytest.mark.slow
 
@@ -87,19 +89,18 @@ def chosen(kind, draw, weight):
     base, y = columns(POOL_BASE[draw]), POOL_Y[draw]
     first, second = slice(300), slice(300, None)
     pred = base.argmax(axis=1)
-    rows = CertificationRows(
-        candidates[:, second],
-        base[second],
-        pred[second],
-        np.ones(700, dtype=bool),
+    classes = np.arange(2)
+    rows = UpdateRows(
+        None,
+        y[second],
+        classes,
         None if weight is None else weight[draw][second],
-        {},
-        pred[second] == y[second],
+        base_predictions(base[second], classes, classes),
     )
     if kind == "override":
         selection = select_override(
             candidates[:, first], pred[first], np.ones(300, bool), y[first],
-            max_churn=0.03, min_accuracy=None,
+            budget=Budget(max_churn=0.03),
         )  # fmt: skip
     else:
         selection = select(
@@ -107,7 +108,9 @@ def chosen(kind, draw, weight):
             max_churn=0.03 if kind != "kl" else 0.005, churn=kind, include_base=True,
         )  # fmt: skip
     limit = 0.005 if kind == "kl" else 0.03
-    found = certify(selection, rows, Limits(limit), confidence=0.8, n_selection=300)
+    budget = Budget("kl" if kind == "kl" else "hard", limit)
+    known = CertificationRows(rows, candidates[:, second])
+    found = certify(selection, known, budget, confidence=0.8, n_selection=300).step
     w = np.ones(N) if weight is None else weight
     if kind == "override":
         proba, base_pred = columns(POOL_NEW[int(found.weights.argmax())]), POOL_BASE > 0.5

@@ -40,6 +40,7 @@ class BaseModel:
         A model that does not tell its classes is taken to have those of the labels, sorted, as in
         scikit-learn.
         """
+        model = getattr(model, "served_", model)  # an update is deployed as what it serves
         known = classes if base_classes is None else check_labels("base_classes", base_classes)
         if not hasattr(model, "predict_proba") and not callable(model):
             booster = booster_as_classifier(model, known)

@@ -51,6 +51,7 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     Examples
     --------
     >>> import pathlib, tempfile
+    >>> from holdfast import save_model
     >>> from sklearn.tree import DecisionTreeClassifier
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.skops"
     >>> save_model(DecisionTreeClassifier().fit([[0], [1]], ["a", "b"]), path)

@@ -28,6 +28,20 @@ class Problem(Protocol):
         """Number of candidates, L."""
 
     @property
+    def has_base(self) -> bool:
+        """Whether the last candidate is the base model."""
+
+    @property
+    def base_everywhere(self) -> bool:
+        """Whether the base model has predicted every row that counts."""
+
+    def with_base(self) -> Problem:
+        """Return the problem with the base model as its last candidate.
+
+        Raises InvalidInputError where it has not predicted every row.
+        """
+
+    @property
     def n(self) -> int:
         """Number of rows."""
 

@@ -18,6 +18,7 @@ from holdfast.models.base import BaseModel
 from holdfast.models.base_predictions import BasePredictions
 from holdfast.models.served import AveragedClassifier, serve, served_proba
 from holdfast.update.candidates import Candidate
+from holdfast.update.rows import UpdateRows
 
 __all__ = ["PathFitter"]
 
@@ -52,24 +53,19 @@ class PathFitter:
     def __init__(
         self,
         learner: Learner,
-        X: Any,
-        y: NDArray[np.intp],
+        train: UpdateRows,
+        selecting: UpdateRows | None,
+        base_model: BaseModel | None,
         *,
-        classes: NDArray[Any],
-        base_proba: NDArray[np.float64] | None = None,
-        X_selection: Any = None,
-        base_model: BaseModel | None = None,
-        base_selection: BasePredictions | None = None,
-        sample_weight: NDArray[np.float64] | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
         self.learner, self.n_jobs, self.verbose = learner, n_jobs, verbose
-        self.rows = learner.prepare(X, y, classes, sample_weight)
-        nothing = np.full((len(y), len(classes)), np.nan)
-        self.base_proba = nothing if base_proba is None else base_proba
-        self.X_selection = None if X_selection is None else self.rows.transform(X_selection)
-        self.assemble = _Assembler(learner, self.rows, classes, base_model, base_selection)
+        self.rows = learner.prepare(train.X, train.y, train.classes, train.weight)
+        self.base_proba = train.teacher_proba
+        self.X_selection = None if selecting is None else self.rows.transform(selecting.X)
+        base = None if selecting is None else selecting.base
+        self.assemble = _Assembler(learner, self.rows, train.classes, base_model, base)
 
     def fit(self, methods: Sequence[Method]) -> list[Candidate]:
         """Return one candidate for each method, but for those whose training failed."""

@@ -16,7 +16,7 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.models.base_predictions import BasePredictions
 from holdfast.selection.limits import GroupColumns
 
-__all__ = ["BaseReport", "UpdateRows", "held_out_rows"]
+__all__ = ["BaseReport", "UpdateRows", "halves", "held_out_rows"]
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,18 @@ class UpdateRows:
                 f"{np.bincount(self.y).min()} rows; give more rows of it, or `validation`"
             )
         return self.take(kept), self.take(held_out)
+
+
+def halves(held_out: UpdateRows, random_state: int | None) -> tuple[UpdateRows, UpdateRows]:
+    """Part the held-out rows into rows that select and rows that certify."""
+    if len(held_out.y) < 2:
+        raise InvalidInputError(
+            f"confidence needs at least two held-out rows, got {len(held_out.y)}; raise "
+            "validation_fraction or give X_unlabeled"
+        )
+    strata = held_out.y if np.bincount(held_out.y).max() > 1 else None
+    selecting, certifying = held_out_rows(len(held_out.y), 0.5, random_state, None, stratify=strata)
+    return held_out.take(selecting), held_out.take(certifying)
 
 
 def held_out_rows(
