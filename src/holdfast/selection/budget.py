@@ -23,7 +23,7 @@ CAUTION = 0.5  # standard errors
 
 
 class Measured(Protocol):
-    """What a budget looks at in a mixture."""
+    """The measures of a mixture that a budget looks at."""
 
     @property
     def risk(self) -> float:

@@ -68,7 +68,7 @@ class Selection:
     others : dict of str to (float, float)
         Limit and measure of each group and of negative flips, where these are limited too.
     average_in : {"probability", "log_odds", "value"}
-        Where the candidates are averaged.
+        Scale on which the candidates are averaged.
     n : int
         Number of selection rows.
     frontier : tuple of FrontierPoint

@@ -53,7 +53,7 @@ class OverrideSelection:
     frontier : tuple of OverridePoint
         The chosen option along its thresholds, and the other options at theirs.
     average_in : {"probability", "log_odds"}
-        Where the candidates are averaged.
+        Scale on which the candidates are averaged.
     others : dict of str to (float, float)
         Limit and measure of each group and of negative flips, where these are limited too.
     """
@@ -72,7 +72,7 @@ class OverrideSelection:
 
 @dataclass(frozen=True, eq=False)
 class _Option:
-    """What may override the base model.
+    """A candidate or average that may override the base model.
 
     Attributes
     ----------

@@ -62,7 +62,7 @@ class Step:
 
 
 class Answers(Protocol):
-    """What a model says about the certification rows."""
+    """The answers of a model to the certification rows."""
 
     @property
     def columns(self) -> NDArray[np.intp]:
@@ -75,7 +75,7 @@ class Answers(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Expected:
-    """What the candidates' probabilities say of a step."""
+    """The answers of a step, by the candidates' probabilities."""
 
     columns: NDArray[np.intp]
     proba: NDArray[np.float64]
@@ -139,7 +139,7 @@ class CertificationRows:
 
 @dataclass(frozen=True, eq=False)
 class Certified:
-    """What may be served, and why.
+    """A step that may be served, and why.
 
     Attributes
     ----------
@@ -226,7 +226,7 @@ class _Test:
         if rows.unlabeled and any(one.column is None for one in budget.others):
             raise InvalidInputError(
                 "max_negative_flips must be left out with X_unlabeled, whose rows have no labels "
-                "to tell a negative flip by; leave one of the two out"
+                "to know a negative flip by; leave one of the two out"
             )
         return cls(selection, rows, budget, confidence, rows.counted(budget))
 

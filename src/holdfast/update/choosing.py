@@ -1,6 +1,6 @@
 """Chooses what to serve from the candidates, under a budget, by their cached probabilities.
 
-What is chosen here is measured again by `stating`, from the answers of the model that is served.
+`stating` measures the choice again, from the answers of the model that is served.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Chosen = TypeVar("Chosen", Selection, OverrideSelection)
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What is to be served of L candidates, and how that came about.
+    """A choice among L candidates, and how it came about.
 
     Attributes
     ----------

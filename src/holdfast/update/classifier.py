@@ -38,102 +38,110 @@ def _served_has_decision_function(model: Any) -> bool:
 class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Retrain a classifier inside a churn budget.
 
-    Fits clones of `estimator` to mixtures of the labels and the base model's probabilities, one for
-    each λ of a grid and plain retraining among them, and serves the combination of lowest risk that
+    Clones of `estimator` learn mixtures of the labels and the base model's probabilities, one clone
+    for each λ of a grid, plain retraining among them. The combination of lowest risk is served that
     keeps the budget on rows that none of them was trained on.
 
     Parameters
     ----------
     estimator : classifier
-        Any scikit-learn classifier with `predict_proba`, or a `Pipeline` that ends in one. To learn
-        soft targets it needs `sample_weight`; see `soft_targets`. Or a network, as a
-        `holdfast.nn.NetworkClassifier` or a skorch `NeuralNetClassifier`: all settings are then
-        trained in one `holdfast.nn.fit_many`, and some methods start from the base model's
-        parameters, where that is such a network too. LightGBM's, XGBoost's and CatBoost's
-        classifiers learn soft targets as they are, and can start from any base model: from its
-        trees where it is of the same library, which gives one booster, else from its log-odds.
+        The learner. It may be:
+
+        - any scikit-learn classifier with `predict_proba`, or a `Pipeline` that ends in one. To
+          learn soft targets it needs `sample_weight`; see `soft_targets`.
+        - a network, as a `holdfast.nn.NetworkClassifier` or a skorch `NeuralNetClassifier`. All
+          settings are then trained in one `holdfast.nn.fit_many`. Some methods start from the base
+          model's parameters, where that is such a network too.
+        - a classifier of LightGBM, XGBoost or CatBoost, which learns soft targets as they are. It
+          can start from any base model: from the trees of a model of the same library, which gives
+          one booster, and otherwise from the base model's log-odds.
     base_model : fitted estimator, object with predict_proba, callable, str or path-like, optional
-        The deployed model; a callable takes X and returns probabilities (n, K). It is only asked
-        for predictions: never refitted, never cloned. A file (`.skops`, `.onnx`, `.safetensors`) or
-        an address (``"models:/fraud@champion"``) is read by ``fit``, as `load_model` reads it, and
-        its predictions for the rows are kept in a cache on disk; where types must be named trusted,
-        give what `load_model` returns. Leave it out and give `base_proba` to ``fit``
-        when only logged predictions are at hand; with neither, this is a first release: a plain
-        fit.
+        The deployed model. It is only asked for predictions, never refitted and never cloned. A
+        callable takes X and returns probabilities (n, K). A file (`.skops`, `.onnx`,
+        `.safetensors`) or an address (``"models:/fraud@champion"``) is read by ``fit`` as
+        `load_model` reads it, and its predictions for the rows are kept in a cache on disk; where
+        types must be named trusted, give what `load_model` returns. Leave `base_model` out and give
+        `base_proba` to ``fit`` when only logged predictions are at hand. With neither, this is a
+        first release: a plain fit.
     method : str, Method or list of these
-        What is trained: a name or an object of `holdfast.methods`, several that compete, or
-        ``"auto"``: ``"distill"``, for boosters ``"warm_distill"`` too, and ``"warm_distill"`` alone
-        for a network that can start from the base model's parameters.
+        The method of training: a name or an object of `holdfast.methods`, or several that compete.
+        ``"auto"`` is ``"distill"``; for boosters it is ``"warm_distill"`` too, and for a network
+        that can start from the base model's parameters ``"warm_distill"`` alone.
     max_churn : float or dict, optional
         The budget: a share of rows whose answer may change (hard), nats (kl), or squared distance
         (brier). A dict limits groups too, by a column of X or of `groups`, e.g.
-        ``{"overall": 0.02, "country=DE": 0.01}``. It is a target on the selection rows, at which a
-        hard budget is approached to half a standard error where possible; churn on other rows
+        ``{"overall": 0.02, "country=DE": 0.01}``. The budget is a target on the selection rows. A
+        hard budget is approached there to half a standard error where possible; churn on other rows
         varies around it.
     max_negative_flips : float, optional
         Largest share of rows that may go from right to wrong, beside `max_churn`.
     min_accuracy : float or "cold", optional
-        Ask for the lowest churn at this accuracy instead; ``"cold"`` is that of plain retraining,
-        both on the selection rows. The default when no budget is given: the operating point of the
-        paper.
+        Asks for the lowest churn at this accuracy instead. ``"cold"`` is the accuracy of plain
+        retraining; both are measured on the selection rows. It is the default when no budget is
+        given: the operating point of the paper.
     churn : {"hard", "kl", "brier"}
         Unit of the budget.
     lambdas : "auto" or sequence of float
-        Grid of λ. "auto" looks for those that matter for the budget, of ``"distill"`` and
-        ``"warm_distill"``, until another fit would gain nothing that can be measured on the
-        selection rows: mostly one or two, three at most. Boosters that may be averaged with the
-        base model, and whose second half of rounds gains nothing there, are tried with half as well
-        (`FirstTrees`); where all rounds are better, the average itself stands for ``"distill"``.
-        For other methods, and for networks, which train all settings together, it is .1, .2 … .9.
-        Plain retraining (λ = 0) is always there.
+        Grid of λ. Plain retraining (λ = 0) is always in it. "auto" searches the λ of ``"distill"``
+        and ``"warm_distill"`` that matter for the budget, until another fit would gain nothing that
+        can be measured on the selection rows: mostly one or two, three at most. Other methods, and
+        networks, which train all settings together, have the grid .1, .2 … .9. Boosters that may be
+        averaged with the base model are also tried with half of their rounds where the second half
+        gains nothing (`FirstTrees`); where all rounds are better, their average with the base model
+        stands in for ``"distill"``.
     mixture : {"average", "single", "override"}
-        Serve an average of candidates, one candidate, or the base model's class except where a
-        candidate is clearly surer (`override_threshold`; needs the base model at serving). With
-        ``method="auto"``, ``"average"`` and a hard budget an override competes too, by the average
-        of the candidates whose risk is least, whatever it changes: it is served where it is more
-        accurate (without `max_churn`: changes less, then it may be by one candidate too) on the
-        selection rows.
+        Serve an average of candidates, one candidate, or an override: the base model's class except
+        where a candidate is clearly surer (see `override_threshold`; needs the base model at
+        serving). With ``method="auto"``, ``"average"`` and a hard budget an override competes too.
+        The candidates' average of least risk overrides, whatever it changes. It is served where it
+        is more accurate on the selection rows. Without `max_churn` it is served where it changes
+        fewer answers, and a single candidate may override as well.
     include_base : bool or "auto"
-        Whether the base model itself may carry weight in the average. "auto": where `base_model` is
-        there to be served, and only if that gains more than noise; with `confidence` in any case,
-        as the safe end from which one goes as far as can be certified.
+        Whether the base model itself may carry weight in the average. "auto" lets it where
+        `base_model` is there to be served, if that gains more than noise. With `confidence` it
+        always may, as the safe end from which one goes as far as can be certified.
     confidence : float, optional
         Turns `max_churn` from a target into a promise: with this confidence, over the draw of the
         certification rows, churn on rows of the same kind is at most the budget. Half of the
-        held-out rows certify and are used for nothing else; with `X_unlabeled` these do, and all
-        held-out rows select. See `certificate_`.
+        held-out rows certify and are used for nothing else. With `X_unlabeled` these rows certify,
+        and all held-out rows select. See `certificate_`.
     validation_fraction : float
         Share of rows held out for the selection, in (0, 1). Where `seen_by_base` is given, at most
-        half of the rows that are new to the base model.
+        half of the rows that are new to the base model are held out.
     refit : bool
-        Train the chosen settings again on all rows. The served model then differs from the one that
-        was measured: `comparison_` is None.
+        Train the chosen settings again on all rows. The served model was then never measured:
+        `comparison_` is None, and the measures of `selection_` are NaN.
     n_jobs : int, optional
-        Candidates fitted at once, through joblib; networks as `holdfast.nn.fit_many` has it;
-        boosters one after the other, each with the threads that its own `n_jobs` gives it.
+        Number of candidates fitted at once, through joblib. Networks use it as
+        `holdfast.nn.fit_many` does. Boosters are fitted one after the other, each with the threads
+        of its own `n_jobs`.
     random_state : int, optional
-        Of the split and of drawn labels. The estimator's own seed is its own.
+        Random seed of the split and of drawn labels. The estimator keeps a seed of its own.
     verbose : int
+        Verbosity of joblib and of `holdfast.nn.fit_many`.
     soft_targets : {"weights", "sample"}
-        "weights": each row becomes K weighted rows, exact. "sample": one label a row is drawn from
-        its target, for estimators that take no `sample_weight`. Networks learn soft targets as they
-        are.
+        "weights": each row becomes K weighted rows, which is exact. "sample": each row gets one
+        label drawn from its target, for estimators that take no `sample_weight`. Networks and
+        boosters learn soft targets as they are.
     average_in : {"probability", "log_odds"}
-        Where candidates are averaged. In log-odds, linear models of one path are served as one
-        model with interpolated coefficients, and boosters of one library, the base model among
-        them, as one booster that holds the trees of all.
+        Scale on which candidates are averaged. In log-odds, linear models of one path are served as
+        one model with interpolated coefficients. Boosters of one library, the base model among
+        them, are served as one booster that holds the trees of all.
 
     Attributes
     ----------
     classes_ : ndarray of shape (K,)
+        The classes, sorted.
     path_ : Path
         All candidates with their probabilities on the selection rows.
     selection_ : Selection, OverrideSelection or None
-        What was chosen, with every alternative that was looked at; None for a first release.
+        The choice, with every alternative that was looked at. Its own measures are those of the
+        served model's answers; those of the alternatives come from the candidates' probabilities.
+        None for a first release.
     threshold_ : float
         τ of the override; only where one is served.
     rival_ : Selection, OverrideSelection or None
-        What lost under ``method="auto"``: the average or the override.
+        The selection that lost under ``method="auto"``: the average or the override.
     weights_ : ndarray of shape (m,)
         Weights of `estimators_`.
     base_weight_ : float
@@ -141,18 +149,19 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     estimators_ : list of m fitted estimators
         The candidates that are served.
     lambda_ : float
-        Weighted mean λ of what is served; the base model counts as 1.
+        Weighted mean λ of the served candidates; the base model counts as 1.
     served_ : classifier
-        What `predict` calls, holding nothing but what serving needs.
+        The model that `predict` asks. It holds nothing but what serving needs.
     serving_ : str
-        One sentence: what serving needs.
+        One sentence that says what serving needs.
     comparison_ : Comparison or None
-        Base against served model on the selection rows; None for a first release and after a refit.
-        The selection was made on these rows, so expect slightly more churn on others.
+        The base model's answers against those of `predict`, on the selection rows. The selection
+        was made on these rows, so expect slightly more churn on others. None for a first release
+        and after a refit.
     certificate_ : Certificate or None
-        What the certification rows promise; None without `confidence`.
+        The promise that the certification rows allow; None without `confidence`.
     base_report_ : BaseReport or None
-        Counts of missing, unknown and removed.
+        Counts of missing predictions, unknown classes and removed classes.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -163,8 +172,20 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     UnsupportedEstimatorError
         From ``fit``: when the estimator cannot learn soft targets as asked.
     InfeasibleBudgetError
-        From ``fit``: when no combination keeps the budget; names the lowest churn reachable. When
-        nothing can be certified: names the rows that takes, and the tightest budget these certify.
+        From ``fit``: when no combination keeps the budget; the error names the lowest churn
+        reachable. Or when nothing can be certified; the error names the number of rows that would
+        suffice, and the tightest budget that these rows certify.
+
+    Warns
+    -----
+    UserWarning
+        From ``fit`` and `with_budget`: when the served model answers otherwise than the candidates'
+        probabilities say, as a classifier does whose `predict` does not follow `predict_proba`.
+
+    Notes
+    -----
+    The features of the selection rows stay with the fitted object, by reference, so that
+    `with_budget` can measure what it serves. `served_` and model files hold none of them.
 
     References
     ----------
@@ -279,19 +300,19 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Classes of the base model's columns. Left out: the columns of a data frame, the base
             model's ``classes_``, or the sorted labels, in this order.
         sample_weight : array-like of shape (n,), optional
-            Weighs the rows in training, selection and measures.
+            Weight of each row in training, selection and measures.
         seen_by_base : array-like of bool of shape (n,), optional
-            Rows that the base model was trained on. The selection rows are then drawn from the
-            others: on its own training rows a base model looks better, and nearer to its successor,
-            than it is.
+            Marks the rows that the base model was trained on. The selection rows are then drawn
+            from the others: on its own training rows a base model looks better, and nearer to its
+            successor, than it is.
         groups : dict or data frame of n rows, optional
             Columns that `max_churn` names and X does not have.
         X_unlabeled : array-like of shape (m, d), or tuple (X, base_proba), optional
             Rows to certify on (`confidence`), such as yesterday's traffic: churn needs no labels.
-            With their base probabilities where `base_model` is not given.
+            Give their base probabilities too where `base_model` is not given.
         validation : tuple (X, y) or (X, y, base_proba), optional
-            Rows for the selection and the certificate, in place of a split; with `base_proba` where
-            `base_model` is not given.
+            Rows for the selection and the certificate, in place of a split. Give `base_proba` too
+            where `base_model` is not given.
 
         Returns
         -------
@@ -336,9 +357,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     ) -> LowChurnClassifier:
         """Return a copy with another budget, selected from the same path: nothing is trained again.
 
-        Where λ were searched for (``lambdas="auto"``), that was for the budget of the fit and for
-        how it was to be served; give a grid to fit once for budgets that lie far apart, or to leave
-        the base model out.
+        With ``lambdas="auto"`` the fit searched λ for its own budget and its own way of serving.
+        Give a grid to fit once for budgets that lie far apart, or to leave the base model out
+        later.
 
         Parameters
         ----------
@@ -346,7 +367,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         min_accuracy : float or "cold", optional
             Either takes the place of the present budget, which stays when both are left out.
         **params
-            Others of the selection: `churn`, `mixture`, `include_base`, `average_in`,
+            Other parameters of the selection: `churn`, `mixture`, `include_base`, `average_in`,
             `confidence`. Each certificate holds by itself, not all of several together.
 
         Returns
@@ -357,8 +378,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         InvalidInputError
-            After a refit (the models on the path are not those that are served), for a first
-            release, for other parameters or values out of range.
+            After a refit, since the models on the path are not those that are served. For a first
+            release or a model that was read from a file. For other parameters, or values out of
+            range.
         InfeasibleBudgetError
             When no combination keeps the budget.
 
@@ -413,7 +435,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         InvalidInputError
-            For a first release, which has no base model, or a position that is not on the path.
+            For a first release or a model that was read from a file, and for a position that is not
+            on the path.
 
         Examples
         --------
@@ -463,6 +486,17 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Return a copy that holds no selection rows, as it is stored in a model file.
 
         It predicts as this one does; `with_budget` and `compare_candidate` need the rows.
+
+        Returns
+        -------
+        LowChurnClassifier
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> model = LowChurnClassifier(LogisticRegression()).fit([[0.0], [1.0]], [0, 1])
+        >>> model.without_rows().predict([[1.0]])
+        array([1])
         """
         other = copy(self)
         other._update = None

@@ -68,7 +68,7 @@ def check_rows(estimator: Any, X: Any, y: Any, sample_weight: Any) -> LabeledRow
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What one update works on.
+    """The rows and the base model of one update.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What one update trains: the learner, the settings to fit, and the methods whose λ is searched."""
+"""The plan of an update: the learner, the settings to fit, the methods whose λ is searched."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Plan"]
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What is to be trained.
+    """The training that an update consists of.
 
     Attributes
     ----------

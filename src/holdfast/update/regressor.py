@@ -50,16 +50,16 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     estimator : regressor
         Any scikit-learn regressor or pipeline.
     base_model : fitted regressor or callable, optional
-        The deployed model; only asked for predictions, never refitted, never cloned. Without it and
-        without `base_pred`, ``fit`` is a plain fit.
+        The deployed model. It is only asked for predictions, never refitted and never cloned.
+        Without it and without `base_pred`, ``fit`` is a plain fit.
     max_churn : float, optional
         The budget: the share of predictions that move by more than `tolerance` (hard), or the mean
         squared move (squared).
     min_score : float or "cold", optional
-        Ask for the lowest churn at this R² on the selection rows instead; ``"cold"``, the default
-        without a budget, is that of plain retraining.
+        Asks for the lowest churn at this R² on the selection rows instead. ``"cold"``, the default
+        without a budget, is the R² of plain retraining.
     tolerance : float
-        Moves up to this size, in units of y, are no churn.
+        Largest move, in units of y, that is no churn.
     churn : {"hard", "squared"}
         Unit of the budget.
     lambdas : "auto" or sequence of float
@@ -67,31 +67,38 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     mixture : {"average", "single"}
         Serve an average of candidates or one.
     include_base : bool or "auto"
-        Whether the base model may carry weight; "auto": if it is there and gains more than noise.
+        Whether the base model may carry weight. "auto" lets it where it is there to be served, if
+        that gains more than noise.
     validation_fraction : float
         Share of rows held out for the selection, in (0, 1).
     refit : bool
-        Train the chosen λ again on all rows; the measures of `selection_` are then those of the
-        models before.
+        Train the chosen λ again on all rows. The served model was then never measured: the measures
+        of `selection_` are NaN.
     n_jobs, random_state, verbose
         As for `LowChurnClassifier`.
 
     Attributes
     ----------
     selection_ : Selection or None
-        Its accuracy is R², its risk the mean squared error; None for a first release.
-    churn_rate_, squared_move_ : float or None
-        Share of selection rows that moved by more than the tolerance, and mean squared move; None
-        for a first release and after a refit.
+        The choice, measured by what `predict` answers on the selection rows. Its accuracy is R²,
+        its risk the mean squared error. None for a first release.
+    churn_rate_ : float or None
+        Share of selection rows that moved by more than the tolerance; None for a first release and
+        after a refit.
+    squared_move_ : float or None
+        Mean squared move on the selection rows; None for a first release and after a refit.
     estimators_ : list of m fitted regressors
+        The candidates that are served.
     weights_ : ndarray of shape (m,)
+        Weights of `estimators_`.
     base_weight_ : float
+        Weight of the base model.
     lambdas_ : ndarray of shape (L,)
         λ of all candidates.
     lambda_ : float
-        Weighted mean λ of what is served; the base model counts as 1.
+        Weighted mean λ of the served candidates; the base model counts as 1.
     n_without_base_ : int
-        Rows without a base prediction.
+        Number of rows without a base prediction.
 
     Raises
     ------

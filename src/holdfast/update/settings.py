@@ -22,7 +22,7 @@ CHOICES = {
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """What one fit, or one selection from its candidates, is asked for.
+    """The checked parameters of one fit, or of one selection from its candidates.
 
     Attributes
     ----------

@@ -1,8 +1,9 @@
-"""What is stated of a served model: measures of the answers that its own `predict` gives.
+"""Measures of a served model, taken from the answers that its own `predict` gives.
 
-A search works on the candidates' cached probabilities. They are no definition of what the served
-model answers: a joined booster, or a classifier whose `predict` does not follow its probabilities,
-may answer otherwise. What is stated is therefore measured anew, and a difference is reported.
+A search works on the candidates' cached probabilities. They do not define what the served model
+answers: a joined booster, or a classifier whose `predict` does not follow its probabilities, may
+answer otherwise. Every figure that is stated is therefore measured anew, and a difference is
+reported.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ TIE = 1e-6  # probabilities nearer than this may come in either order
 
 @dataclass(frozen=True, eq=False)
 class ServedAnswers:
-    """What a served model says about some rows.
+    """The answers of a served model to some rows.
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ __all__ = ["Outcome", "Update", "fit_first_release", "fit_update", "refit"]
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What is served, and what is stated of it.
+    """A served model, and every figure that is stated of it.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """What was trained, and the rows to choose, certify and state by.
+    """The trained candidates, and the rows to choose, certify and measure by.
 
     Attributes
     ----------
