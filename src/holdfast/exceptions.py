@@ -1,4 +1,4 @@
-"""The errors of holdfast: one base class, few kinds."""
+"""The errors of holdfast: one base class and a few kinds."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class HoldfastError(Exception):
 
 
 class InvalidInputError(HoldfastError, ValueError):
-    """A parameter, an array, a table or a file is not what it must be."""
+    """A parameter, an array, a table or a file is not as it must be."""
 
 
 class UnsupportedEstimatorError(HoldfastError, TypeError):
-    """An estimator cannot be trained on soft targets in the way that was asked for."""
+    """An estimator cannot be trained in the requested way, for example on soft targets."""
 
 
 class InfeasibleBudgetError(HoldfastError, ValueError):
@@ -31,10 +31,10 @@ class InfeasibleBudgetError(HoldfastError, ValueError):
     Attributes
     ----------
     lowest_churn : float or None
-        The lowest churn (in the unit of the budget) that was reachable, where the budget was on
-        churn.
+        The lowest churn that was reachable, in the unit of the budget. None if the budget does not
+        limit churn.
     highest_accuracy : float or None
-        The highest accuracy that was reachable, where the budget was on accuracy.
+        The highest accuracy that was reachable. None if the budget has no limit on accuracy.
     """
 
     def __init__(
@@ -50,12 +50,15 @@ class InfeasibleBudgetError(HoldfastError, ValueError):
 
 
 class MissingExtraError(HoldfastError, ImportError):
-    """An optional library is needed; the message names the extra that installs it."""
+    """An optional library is missing; the message names the extra that installs it."""
 
 
 class UntrustedModelError(HoldfastError):
-    """A model file could run code when loaded and was not named as trusted."""
+    """A model file that is not named as trusted could run code when loaded."""
 
 
 class RegistryError(HoldfastError):
-    """A model registry did not answer, refused, or changed meanwhile; says what was left undone."""
+    """A model registry did not answer, refused a request, or changed meanwhile.
+
+    The message says what was left undone.
+    """
