@@ -49,8 +49,8 @@ __all__ = [
 # Public name -> module that defines it; loaded on first use, so that the import stays cheap.
 _HOME = {
     "Comparison": "comparison.result",
-    "compare": "comparison.result",
-    "PairedCounts": "comparison.counting",
+    "compare": "comparison.compare",
+    "PairedCounts": "comparison.counts",
     "compare_tables": "predictions.tables",
     "count_tables": "predictions.tables",
     "Certificate": "selection.certificate",
