@@ -120,7 +120,7 @@ class PairedCounts:
         ):
             if mine != its:
                 raise InvalidInputError(
-                    f"counts must have the same {what} to be added, got {mine} and {its}; "
+                    f"counts that are added must have the same {what}, got {mine} and {its}; "
                     "count both parts with the same columns"
                 )
         classes = union_classes(**{"one part": self.classes, "another part": other.classes})
