@@ -1,4 +1,4 @@
-"""The errors of holdfast: one base class and a few kinds."""
+"""The errors that holdfast raises."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class HoldfastError(Exception):
 
 
 class InvalidInputError(HoldfastError, ValueError):
-    """A parameter, an array, a table or a file is not as it must be."""
+    """A parameter, an array, a table or a file is not what it must be."""
 
 
 class UnsupportedEstimatorError(HoldfastError, TypeError):
-    """An estimator cannot be trained in the requested way, for example on soft targets."""
+    """An estimator cannot be trained on soft targets in the requested way."""
 
 
 class InfeasibleBudgetError(HoldfastError, ValueError):
@@ -31,10 +31,9 @@ class InfeasibleBudgetError(HoldfastError, ValueError):
     Attributes
     ----------
     lowest_churn : float or None
-        The lowest churn that was reachable, in the unit of the budget. None if the budget does not
-        limit churn.
+        The lowest reachable churn, in the unit of the budget; None for a budget on accuracy.
     highest_accuracy : float or None
-        The highest accuracy that was reachable. None if the budget has no limit on accuracy.
+        The highest reachable accuracy; None for a budget on churn.
     """
 
     def __init__(
@@ -50,15 +49,15 @@ class InfeasibleBudgetError(HoldfastError, ValueError):
 
 
 class MissingExtraError(HoldfastError, ImportError):
-    """An optional library is missing; the message names the extra that installs it."""
+    """An optional library is needed; the message names the extra that installs it."""
 
 
 class UntrustedModelError(HoldfastError):
-    """A model file that is not named as trusted could run code when loaded."""
+    """A model file could run code when loaded and was not named as trusted."""
 
 
 class RegistryError(HoldfastError):
-    """A model registry did not answer, refused a request, or changed meanwhile.
+    """A model registry did not answer, refused a request, or changed in the meantime.
 
     The message says what was left undone.
     """

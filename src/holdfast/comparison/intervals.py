@@ -1,4 +1,4 @@
-"""Confidence intervals of shares and of paired differences: arrays in, arrays out."""
+"""Confidence intervals of shares and of paired differences, for arrays."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ __all__ = ["mcnemar_p_value", "paired_interval", "wilson_interval"]
 
 
 def wilson_interval(share: ArrayLike, n: ArrayLike, confidence: float) -> tuple[Any, Any]:
-    """Wilson score interval of a binomial share, two-sided.
+    """Return the two-sided Wilson score interval of a binomial share.
 
     Parameters
     ----------
     share : array-like
         Observed shares in [0, 1].
     n : array-like
-        Rows behind each share (an effective number under weights); 0 gives [0, 1].
+        Number of rows behind each share (an effective number under weights); 0 gives [0, 1].
     confidence : float
+        Confidence level of the interval.
 
     Returns
     -------
@@ -39,27 +40,30 @@ def wilson_interval(share: ArrayLike, n: ArrayLike, confidence: float) -> tuple[
     z2 = _z(confidence) ** 2
     centre = (p * n + z2 / 2) / (n + z2)
     half = np.sqrt(z2 * (p * (1 - p) * n + z2 / 4)) / (n + z2)
-    # At the ends the bound is exact; rounding must not move it past the share itself.
+    # For a share of 0 or 1 that bound equals the share; rounding must not move it past the share.
     return np.minimum(np.maximum(centre - half, 0), p), np.maximum(np.minimum(centre + half, 1), p)
 
 
 def paired_interval(
     gained: ArrayLike, lost: ArrayLike, n: ArrayLike, confidence: float
 ) -> tuple[Any, Any]:
-    """Adjusted Wald interval of the difference `gained` - `lost` of paired shares, two-sided.
+    """Return the two-sided adjusted Wald interval of the difference `gained` - `lost`.
 
     Parameters
     ----------
-    gained, lost : array-like
-        Shares of rows that went from wrong to right and from right to wrong.
+    gained : array-like
+        Share of the rows that went from wrong to right.
+    lost : array-like
+        Share of the rows that went from right to wrong.
     n : array-like
-        Rows behind each share (an effective number under weights).
+        Number of rows behind each share (an effective number under weights).
     confidence : float
+        Confidence level of the interval.
 
     Returns
     -------
     low, high : ndarray
-        In [-1, 1].
+        The ends of the interval, in [-1, 1].
 
     References
     ----------
@@ -80,17 +84,19 @@ def paired_interval(
 
 
 def mcnemar_p_value(gained: int, lost: int) -> float:
-    """Exact two-sided p-value of equal accuracy, from the two counts of discordant rows.
+    """Return the exact two-sided p-value of McNemar's test that both models are equally accurate.
 
     Parameters
     ----------
-    gained, lost : int
-        Rows that went from wrong to right, and from right to wrong.
+    gained : int
+        Number of rows that went from wrong to right.
+    lost : int
+        Number of rows that went from right to wrong.
 
     Returns
     -------
     float
-        1 when no row is discordant.
+        The p-value; 1 when no row went either way.
 
     References
     ----------
