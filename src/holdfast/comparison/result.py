@@ -190,6 +190,7 @@ class Comparison:
 
         Examples
         --------
+        >>> from holdfast.comparison import compare
         >>> one = compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0])
         >>> two = compare([0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 1, 0])
         >>> Comparison.from_counts(one.counts + two.counts).churn_rate
