@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.common.warning import warn
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import join
 from holdfast.learners.interface import Fit, Job, Learner, TrainingRows
@@ -115,11 +115,10 @@ class _Assembler:
         )
         member_proba = [self._proba(fit) for fit in fits if fit.proba is not None]
         if len(member_proba) > 1 and all((p == member_proba[0]).all() for p in member_proba):
-            warnings.warn(
+            warn(
                 f"the {len(member_proba)} members of {method} are all alike: another seed changes "
                 "nothing here; give the estimator some randomness (e.g. subsample), or leave "
-                "the ensemble out",
-                stacklevel=5,
+                "the ensemble out"
             )
         proba = None
         if member_proba:
@@ -166,8 +165,7 @@ def _report_failures(failed: Sequence[Method], methods: Sequence[Method]) -> Non
             f"plain retraining must end with a finite loss, got one that is not for {names}; scale "
             "the features, look for infinite values, or lower the learning rate"
         )
-    warnings.warn(
+    warn(
         f"{len(failed)} of {len(methods)} settings are not on the path, since their loss was not "
-        f"finite: {names}",
-        stacklevel=4,
+        f"finite: {names}"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from holdfast.common.warning import warn
 from holdfast.methods.method import Method
 from holdfast.nn.many.fresh import State
 from holdfast.nn.many.loop import Outcome
@@ -144,11 +144,10 @@ class Collector:
                     f"runs[{i}] ({self.runs[i].method}, seed {self.runs[i].seed})"
                     for i in failed[:3]
                 )
-                warnings.warn(
+                warn(
                     f"{len(failed)} of {len(self.runs)} networks {what}: {first}"
                     f"{', …' if len(failed) > 3 else ''}; the others are there",
                     TrainingWarning,
-                    stacklevel=3,
                 )
         return self.networks
 
