@@ -1,4 +1,4 @@
-"""The churn-accuracy frontier of a fitted update as plain points for the chart."""
+"""The candidates of an update as points of churn and accuracy, for the chart."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ CONFIDENCE = 0.95
 
 
 def frontier(model: Any, *, floor: float | None = None) -> dict[str, Any] | None:
-    """Return the points that a `LowChurnClassifier` looked at, with the chosen one marked.
+    """Return the points among which an update was selected, with the chosen one marked.
 
     Parameters
     ----------
     model : LowChurnClassifier
-        Fitted.
+        The fitted model.
     floor : float, optional
-        `ChurnFloor.churn_rate`, drawn as a line.
+        `ChurnFloor.churn_rate`, which the chart draws as a line.
 
     Returns
     -------
     dict or None
-        As `render_page` takes it; None for a first release, which had nothing to choose.
+        The ``frontier`` of a summary (see `render_page`). None for a first release, for which
+        nothing was selected.
 
     Examples
     --------
@@ -53,14 +54,14 @@ def frontier(model: Any, *, floor: float | None = None) -> dict[str, Any] | None
 
 
 def _points(model: Any, selection: Any) -> list[dict[str, Any]]:
-    of_override = hasattr(selection, "threshold")
-    return (_override_points if of_override else _mixture_points)(model, selection)
+    is_override = hasattr(selection, "threshold")
+    return (_override_points if is_override else _mixture_points)(model, selection)
 
 
-def _looked_at(model: Any, selection: Any) -> tuple[list[Any], bool]:
-    """Return the points of a selection, and whether the last is what is certified of it.
+def _examined(model: Any, selection: Any) -> tuple[list[Any], bool]:
+    """Return the points of a selection, and whether it was certified.
 
-    Which may lie between two of the others.
+    A certified selection is the last point. It may lie between two of the others.
     """
     certified = selection is model.selection_ and model.certificate_ is not None
     return [*selection.frontier, *([selection] if certified else [])], certified
@@ -72,8 +73,8 @@ def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     lambdas = np.append(model.path_.lambdas, 1.0)
     chosen = np.append(selection.weights, selection.base_weight)
     points = []
-    looked_at, certified = _looked_at(model, selection)
-    for point in looked_at:
+    examined, certified = _examined(model, selection)
+    for point in examined:
         weights = np.append(point.weights, np.zeros(len(names) - len(point.weights)))
         if point is selection:
             weights = chosen
@@ -95,10 +96,10 @@ def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
 
 def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     names, lambdas = model.path_.labels, model.path_.lambdas
-    looked_at, certified = _looked_at(model, selection)
+    examined, certified = _examined(model, selection)
     other = "one" if np.count_nonzero(selection.weights) > 1 else "another"
     points = []
-    for point in looked_at:
+    for point in examined:
         used = np.flatnonzero(point.weights)
         what = names[used[0]] if len(used) == 1 else f"the average of {len(used)}"
         own = np.array_equal(point.weights, selection.weights)
@@ -119,7 +120,7 @@ def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
 
 
 def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
-    """Add 95 % Wilson intervals: what n selection rows can tell."""
+    """Add 95 % Wilson intervals for measures on n selection rows."""
     for name in ("churn_rate", "accuracy"):
         low, high = wilson_interval(point[name], n, CONFIDENCE)
         point[f"{name}_interval"] = [float(low), float(high)]
@@ -127,7 +128,7 @@ def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
 
 
 def _distinct(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Drop repeated measures of one series, keeping the chosen one, in order of churn."""
+    """Sort points by series and churn; keep one of equal points, the chosen one if there is one."""
     kept: dict[tuple[Any, ...], dict[str, Any]] = {}
     for point in points:
         key = (point["series"], round(point["churn_rate"], 12), round(point["accuracy"], 12))
