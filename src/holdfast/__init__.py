@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from holdfast.common.version import __version__
 
 __all__ = [
     "Certificate",
@@ -67,7 +67,7 @@ _HOME = {
     "RegistryError": "exceptions",
     "UnsupportedEstimatorError": "exceptions",
     "UntrustedModelError": "exceptions",
-    "Selection": "selection.weights",
+    "Selection": "selection.outcome",
     "select": "selection.weights",
     "override_threshold": "selection.override",
     "LowChurnClassifier": "update.classifier",

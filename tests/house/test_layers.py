@@ -1,158 +1,86 @@
-"""Imports only point up the list of `docs/architecture.md`, and importing the package is cheap."""
+"""Imports run one way, and files stay short."""
 
 import ast
-import importlib.util
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import pytest
 
-import holdfast
+pytest.importorskip("importlinter")
 
-ORDER = [
-    "exceptions",
-    "_files",
-    "_cache",
-    "_validation",
-    "_intervals",
-    "_bounds",
-    "certificate",
-    "report",
-    "metrics",
-    "_counts",
-    "_frame_counts",
-    "_statistics",
-    "comparison",
-    "policy",
-    "targets",
-    "_method",
-    "methods",
-    "_proba",
-    "nn",
-    "learners",
-    "override",
-    "_limits",
-    "_mixture",
-    "_search",
-    "selection",
-    "_override_search",
-    "_onnx_graph",
-    "_onnx_rows",
-    "onnx_model",
-    "persistence",
-    "_base_model",
-    "serving",
-    "path",
-    "floor",
-    "_lambda_search",
-    "_rows",
-    "_certification",
-    "_choosing",
-    "_moves",
-    "estimator",
-    "regressor",
-    "_spreadsheets",
-    "tables",
-    "_pairing",
-    "_pair_faults",
-    "predictions",
-    "gate",
-    "_mlflow",
-    "_mlmodel",
-    "registry",
-    "promotion",
-    "preprocessing",
-    "_data_folder",
-    "_images",
-    "_openml",
-    "_hugging_face",
-    "datasets",
-    "bench",
-    "cli",
-    "__main__",
-]
-ROOT = Path(holdfast.__file__).parent
-HEAVY = ("sklearn", "torch", "lightgbm", "xgboost", "catboost", "ray", "pandas", "plotly")
+import structure
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parents[2]
 
 
-def runtime_imports(tree):
-    """Every import statement but those under `if TYPE_CHECKING`."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            for other in node.orelse:
-                yield from runtime_imports(other)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield node
-        else:
-            yield from runtime_imports(node)
+def test_the_contracts_are_kept(capsys):
+    status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+    assert status == 0, capsys.readouterr().out
 
 
-def imported_parts(source):
-    """First names below `holdfast` of what a module imports; "" is the package itself."""
-    for node in runtime_imports(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            assert node.level == 0, "imports are absolute"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            first, *rest = name.split(".")
-            if first == "holdfast":
-                yield rest[0] if rest else ""
+def test_the_documented_order_is_that_of_the_contract():
+    rows = re.findall(
+        r"^\| ((?:`\w+`(?:, )?)+) \|",
+        (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
+    documented = [sorted(re.findall(r"`(\w+)`", row)) for row in rows]
+    assert documented == structure.layers()
 
 
-def part_of(path):
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+def test_the_structure_in_figures():
+    graph = structure.import_graph()
+    modules, folders = structure.import_pairs(graph), structure.folder_pairs(graph)
+    assert structure.circles(modules) == structure.circles(folders) == []
+    assert structure.running_up(graph) == []
+    assert structure.n_levels(folders) <= 9
+    assert len(structure.root_modules()) <= 12
+    assert structure.long_files() == {}
 
 
-MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+def test_circles_and_levels_of_a_small_graph():
+    pairs = {("a", "b"), ("b", "c"), ("c", "b"), ("c", "d"), ("e", "a")}
+    assert structure.circles(pairs) == [{"b", "c"}]
+    assert structure.n_levels(pairs - {("c", "b")}) == 5
+    with pytest.raises(ValueError, match="a circle of imports has no levels"):
+        structure.n_levels(pairs)
 
 
-def test_every_module_is_on_the_list():
-    parts = {part_of(path) for path in MODULES}
-    assert parts - set(ORDER) == set()
-    assert set(ORDER) - parts == set()
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_up(path):
-    own = ORDER.index(part_of(path))
-    for name in imported_parts(path.read_text(encoding="utf-8")):
-        if name in ("", "__version__") or (name in holdfast.__all__ and name not in ORDER):
-            # The package itself: only the command line and model files may look at it.
-            assert name == "__version__" or part_of(path) == "cli", name
-            continue
-        assert name in ORDER, name
-        assert ORDER.index(name) <= own, f"{part_of(path)} imports {name}"
-
-
-def test_the_reader_of_imports_reads():
+def test_lines_of_code_and_comments_are_counted():
     source = (
-        "from typing import TYPE_CHECKING\n"
-        "import holdfast.metrics\n"
-        "if TYPE_CHECKING:\n    from holdfast.cli import main\n"
-        "def f():\n    from holdfast.update.fitting import fit_path\n"
-        "try:\n    from holdfast import tables\nexcept ImportError:\n    pass\n"
+        '"""A\n\ndocstring."""\n\n# why\nX = """two\nlines"""\n\n\n'
+        'def f():\n    """Do."""\n    return (\n        1\n    )\n'
     )
-    assert list(imported_parts(source)) == ["metrics", "path", "tables"]
+    assert structure.code_lines(source) == 7
 
 
-def test_importing_the_package_loads_nothing_heavy():
-    code = f"import sys, holdfast; print([m for m in {HEAVY!r} if m in sys.modules])"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+def textual_imports(source):
+    """Return the modules of the package that code imports by their names as text."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func).rpartition(".")[2]
+        if called in ("import_module", "__import__", "require") and node.args:
+            texts = [
+                part.value for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)
+            ]
+            yield from (text for text in texts if str(text).split(".")[0] == "holdfast")
+
+
+def test_the_package_imports_nothing_of_its_own_as_text():
+    faces = (structure.PACKAGE / "__init__.py",)  # which resolves public names on first use
+    found = {
+        path: names
+        for path in structure.PACKAGE.rglob("*.py")
+        if path not in faces and (names := list(textual_imports(path.read_text(encoding="utf-8"))))
+    }
+    assert found == {}
+
+
+def test_imports_as_text_are_found():
+    source = (
+        'import_module("holdfast.a")\nimportlib.import_module(f"holdfast.{x}")\n'
+        '__import__("holdfast")\nrequire("torch")\nimport_module(name)\n'
     )
-    assert result.stdout.strip() == "[]"
-
-
-def test_every_public_name_loads():
-    for name in holdfast.__all__:
-        if name == "nn" and importlib.util.find_spec("torch") is None:
-            with pytest.raises(holdfast.MissingExtraError, match=r"holdfast\[torch\]"):
-                _ = holdfast.nn
-        else:
-            assert getattr(holdfast, name) is not None
-    assert dir(holdfast) == sorted(holdfast.__all__)
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        _ = holdfast.nothing
+    assert list(textual_imports(source)) == ["holdfast.a", "holdfast.", "holdfast"]

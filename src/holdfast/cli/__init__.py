@@ -36,7 +36,7 @@ for command in (demo, compare, train, predict, gate, report, plan, floor):
 
 def _show_version(value: bool) -> None:
     if value:
-        from holdfast import __version__
+        from holdfast.common.version import __version__
 
         typer.echo(f"holdfast {__version__}")
         raise typer.Exit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -108,14 +110,44 @@ def mcnemar_p_value(gained: int, lost: int) -> float:
     >>> round(mcnemar_p_value(8, 2), 6)
     0.109375
     """
-    from scipy.special import bdtr
-
     if gained == lost:
         return 1.0
-    return float(min(1.0, 2 * bdtr(min(gained, lost), gained + lost, 0.5)))
+    return min(1.0, 2 * _lower_tail(min(gained, lost), gained + lost))
+
+
+EXACT_ROWS = 10_000  # up to which a binomial coefficient is computed as a whole number
+
+
+def _lower_tail(k: int, n: int) -> float:
+    """Return P(X <= k) for X of Binomial(n, 1/2), where k is below n / 2."""
+    total = term = 1.0
+    for count in range(k, 0, -1):  # each term as a share of the largest, which is that of k
+        term *= count / (n - count + 1)
+        total += term
+        if term < 1e-18 * total:
+            break
+    return total * _probability(k, n)
+
+
+def _probability(k: int, n: int) -> float:
+    """Return P(X = k) for X of Binomial(n, 1/2).
+
+    References
+    ----------
+    Loader, "Fast and accurate computation of binomial probabilities", 2000: no large numbers cancel
+    in the logarithm. Its series for Stirling's formula ends after the first term, since the next
+    ones are below rounding for many rows.
+    """
+    if n <= EXACT_ROWS:
+        return math.comb(n, k) / 2**n
+    skew = (n - 2 * k) / n
+    if skew > 0.5:
+        return 0.0  # the smallest float is larger
+    distance = n / 2 * (math.log1p(-(skew**2)) + 2 * skew * math.atanh(skew))
+    stirling = (1 / n - 1 / k - 1 / (n - k)) / 12
+    return math.exp(stirling - distance) * math.sqrt(n / (2 * math.pi * k * (n - k)))
 
 
 def _z(confidence: float) -> float:
-    from scipy.special import ndtri
-
-    return float(-ndtri((1 - confidence) / 2))
+    tail = (1 - confidence) / 2
+    return -NormalDist().inv_cdf(tail) if tail > 0 else math.inf

@@ -36,6 +36,13 @@ class BasePredictions:
     served: NDArray[Any]
     answered: NDArray[np.bool_]
 
+    @classmethod
+    def none(cls, n: int, classes: NDArray[Any]) -> BasePredictions:
+        """Return what there is of n rows without a base model."""
+        nothing = np.full((n, len(classes)), np.nan)
+        matched = MatchedProba(nothing, n, 0, unknown_classes=(), removed_classes=())
+        return cls(matched, np.full(n, -1), np.repeat(classes[:1], n), np.zeros(n, dtype=bool))
+
     @property
     def missing(self) -> NDArray[np.bool_]:
         """Mask of the rows without a usable base prediction, shape (n,)."""

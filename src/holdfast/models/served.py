@@ -24,7 +24,14 @@ from holdfast.models.joining import joined_linear_model, same_head, with_final
 from holdfast.selection.mixtures import mix
 from holdfast.selection.override import override_classes, override_proba
 
-__all__ = ["AveragedClassifier", "OverrideClassifier", "Served", "serve", "served_proba"]
+__all__ = [
+    "AveragedClassifier",
+    "OverrideClassifier",
+    "Served",
+    "answers_of",
+    "serve",
+    "served_proba",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +98,15 @@ def serve(
         return Served(averaged, "the base model, unchanged")
     models = f"{n} new model{'s' if n > 1 else ''}{' and the base model' if base_weight else ''}"
     return Served(averaged, f"{models}, averaged")
+
+
+def answers_of(model: Any, X: Any) -> NDArray[Any]:
+    """Return the answers of a fitted classifier, shape (n,).
+
+    This is the one definition of what a served model answers: `predict` returns it, and all that is
+    stated of the model is measured on it.
+    """
+    return np.ravel(model.predict(X))  # CatBoost answers several classes in a column
 
 
 def served_proba(

@@ -11,6 +11,7 @@ from holdfast.common.files import file_hash
 from holdfast.common.parameters import first_line
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
 from holdfast.models.card import LoadedModel, checked_card
+from holdfast.models.moved import with_present_names
 
 FORMAT = "holdfast-model"
 FORMAT_VERSION = 1
@@ -65,13 +66,13 @@ def write_skops(model: Any, path: Path, card: dict[str, Any]) -> None:
     """Write a model with its card as a skops file."""
     import skops.io
 
-    from holdfast import __version__
+    from holdfast.common.version import __version__
 
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "holdfast": __version__,
-        "model": model,
+        "model": _stored(model),
         "card": card,
     }
     try:
@@ -83,6 +84,12 @@ def write_skops(model: Any, path: Path, card: dict[str, Any]) -> None:
             f"model must be storable without pickle, got a {type(model).__name__} that is "
             f"not: {first_line(error)}; replace the part that skops cannot write"
         ) from error
+
+
+def _stored(model: Any) -> Any:
+    """Return what is stored of a model: all that it needs to predict, and no rows of its fit."""
+    without_rows = getattr(model, "without_rows", None)
+    return model if without_rows is None else without_rows()
 
 
 def read_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
@@ -102,10 +109,11 @@ def read_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
                 "size, got a file that unpacks to more, as zip bombs do; if you trust its source, "
                 "have it written again with holdfast.save_model"
             )
-        needed = skops.io.get_untrusted_types(file=source)
+        data = with_present_names(source) or source.read_bytes()
+        needed = skops.io.get_untrusted_types(data=data)
         allowed = [name for name in needed if _is_trusted(name, trusted)]
         _refuse(source, sorted(set(needed) - set(allowed)))
-        content = skops.io.load(source, trusted=allowed)
+        content = skops.io.loads(data, trusted=allowed)
     except (InvalidInputError, UntrustedModelError):
         raise
     except ImportError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from holdfast.comparison.intervals import wilson_interval
 
@@ -27,7 +28,7 @@ def frontier(model: Any, *, floor: float | None = None) -> dict[str, Any] | None
     -------
     dict or None
         The ``frontier`` of a summary (see `render_page`). None for a first release, for which
-        nothing was selected.
+        nothing was selected, and after a refit, whose model was not measured.
 
     Examples
     --------
@@ -38,7 +39,7 @@ def frontier(model: Any, *, floor: float | None = None) -> dict[str, Any] | None
     True
     """
     selection = model.selection_
-    if selection is None:
+    if selection is None or model.refit:
         return None
     points = _points(model, selection)
     rival = getattr(model, "rival_", None)
@@ -58,65 +59,58 @@ def _points(model: Any, selection: Any) -> list[dict[str, Any]]:
     return (_override_points if is_override else _mixture_points)(model, selection)
 
 
-def _examined(model: Any, selection: Any) -> tuple[list[Any], bool]:
-    """Return the points of a selection, and whether it was certified.
-
-    A certified selection is the last point. It may lie between two of the others.
-    """
-    certified = selection is model.selection_ and model.certificate_ is not None
-    return [*selection.frontier, *([selection] if certified else [])], certified
-
-
 def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
+    """Return the examined mixtures; the selected one has its own measures."""
     names = [*model.path_.labels, "base model"]
     series = [*(candidate.method.kind for candidate in model.path_.candidates), "base model"]
     lambdas = np.append(model.path_.lambdas, 1.0)
-    chosen = np.append(selection.weights, selection.base_weight)
-    points = []
-    examined, certified = _examined(model, selection)
-    for point in examined:
-        weights = np.append(point.weights, np.zeros(len(names) - len(point.weights)))
-        if point is selection:
-            weights = chosen
+    selected = np.append(selection.weights, selection.base_weight)
+
+    def described(point: Any, weights: NDArray[np.float64]) -> dict[str, Any]:
         used = np.flatnonzero(weights)
         single = len(used) == 1
-        points.append(
-            {
-                "series": series[used[0]] if single else "average",
-                "label": names[used[0]] if single else f"average of {len(used)}",
-                "churn_rate": point.churn_rate,
-                "accuracy": point.accuracy,
-                "lam": float(weights @ lambdas),
-                "weights": {names[i]: float(weights[i]) for i in used},
-                "chosen": point is selection if certified else np.array_equal(weights, chosen),
-            }
-        )
-    return _distinct(points)
+        return {
+            "series": series[used[0]] if single else "average",
+            "label": names[used[0]] if single else f"average of {len(used)}",
+            "churn_rate": point.churn_rate,
+            "accuracy": point.accuracy,
+            "lam": float(weights @ lambdas),
+            "weights": {names[i]: float(weights[i]) for i in used},
+            "chosen": point is selection,
+        }
+
+    points = []
+    for point in selection.frontier:
+        weights = np.append(point.weights, np.zeros(len(names) - len(point.weights)))
+        if not np.array_equal(weights, selected):
+            points.append(described(point, weights))
+    return _distinct([*points, described(selection, selected)])
 
 
 def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
+    """Return the examined overrides; the selected one has its own measures."""
     names, lambdas = model.path_.labels, model.path_.lambdas
-    examined, certified = _examined(model, selection)
     other = "one" if np.count_nonzero(selection.weights) > 1 else "another"
-    points = []
-    for point in examined:
+
+    def described(point: Any, own: bool) -> dict[str, Any]:
         used = np.flatnonzero(point.weights)
         what = names[used[0]] if len(used) == 1 else f"the average of {len(used)}"
+        return {
+            "series": "override" if own else f"override by {other} candidate",
+            "label": f"override by {what}, τ = {point.threshold:.3g}",
+            "churn_rate": point.churn_rate,
+            "accuracy": point.accuracy,
+            "lam": float(point.weights @ lambdas),
+            "weights": {names[i]: float(point.weights[i]) for i in used},
+            "chosen": point is selection,
+        }
+
+    points = []
+    for point in selection.frontier:
         own = np.array_equal(point.weights, selection.weights)
-        points.append(
-            {
-                "series": "override" if own else f"override by {other} candidate",
-                "label": f"override by {what}, τ = {point.threshold:.3g}",
-                "churn_rate": point.churn_rate,
-                "accuracy": point.accuracy,
-                "lam": float(point.weights @ lambdas),
-                "weights": {names[i]: float(point.weights[i]) for i in used},
-                "chosen": point is selection
-                if certified
-                else own and point.threshold == selection.threshold,
-            }
-        )
-    return _distinct(points)
+        if not own or point.threshold != selection.threshold:
+            points.append(described(point, own))
+    return _distinct([*points, described(selection, True)])
 
 
 def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:

@@ -138,7 +138,7 @@ class _Flavor:
     def save_model(path: str, mlflow_model: Any, file: Path) -> None:
         import mlflow.pyfunc
 
-        from holdfast import __version__
+        from holdfast.common.version import __version__
 
         Path(path).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, Path(path) / file.name)

@@ -1,0 +1,3 @@
+"""The release, written here alone."""
+
+__version__ = "0.1.0"
