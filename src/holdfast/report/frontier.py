@@ -1,4 +1,4 @@
-"""The churn-accuracy frontier of a fitted update as plain points for the chart."""
+"""The candidates of an update as points of churn and accuracy, for the chart."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ CONFIDENCE = 0.95
 
 
 def frontier(model: Any, *, floor: float | None = None) -> dict[str, Any] | None:
-    """Return the points that a `LowChurnClassifier` looked at, with the chosen one marked.
+    """Return the points among which an update was selected, with the chosen one marked.
 
     Parameters
     ----------
     model : LowChurnClassifier
-        Fitted.
+        The fitted model.
     floor : float, optional
-        `ChurnFloor.churn_rate`, drawn as a line.
+        `ChurnFloor.churn_rate`, which the chart draws as a line.
 
     Returns
     -------
     dict or None
-        As `render_page` takes it; None for a first release, which had nothing to choose, and after
-        a refit, whose model was not measured.
+        The ``frontier`` of a summary (see `render_page`). None for a first release, for which
+        nothing was selected, and after a refit, whose model was not measured.
 
     Examples
     --------
@@ -55,12 +55,12 @@ def frontier(model: Any, *, floor: float | None = None) -> dict[str, Any] | None
 
 
 def _points(model: Any, selection: Any) -> list[dict[str, Any]]:
-    of_override = hasattr(selection, "threshold")
-    return (_override_points if of_override else _mixture_points)(model, selection)
+    is_override = hasattr(selection, "threshold")
+    return (_override_points if is_override else _mixture_points)(model, selection)
 
 
 def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
-    """Return the mixtures that were looked at; the selected one by its own measures."""
+    """Return the examined mixtures; the selected one has its own measures."""
     names = [*model.path_.labels, "base model"]
     series = [*(candidate.method.kind for candidate in model.path_.candidates), "base model"]
     lambdas = np.append(model.path_.lambdas, 1.0)
@@ -88,7 +88,7 @@ def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
 
 
 def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
-    """Return the overrides that were looked at; the selected one by its own measures."""
+    """Return the examined overrides; the selected one has its own measures."""
     names, lambdas = model.path_.labels, model.path_.lambdas
     other = "one" if np.count_nonzero(selection.weights) > 1 else "another"
 
@@ -114,7 +114,7 @@ def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
 
 
 def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
-    """Add 95 % Wilson intervals: what n selection rows can tell."""
+    """Add 95 % Wilson intervals for measures on n selection rows."""
     for name in ("churn_rate", "accuracy"):
         low, high = wilson_interval(point[name], n, CONFIDENCE)
         point[f"{name}_interval"] = [float(low), float(high)]
@@ -122,7 +122,7 @@ def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
 
 
 def _distinct(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Drop repeated measures of one series, keeping the chosen one, in order of churn."""
+    """Sort points by series and churn; keep one of equal points, the chosen one if there is one."""
     kept: dict[tuple[Any, ...], dict[str, Any]] = {}
     for point in points:
         key = (point["series"], round(point["churn_rate"], 12), round(point["accuracy"], 12))

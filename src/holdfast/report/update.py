@@ -151,7 +151,7 @@ def summarise_update(
     Returns
     -------
     dict
-        Ready for `holdfast.render.page.render_page`, and for JSON.
+        The summary, ready for `holdfast.render.page.render_page` and for JSON.
 
     Examples
     --------
