@@ -262,7 +262,9 @@ def test_another_protocol_never_mixes(tmp_path, monkeypatch):
 
 def test_a_parquet_file_of_something_else(tmp_path):
     write_table(pd.DataFrame({"a": [1]}), tmp_path / "table.parquet")
-    with pytest.raises(InvalidInputError, match="that says nothing of one; move it elsewhere"):
+    with pytest.raises(
+        InvalidInputError, match="a Parquet file of another kind; move it elsewhere"
+    ):
         Store.open(tmp_path)
 
 

@@ -1,8 +1,8 @@
-"""The store: finished trials as Parquet files that are written once, whole, and never changed.
+"""The store: finished trials as Parquet files, each written once, whole, and never changed.
 
 A store is a folder of such files, or one of them. Files of several machines may be put into one
-folder; rows that are there twice count once. Each file says which protocol made it, and how long
-that took; rows themselves hold nothing that a second computation would not give again.
+folder; rows that are there twice count once. The metadata of a file say which protocol it follows
+and how long its trials took. The rows themselves hold only what a second computation would repeat.
 """
 
 from __future__ import annotations
@@ -48,15 +48,16 @@ LIBRARIES = (
 
 @dataclass(frozen=True)
 class Facts:
-    """How the rows of a store came about.
+    """The time, machines and versions behind the rows of a store.
 
     Attributes
     ----------
     trials : int
-        Starts of a trial that were finished, whether with all methods or some.
+        Number of finished computations of a trial, with all methods or with some.
     seconds : float
-        They took together, each on one core unless `machines` says otherwise.
+        Sum of their times, each on one core unless `machines` says otherwise.
     machines, versions : tuple of str
+        Machines that computed them, and versions of Python and the libraries.
     """
 
     trials: int = 0
@@ -74,7 +75,7 @@ class Facts:
 
     @classmethod
     def here(cls, seconds: float, device: str) -> Facts:
-        """Return the facts of one trial that was run on this machine."""
+        """Return the facts of one trial that this machine has computed."""
         machine = f"{platform.machine()}, {os.cpu_count()} cores, {device}"
         return cls(1, round(seconds, 3), (machine,), tuple(_versions()))
 
@@ -90,12 +91,12 @@ def _versions() -> Iterable[str]:
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of finished trials that can be added to.
+    """A folder of finished trials to which more can be added.
 
     Parameters
     ----------
     folder : Path
-        Made where it is not there.
+        The folder; `open` makes it if it does not exist.
     """
 
     folder: Path
@@ -104,17 +105,17 @@ class Store:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Store:
-        """Return the store, with what is done already.
+        """Open a folder as a store, and read which trials are done already.
 
         Raises
         ------
         InvalidInputError
-            When the folder cannot be used, or has a file that is cut off or of another protocol.
+            If the folder cannot be used, or has a file that is cut off or of another protocol.
         """
         store = cls(Path(folder))
         try:
             store.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=store.folder):  # hours of computing come first
+            with tempfile.TemporaryFile(dir=store.folder):  # fails now, not after hours of work
                 pass
         except OSError as error:
             raise InvalidInputError(
@@ -133,26 +134,26 @@ class Store:
         self._base.update(_base_correct(rows))
 
     def has(self, trial: Trial) -> bool:
-        """Return whether some method of a trial is there."""
+        """Return whether the store has some method of a trial."""
         return trial in self._done
 
     def conflict(self, trial: Trial, rows: pd.DataFrame) -> str | None:
-        """Return why rows cannot stand beside those of the same trial, None where they can.
+        """Return why rows cannot stand beside those of the same trial, or None if they can.
 
-        Methods of a trial are compared in pairs, so they must have the same base model. Computed
-        again by another machine or other versions it may be another one.
+        The methods of a trial are compared in pairs, so they must have the same base model. Another
+        machine, or other versions, may have trained a different one.
         """
         base, before = _base_correct(rows).get(trial), self._base.get(trial)
         if before is None or base is None or base == before:
             return None
         return (
             f"{trial} must have the base model of the methods that are there already, got one that "
-            f"has {base} test rows right and not {before}, as another machine or other versions "
-            "can make; go on where it was begun, or name another --store"
+            f"has {base} test rows right and not {before}, probably since the machine or the "
+            "versions differ; go on where it was begun, or name another --store"
         )
 
     def missing(self, trial: Trial, methods: Iterable[str]) -> list[str]:
-        """Return the methods of a trial that are not there yet."""
+        """Return the methods of a trial that the store lacks."""
         done = self._done.get(trial, set())
         return [name for name in methods if name not in done]
 
@@ -162,7 +163,7 @@ class Store:
         Raises
         ------
         InvalidInputError
-            When the file cannot be written, e.g. on a full disk.
+            If the file cannot be written, for example on a full disk.
         """
         methods = sorted(set(rows["method"]))
         self._remember(rows)
@@ -178,27 +179,27 @@ def read_store(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
     Parameters
     ----------
     paths : sequence of path-like
-        Folders and files; what is given twice counts once.
+        Folders and files; a path that is given twice counts once.
 
     Returns
     -------
     pandas.DataFrame
-        As `run_trial` returns it. Where one name stands for data sets of several contents, or for
-        several numbers of test rows, that is added to the name.
+        The columns are those of `run_trial`. If one name stands for data sets with different
+        contents, or with different numbers of test rows, the difference is added to the name.
 
     Raises
     ------
     InvalidInputError
-        When a path is not there, there is nothing in any of them, or a file is cut off, no
-        store's, or of another protocol.
+        If a path does not exist, if none of them has any trials, or if a file is cut off, belongs
+        to no store, or is of another protocol.
 
     Notes
     -----
-    Of a trial that was computed twice with other results, as by two machines, the rows of one base
-    model are taken, of that with more methods; each method's from the file that has more of them.
-    What the results are decides nothing.
+    Two machines may have computed one trial with different results. Then the rows of a single base
+    model are taken, that with more methods, and the rows of each method come from the file that has
+    more of them. The results themselves play no part in the choice.
     """
-    return _told_apart(_rows(_all_files(paths)))
+    return _with_distinct_names(_rows(_all_files(paths)))
 
 
 def _rows(files: Sequence[Path]) -> pd.DataFrame:
@@ -206,20 +207,20 @@ def _rows(files: Sequence[Path]) -> pd.DataFrame:
 
 
 def _read(files: Sequence[Path]) -> pd.DataFrame:
-    """Return all that is there, with the file that it is from."""
+    """Return all rows of the files, each with the name of its file."""
     _all_facts(files)
     sql = (
         "SELECT * FROM read_parquet($files, hive_partitioning = false, filename = true, "
         "union_by_name = true)"
     )
     rows = _query(files, sql).astype(dict.fromkeys(COUNTS, "Int64"))
-    for name in MEANS:  # which files of earlier versions may lack
+    for name in MEANS:  # files of earlier versions may lack them
         rows[name] = rows.get(name, np.nan)
     return rows
 
 
 def _settled(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return each trial once, in order."""
+    """Return the rows of each trial once, in order."""
     return _in_order(_of_one_computation(rows).drop(columns="filename"))
 
 
@@ -240,7 +241,7 @@ def _of_one_computation(rows: pd.DataFrame) -> pd.DataFrame:
     bases = _fullest_first(rows.dropna(subset="_base"), [*keys, "_base"]).drop_duplicates(keys)
     bases = bases[[*keys, "_base"]].rename(columns={"_base": "_kept"})
     rows = rows.merge(bases, on=keys, how="left")
-    # Where all that a file has diverged, its base model is not known.
+    # If everything in a file has diverged, its base model is not known.
     rows = rows[rows["_base"].isna() | (rows["_base"] == rows["_kept"])]
     files = _fullest_first(rows, of_file).reset_index(names="_place")
     rows = rows.merge(files[[*of_file, "_place"]], on=of_file)
@@ -250,7 +251,7 @@ def _of_one_computation(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fullest_first(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Return each `by`: of more methods first, then of fewer missing values, then by chance."""
+    """Return each value of `by`: more methods first, then fewer missing values, then by chance."""
     of = rows.groupby(by, sort=False)
     found = of.agg(n=("method", "nunique"), values=("_values", "sum"), mark=("_mark", "sum"))
     # The mark is a hash: between computations of equal extent no result is favoured.
@@ -259,13 +260,14 @@ def _fullest_first(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def _base_correct(rows: pd.DataFrame) -> dict[Trial, int]:
-    """Return how many test rows the first base model of each trial has right, where known."""
+    """Return how many test rows the first base model of each trial has right, if known."""
     first = rows[rows["update"] == 1].dropna(subset="base_correct")
     known = first.groupby(list(KEY), sort=False)["base_correct"].min().reset_index()
     return {Trial(*key): int(n) for *key, n in known.itertuples(index=False, name=None)}
 
 
-def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:
+def _with_distinct_names(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add contents or numbers of test rows to the names of data sets that differ in these."""
     name = rows["dataset"]
     several = rows.groupby("dataset")["data"].transform("nunique") > 1
     label = name.where(~several, name + " " + rows["data"].str[:6])
@@ -276,7 +278,7 @@ def _told_apart(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sort rows by their key, methods and settings as the benchmark lists them."""
+    """Sort rows by their key, then methods and settings in the order of the benchmark."""
     import pandas as pd
 
     from holdfast.bench.trials.contenders import CONTENDERS
@@ -289,7 +291,7 @@ def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_facts(paths: Sequence[str | os.PathLike[str]]) -> Facts:
-    """Return how the rows of stores came about."""
+    """Return the time, machines and versions behind the rows of stores."""
     return sum(_all_facts(_all_files(paths)).values(), Facts())
 
 
@@ -300,14 +302,14 @@ def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
     ----------
     paths : sequence of path-like
     out : path-like
-        A .parquet file; one that is there must be a store itself.
+        A .parquet file. If it exists, it must be a store itself.
 
     Returns
     -------
     written : int
-        Rows.
+        Number of rows in the file.
     left_out : int
-        Rows of trials that are there more than once, which count once.
+        Number of rows left out because their trial is there more than once.
     """
     folders = [Path(path).resolve() for path in paths if Path(path).is_dir()]
     if Path(out).resolve().parent in folders:
@@ -315,7 +317,7 @@ def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
             f"--out must not lie in a store that is merged, got {out}; name another folder"
         )
     files = _all_files(paths)
-    _all_facts(_files(Path(out)))  # nothing else is replaced
+    _all_facts(_files(Path(out)))  # raises if `out` is a file that must not be replaced
     read = _read(files)
     rows = _settled(read)
     _write(rows, _all_facts(files), Path(out))
@@ -326,7 +328,7 @@ def merge(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) 
 
 
 def _all_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """Return the files of stores, each once; raise where a path is wrong or there are none."""
+    """Return the files of stores, each once; raise if a path is wrong or there are no files."""
     for path in map(Path, paths):
         if not path.is_dir() and not (path.suffix == ".parquet" and path.is_file()):
             what = "another file" if path.exists() else "nothing"
@@ -370,7 +372,7 @@ def _write(rows: pd.DataFrame, parts: Mapping[str, Facts], path: Path) -> None:
                 f"USE_TMP_FILE false, KV_METADATA {{{METADATA}: '{text}'}})"
             )
         except duckdb.Error as error:
-            if "KeyboardInterrupt" in str(error):  # which DuckDB wraps
+            if "KeyboardInterrupt" in str(error):  # DuckDB wraps it
                 raise KeyboardInterrupt from error
             raise InvalidInputError(
                 f"the store must be writable, got for {path}: {_reason(error)}; make room or "
@@ -379,7 +381,7 @@ def _write(rows: pd.DataFrame, parts: Mapping[str, Facts], path: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return what DuckDB says, without the JSON around it that some errors have."""
+    """Return DuckDB's own words, without the JSON that some errors have around them."""
     line = first_line(error)
     try:
         return str(json.loads(line)["exception_message"])
@@ -388,22 +390,22 @@ def _reason(error: Exception) -> str:
 
 
 def _all_facts(files: Sequence[Path]) -> dict[str, Facts]:
-    """Return the facts of each computation, which a merged file knows apart.
+    """Return the facts of each computation; a merged file keeps them apart.
 
-    Raises for a file that is not a whole one of this protocol.
+    Raises InvalidInputError for a file that is not whole or not of this protocol.
     """
     if not files:
         return {}
     for file in files:
         _check_whole(file)
     sql = (
-        "SELECT file_name, decode(value) AS told FROM parquet_kv_metadata($files) "
+        "SELECT file_name, decode(value) AS text FROM parquet_kv_metadata($files) "
         f"WHERE decode(key) = '{METADATA}'"
     )
-    told = {Path(name): text for name, text in _query(files, sql).itertuples(index=False)}
+    texts = {Path(name): text for name, text in _query(files, sql).itertuples(index=False)}
     found: dict[str, Facts] = {}
     for file in files:
-        found |= _facts_of(file, told.get(file))
+        found |= _facts_of(file, texts.get(file))
     return found
 
 
@@ -420,8 +422,8 @@ def _facts_of(file: Path, text: str | None) -> dict[str, Facts]:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(
-            f"{file} must be a file of a benchmark's store, got a Parquet file that says nothing "
-            "of one; move it elsewhere"
+            f"{file} must be a file of a benchmark's store, got a Parquet file of another kind; "
+            "move it elsewhere"
         ) from error
     if protocol != PROTOCOL:
         raise InvalidInputError(
@@ -451,7 +453,7 @@ def _query(files: Sequence[Path], sql: str) -> pd.DataFrame:
         try:
             return connection.execute(sql, {"files": [str(file) for file in files]}).df()
         except duckdb.Error as error:
-            if len(files) > 1:  # the one that is damaged shall be named
+            if len(files) > 1:  # find the one that is damaged
                 for file in files:
                     _query([file], sql)
             raise InvalidInputError(

@@ -1,4 +1,4 @@
-"""Curves of a benchmark: what churn costs each method, and how it adds up over a stream."""
+"""Curves of a benchmark: the cost of churn for each method, and its sum over a stream."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class CostCurve:
     ----------
     method : str
     weights : ndarray of shape (A,)
-        Weight of churn against error, in [0, 1].
+        Weights of churn against error, in [0, 1].
     cost, standard_error : ndarray of shape (A,)
-        Least mean cost over the method's settings; NaN standard errors for a single run.
+        Least mean cost over the method's settings. The standard errors are NaN for a single run.
     difference, difference_standard_error : ndarray of shape (A,)
-        That cost minus cold start's own at the same weight, over paired runs.
+        This cost minus cold start's own at the same weight, over paired runs.
     settings : tuple of str
-        The setting that has it.
+        The setting of least cost at each weight.
     """
 
     method: str
@@ -56,12 +56,13 @@ class StreamCurve:
     ----------
     method, setting : str
     updates : ndarray of shape (U,)
+        Numbers of the updates.
     churn_rate, churn_rate_standard_error : ndarray of shape (U,)
         Sum of the churn of all updates so far: how often a row's answer has changed, on average.
     accuracy, accuracy_standard_error : ndarray of shape (U,)
-        After each update.
+        Accuracy after each update.
     accuracy_difference, accuracy_difference_standard_error : ndarray of shape (U,)
-        To cold start after as many updates, over paired runs.
+        Difference to cold start's accuracy after as many updates, over paired runs.
     """
 
     method: str
@@ -83,26 +84,30 @@ def cost_curves(
     Parameters
     ----------
     results : DataFrame
-        As `holdfast.bench.findings.summary.summarise` takes it.
+        Rows of a store, as `holdfast.bench.findings.summary.summarise` takes them.
     weights : ndarray of shape (A,)
-        Trade-offs a in [0, 1].
+        Weights a in [0, 1].
 
     Returns
     -------
     dict of Group to tuple of CostCurve
-        Groups with a run of cold start. The cost of a setting at weight a is
+        The curves of each group that has a run of cold start.
 
-            (1 - a) · (cold start's accuracy - its accuracy) + a · its churn,
+    Notes
+    -----
+    The cost of a setting at weight a is the mean over runs of
 
-        the mean over runs; the curve is the least over the method's settings, at each weight
-        anew. Divided by 1 - a this is error difference + t · churn with t = a / (1 - a): at
-        a = 1/2 a changed answer weighs as much as a wrong one. The least is found on the runs
-        that it is measured on, so a method with more settings is flattered a little.
+        (1 - a) · (cold start's accuracy - its accuracy) + a · its churn,
+
+    and the curve is the least over the method's settings, at each weight anew. Divided by 1 - a
+    this is error difference + t · churn with t = a / (1 - a): at a = 1/2 a changed answer weighs as
+    much as a wrong one. The least is found on the runs that it is measured on, so that a method
+    with more settings is flattered a little.
 
     References
     ----------
-    Trade-offs of accuracy and churn as in Jiang et al., "Churn Reduction via Distillation",
-    ICLR 2022, arXiv 2106.02654.
+    The trade-offs of accuracy and churn are those of Jiang et al., "Churn Reduction via
+    Distillation", ICLR 2022, arXiv 2106.02654.
     """
     return {panel.group: _costs(panel, weights) for panel in panels(results)}
 
@@ -135,19 +140,19 @@ def _cost(runs: MethodRuns, weights: Floats) -> CostCurve:
 
 
 def stream_curves(results: pd.DataFrame, summary: Summary) -> dict[Group, tuple[StreamCurve, ...]]:
-    """Return churn and accuracy over the updates of each stream, of the settings chosen strictly.
+    """Return churn and accuracy over the updates of each stream, for the strict choice of setting.
 
     Parameters
     ----------
     results : DataFrame
-        The rows that `summary` was made of.
+        The rows that `summary` was made from.
     summary : Summary
 
     Returns
     -------
     dict of Group to tuple of StreamCurve
-        Groups of more than one update. Methods without a setting at cold accuracy are left out.
-        Means are over the runs that have the setting and all updates.
+        The curves of each group with more than one update. Methods without a setting at cold
+        accuracy are left out. Means are over the runs that have the setting and all updates.
     """
     order = (results["update"] > 1).groupby([results[c] for c in GROUP]).any()
     streams = {Group(*key) for key in order.index[order.to_numpy()]}
@@ -175,7 +180,7 @@ def _rows(
 
 
 def _shares(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return accuracy and churn as columns by update, a row for each run that has all updates."""
+    """Return accuracy and churn by update, in one row for each run that has all updates."""
     n, correct, changed = (
         rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
         for name in ("n", "correct", "changed")

@@ -1,4 +1,4 @@
-"""The numbers behind the measures: arrays of settings × runs in, choices and statistics out."""
+"""The arithmetic of the measures: arrays of settings × runs become choices and statistics."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-# Equal means, summed in another order, differ in the last bits; a setting exactly as accurate as
-# cold start must count as such. Means that differ do so by one row of one run at least.
+# Equal means that are summed in another order differ in the last bits, and a setting exactly as
+# accurate as cold start must count as such. Different means differ by at least one row of one run.
 TIE = 1e-11
 
 
@@ -54,7 +54,8 @@ def choose(accuracy: Floats, churn: Floats, cold: Floats) -> int | None:
     Returns
     -------
     int or None
-        Of equal churn the more accurate, then the first; None where no setting is that accurate.
+        Position of the setting. Ties go to the more accurate setting, then to the first. None if no
+        setting is that accurate.
 
     Examples
     --------
@@ -83,7 +84,7 @@ def choose_non_inferior(
     Returns
     -------
     int or None
-        None for fewer than two runs.
+        Position of the setting; None if there is no such setting, or fewer than two runs.
     """
     from scipy.special import stdtrit
 
@@ -96,7 +97,7 @@ def choose_non_inferior(
 
 
 def _least(first: Floats, second: Floats, fits: NDArray[np.bool_]) -> int | None:
-    """Return the position of the least `first` among those that fit; of ties the least `second`."""
+    """Return the position of the least `first` that fits; ties go to the least `second`."""
     if not fits.any():
         return None
     least = fits & (first <= first[fits].min() + TIE)
@@ -106,7 +107,7 @@ def _least(first: Floats, second: Floats, fits: NDArray[np.bool_]) -> int | None
 def gain_kept(
     accuracy: Floats, churn: Floats, cold: tuple[Floats, Floats], base: Floats
 ) -> tuple[int | None, float, float]:
-    """Return the most accurate setting of at most half of cold start's churn, and what it keeps.
+    """Return the most accurate setting with at most half of cold start's churn, and its gain.
 
     Parameters
     ----------
@@ -119,13 +120,14 @@ def gain_kept(
     Returns
     -------
     setting : int or None
-        Of equal accuracy that of less churn, then the first; None where none is that low.
+        Position of the setting. Ties go to the setting of less churn, then to the first. None if no
+        setting has so little churn.
     value : float
-        (its mean accuracy - base) / (cold start's - base); NaN without a setting, or where cold
-        start gained nothing.
+        (its mean accuracy - base) / (cold start's - base); NaN without a setting, or if cold start
+        gained nothing.
     standard_error : float
-        By the jackknife over runs, the setting as it is; NaN for fewer than two runs, or where
-        cold start gains nothing once some run is left out.
+        Jackknife estimate over runs, for this setting. NaN for fewer than two runs, or if cold
+        start gains nothing once some run is left out.
 
     Examples
     --------
@@ -163,7 +165,8 @@ def not_dominated(churn: Floats, accuracy: Floats) -> NDArray[np.bool_]:
     >>> not_dominated(np.array([0.1, 0.2, 0.2]), np.array([0.8, 0.9, 0.7]))
     array([ True,  True, False])
     """
-    less, more = churn[:, None] - churn, accuracy - accuracy[:, None]  # of the other point
+    # How much less churn, and how much more accuracy, the other point has.
+    less, more = churn[:, None] - churn, accuracy - accuracy[:, None]
     better = (less > TIE) | (more > TIE)
     beaten = (less >= -TIE) & (more >= -TIE) & better
     return ~np.asarray(beaten.any(axis=1), dtype=bool)
@@ -172,22 +175,23 @@ def not_dominated(churn: Floats, accuracy: Floats) -> NDArray[np.bool_]:
 def paired_p_value(difference: Floats, halves: NDArray[np.int64] | None = None) -> float | None:
     """Two-sided p-value of a mean difference of 0, by Student's t.
 
-    Counts of rows are whole numbers, so a few runs may well have the very same difference by
-    chance: without a spread there is nothing to measure the difference by.
+    Counts of rows are whole numbers, so that a few runs may have the very same difference by
+    chance. Without a spread the difference cannot be tested.
 
     Parameters
     ----------
     difference : ndarray of shape (R,)
-        Paired differences, one a run.
+        Paired differences, one for each run.
     halves : ndarray of shape (R,), optional
-        0 or 1. The settings of one half's runs were chosen on the other half, so the halves may
-        have different means: the two are averaged, and only the spread within each counts.
+        0 or 1, the half that a run belongs to. The settings of one half's runs were chosen on the
+        other half, so that the halves may have different means. The two means are averaged, and
+        only the spread within each half counts.
 
     Returns
     -------
     float or None
-        None for fewer than two runs (in each half), and where the differences do not vary; 1 where
-        all are 0.
+        None for fewer than two runs (in each half), and if the differences do not vary; 1 if all
+        differences are 0.
 
     Examples
     --------

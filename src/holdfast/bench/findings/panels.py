@@ -1,7 +1,7 @@
-"""The rows of a benchmark's store -> one panel of settings × runs for each group.
+"""The rows of a store become one panel of settings × runs for each group.
 
-A group is what is compared like with like: one data set, network, order of the rows and sizes.
-Its runs are paired: run 3 of every setting starts from the same draw and the same base model.
+Methods are compared within a group: one data set, network, order of the rows and sizes. Its runs
+are paired: run 3 of every setting starts from the same draw and the same base model.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["COLD", "GROUP", "RATES", "Group", "MethodRuns", "Panel", "check_results", "panels"]
 
 COLD = "cold"
-FLOOR = ("ensemble", "member_churn")  # cold starts of several seeds, and how much two differ
+FLOOR = ("ensemble", "member_churn")  # its members are cold starts that differ in the seed
 GROUP = ["dataset", "network", "order", "n_init", "n_val", "n_batch"]
 CELL = [*GROUP, "method", "setting", "run"]
 COUNTS = ["correct", "base_correct", "changed", "negative"]
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, order=True)
 class Group:
-    """What the trials of one group share.
+    """The key that the trials of one group share.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Group:
     order : str
         "random" for draws, "time" for streams.
     n_init, n_val, n_batch : int
-        Initial rows, validation rows and rows of each update.
+        Numbers of initial rows, of validation rows, and of further rows in each update.
     """
 
     dataset: str
@@ -59,7 +59,7 @@ class Group:
 
     @property
     def name(self) -> str:
-        """Data set, network and sizes in one line."""
+        """Data set, network, order and sizes in one line."""
         sizes = f"{self.n_init:,} / {self.n_val:,} / {self.n_batch:,}"
         return f"{self.dataset}, {self.network}, {self.order}, {sizes}"
 
@@ -72,16 +72,16 @@ class MethodRuns:
     ----------
     method : str
     settings : tuple of str
-        Sorted; without those that diverged in one of the runs.
+        Settings in sorted order, without those that diverged in one of the runs.
     runs : ndarray of shape (R,)
     halves : ndarray of shape (R,)
-        0 or 1: the half that a run belongs to, the same for every method of the group.
+        0 or 1, the half that a run belongs to. It is the same for every method of the group.
     rates, cold : mapping of str to ndarray of shape (S, R) and (R,)
         Each of `RATES`, for the settings and for cold start.
     cost, served : int
-        Most networks that a setting trains, and serves.
+        Largest number of networks that a setting trains, and serves.
     n_diverged : int
-        Settings left out because a training diverged.
+        Number of settings left out because a training diverged.
     """
 
     method: str
@@ -95,11 +95,11 @@ class MethodRuns:
     n_diverged: int
 
     def half(self, which: int) -> MethodRuns:
-        """Return the runs of one half."""
+        """Return the same on the runs of one half."""
         return self.on(self.halves == which)
 
     def on(self, mask: NDArray[np.bool_]) -> MethodRuns:
-        """Return the runs that `mask` (R,) keeps."""
+        """Return the same on the runs that `mask` (R,) keeps."""
         return MethodRuns(
             method=self.method,
             settings=self.settings,
@@ -115,20 +115,21 @@ class MethodRuns:
 
 @dataclass(frozen=True)
 class Panel:
-    """One group: settings × runs.
+    """One group as settings × runs.
 
     Attributes
     ----------
     group : Group
     runs : ndarray of shape (R,)
-        Sorted.
+        Numbers of the runs in sorted order.
     methods, settings : ndarray of shape (S,)
-        Sorted by method, then setting.
+        Method and setting of each row, sorted by method, then setting.
     cost, served : ndarray of shape (S,)
+        Number of networks that each setting trains, and serves.
     present, diverged : ndarray of bool and shape (S, R)
-        Whether a setting's run is in the store with all its updates; whether it has no counts.
+        Whether the store has a setting's run with all its updates, and whether it has no counts.
     rates : mapping of str to ndarray of shape (S, R)
-        NaN where a run is missing or diverged.
+        Each of `RATES`, NaN where a run is missing or diverged.
     floor : ndarray of shape (R,)
         Churn between cold starts of different seeds, NaN where it was not measured.
     """
@@ -145,8 +146,8 @@ class Panel:
     floor: Floats
 
     def of(self, method: str) -> NDArray[np.bool_]:
-        """Return which settings (S,) are a method's."""
-        # Name by name: NumPy would drop a zero character at the end of one.
+        """Return which settings (S,) belong to a method."""
+        # Names are compared in Python, since NumPy drops a zero character at the end of one.
         return np.array([name == method for name in self.methods], dtype=bool)
 
     @property
@@ -165,8 +166,8 @@ class Panel:
     def each_method(self) -> Iterator[MethodRuns]:
         """Yield each method's settings on the runs that they and cold start all have."""
         usable = self.cold_runs
-        # Alternate runs, and not the first against the last: a store that is still filling has
-        # the first runs of every method, and both halves grow together.
+        # Runs alternate between the halves. A store that is still filling has the first runs of
+        # every method, and this way both halves grow together.
         halves = (np.cumsum(usable) - 1) % 2
         cold = {name: rate[self.of(COLD)][0] for name, rate in self.rates.items()}
         for method in dict.fromkeys(self.methods.tolist()):
@@ -187,12 +188,12 @@ class Panel:
 
 
 def panels(results: pd.DataFrame) -> list[Panel]:
-    """Return one panel per group, sorted, whatever the order of the rows.
+    """Return one panel for each group, in sorted order, whatever the order of the rows.
 
     Parameters
     ----------
     results : DataFrame
-        One row per trial, update, method and setting, as `holdfast.bench.store.read_store`
+        One row for each trial, update, method and setting, as `holdfast.bench.store.read_store`
         returns it.
 
     Returns
@@ -203,8 +204,8 @@ def panels(results: pd.DataFrame) -> list[Panel]:
     Raises
     ------
     InvalidInputError
-        When columns are missing, counts contradict one another, a row is there twice, a group's
-        data set is not one and the same, or cold start has several settings.
+        If columns are missing, counts contradict one another, a row is there twice, a group has
+        more than one data set, or cold start has several settings.
     """
     check_results(results)
     counts = results[CELL].copy()

@@ -1,4 +1,4 @@
-"""What the measures of a benchmark come back as, and its plain dict."""
+"""The data classes that hold the findings of a benchmark."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Choice:
     ----------
     setting : str
     accuracy, churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float
-        Means over runs; flips read base → new.
+        Means over runs. Flips read from the base to the new model.
     accuracy_difference, churn_difference : float
         This setting minus cold start.
     *_standard_error : float or None
-        Over runs, of the differences over paired runs; None for fewer than two runs.
+        Standard errors over runs, which are paired for differences. None for fewer than two runs.
     """
 
     setting: str
@@ -59,13 +59,15 @@ class Honest:
     Attributes
     ----------
     settings : (str, str)
-        Chosen on the first half, on the second.
+        The setting chosen on the first half, and the one chosen on the second half.
     accuracy, cold_accuracy, churn_rate, negative_flip_rate : float
-        Means of the two halves' means; `cold_accuracy` is cold start's on the same halves.
+        Means of the two halves' means. `cold_accuracy` is cold start's on the same halves.
     accuracy_difference : float
-        `accuracy` - `cold_accuracy`: whether the accuracy held on runs that did not choose.
+        `accuracy` - `cold_accuracy`, which shows whether the accuracy held on runs that did not
+        choose.
     *_standard_error : float or None
-        For the settings chosen; that another draw might choose others is not in it.
+        Standard errors for these settings. They do not include that another draw might choose
+        other settings.
     """
 
     settings: tuple[str, str]
@@ -80,21 +82,22 @@ class Honest:
 
 @dataclass(frozen=True)
 class GainKept:
-    """Share of cold start's accuracy gain that the best setting of at most half its churn keeps.
+    """Share of cold start's accuracy gain that the best setting with half of its churn keeps.
 
     Attributes
     ----------
     value, standard_error : float or None
-        (accuracy of the setting - base) / (accuracy of cold start - base), means over runs, with
-        the jackknife's standard error over runs for the setting chosen. In a stream the base is
-        cold start's own previous model.
+        (accuracy of the setting - base) / (accuracy of cold start - base), from means over runs,
+        and its jackknife standard error over runs. In a stream the base is cold start's own
+        previous model.
     setting : str or None
-        None where no setting has so little churn.
+        The most accurate setting with at most half of cold start's churn; None if there is none.
     cold_gain, cold_gain_standard_error : float or None
+        Cold start's mean accuracy gain over the base model.
     reliable : bool
-        False where cold start's gain is below its standard error: the ratio then says little.
+        False if cold start's gain is below its standard error; the ratio then means little.
     note : str or None
-        Why there is no value, or why it is not reliable.
+        The reason why there is no value, or why it is not reliable.
     """
 
     value: float | None
@@ -116,9 +119,10 @@ class Point:
     churn_rate, accuracy : float
     churn_rate_standard_error, accuracy_standard_error : float or None
     efficient : bool
-        No other setting of the method has less churn without less accuracy, or the reverse.
+        Whether no other setting of the method is better in churn or accuracy and as good in the
+        other.
     efficient_overall : bool
-        Nor has a setting of any other method.
+        Whether the same holds for the settings of all methods.
     """
 
     setting: str
@@ -138,19 +142,20 @@ class MethodResult:
     ----------
     method : str
     cost, served : int
-        Most networks that one of its settings trains, and serves.
-    n_runs, n_settings, n_diverged : int
-        Runs that cold start and every setting have; settings compared; settings left out because
-        a training of theirs diverged.
+        Largest number of networks that one of its settings trains, and serves.
+    n_runs : int
+        Number of runs that cold start and every setting have.
+    n_settings, n_diverged : int
+        Number of settings compared, and of those left out because a training diverged.
     strict, non_inferior : Choice or None
-        None where no setting qualifies.
+        The setting that each measure chooses; None if no setting qualifies.
     honest : Honest or None
-        None where one half of the runs has no setting as accurate as cold start.
+        None if one half of the runs has no setting as accurate as cold start.
     honest_halves : (float or None, float or None)
-        Churn on the first half and on the second, each of the setting chosen on the other half.
+        Churn on the first and on the second half, each for the setting chosen on the other half.
     gain_kept : GainKept
     points : tuple of Point
-        Every setting.
+        Churn and accuracy of every setting.
     """
 
     method: str
@@ -167,7 +172,7 @@ class MethodResult:
     points: tuple[Point, ...]
 
     def churn(self, measure: str) -> float | None:
-        """Return the churn by a measure of `MEASURES`; None is a dash."""
+        """Return the churn by one of `MEASURES`, or None if no setting qualifies."""
         found = getattr(self, measure)
         return None if found is None else found.churn_rate
 
@@ -179,12 +184,12 @@ class Best:
     Attributes
     ----------
     methods : tuple of str
-        More than one where they tie.
+        The method, or several that tie.
     p_value : float or None
-        The largest of the two-sided paired t-tests against every other method that has a number;
-        None where there is no other, or where too few runs or none that differ leave it open.
+        Largest p-value of the two-sided paired t-tests against every other method that has a
+        number. None if there is no other method, or if a test has too few runs or no spread.
     significant : bool
-        `p_value` is below 1 - confidence.
+        Whether the method is alone and `p_value` is below 1 - confidence.
     """
 
     methods: tuple[str, ...]
@@ -200,14 +205,15 @@ class GroupResult:
     ----------
     group : Group
     n_runs, n_cold_diverged : int
-        Runs that cold start finished; runs lost because it diverged.
+        Number of runs that cold start finished, and of those lost because it diverged.
     base_accuracy, cold_accuracy, cold_churn_rate : float
+        Means over runs.
     churn_floor : float or None
-        Mean churn between two cold starts that differ in the seed alone; None where ensembles,
-        whose members they are, were not run.
+        Mean churn between two cold starts that differ in the seed alone. They are the members of
+        ensembles; None if no ensemble was run.
     methods : tuple of MethodResult
     best : mapping of str to Best or None
-        By measure; None where no method has a number.
+        The best method by each measure; None if no method has a number.
     """
 
     group: Group
@@ -221,21 +227,23 @@ class GroupResult:
     best: dict[str, Best | None]
 
     def method(self, name: str) -> MethodResult | None:
-        """Return a method's result, or None where the group has no rows of it."""
+        """Return a method's result, or None if the group has no rows of it."""
         return next((result for result in self.methods if result.method == name), None)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a benchmark found.
+    """The findings of a benchmark.
 
     Attributes
     ----------
     groups : tuple of GroupResult
     without_cold : tuple of Group
-        Groups that cannot be judged: no run of cold start.
-    confidence, margin : float
-        Of the tests; how much less accurate than cold start is not inferior.
+        Groups that cannot be judged, because they have no run of cold start.
+    confidence : float
+        Confidence level of the tests.
+    margin : float
+        Largest loss of accuracy against cold start that counts as not inferior.
     """
 
     groups: tuple[GroupResult, ...]
@@ -245,7 +253,7 @@ class Summary:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Every method of any group, in the order of the tables."""
+        """The methods of all groups, in the order of the tables."""
         return in_order({result.method for group in self.groups for result in group.methods})
 
     def to_dict(self) -> dict[str, Any]:
@@ -254,7 +262,7 @@ class Summary:
 
 
 def in_order(methods: Iterable[str]) -> tuple[str, ...]:
-    """Return methods in the order of the tables: cold start, the paper's, those past it, others.
+    """Return methods in the order of the tables: the benchmark's own order, then by name.
 
     Examples
     --------

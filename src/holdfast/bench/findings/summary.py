@@ -1,17 +1,21 @@
-"""What a benchmark found: churn at cold accuracy and its kin, per group and method.
+"""Summary of a benchmark: churn at cold accuracy and related measures, for each group and method.
 
 A *group* is one data set, network, order and sizes; its runs are paired across settings. Each
 method is measured on the runs that cold start and all of the method's settings have. In a store
-that is still filling these may differ: then each method's numbers are right, only less certain,
-and none counts as significantly better unless it is so on the runs that two methods share. The
-counts of a stream's updates are summed first.
+that is still filling, these runs may differ between methods. Then each method's numbers are right,
+only less certain, and a method counts as significantly better only if it is so on the runs that two
+methods share. The counts of a stream's updates are summed first.
 
-*Strict*: among a method's settings whose mean accuracy over runs is at least cold start's, the
-lowest mean churn. It flatters a method that has many settings, since it is chosen and measured on
-the same runs. *Honest*: the setting chosen so on one half of the runs and measured on the other,
-both ways, averaged. *Non-inferior*: the lowest mean churn among the settings whose accuracy is
-shown to be no more than a small margin below cold start's. *Gain kept*: the share of cold start's
-accuracy gain that is left at half of its churn.
+The measures:
+
+- *Strict* is the lowest mean churn among a method's settings whose mean accuracy over runs is at
+  least cold start's. It flatters a method that has many settings, since the setting is chosen and
+  measured on the same runs.
+- *Honest* chooses the setting in this way on one half of the runs and measures it on the other.
+  Both ways are averaged.
+- *Non-inferior* is the lowest mean churn among the settings whose accuracy is shown to be no more
+  than a small margin below cold start's.
+- *Gain kept* is the share of cold start's accuracy gain that is left at half of its churn.
 """
 
 from __future__ import annotations
@@ -80,18 +84,19 @@ Floats = NDArray[np.float64]
 
 
 def select(results: pd.DataFrame, **wanted: Iterable[str] | None) -> pd.DataFrame:
-    """Return the rows of some data sets, networks, methods or orders; cold start's always stay.
+    """Return the rows of some data sets, networks, methods or orders, and those of cold start.
 
     Parameters
     ----------
     results : DataFrame
     **wanted : iterable of str or None
-        By column: ``dataset``, ``network``, ``method``, ``order``. Nothing given keeps all.
+        Values to keep of the columns ``dataset``, ``network``, ``method`` and ``order``. A column
+        that is not given, or empty, keeps all.
 
     Raises
     ------
     InvalidInputError
-        For a value that no row has, and where nothing is left.
+        For a value that no row has, and if no row is left.
 
     Examples
     --------
@@ -128,16 +133,15 @@ def summarise(
     Parameters
     ----------
     results : DataFrame
-        One row per trial, update, method and setting, as `holdfast.bench.store.read_store`
+        One row for each trial, update, method and setting, as `holdfast.bench.store.read_store`
         returns it; the order of the rows does not matter.
     confidence : float
-        Of the tests and of the bound behind *non-inferior*.
+        Confidence level of the tests and of the bound behind *non-inferior*.
     margin : float
-        A setting is not inferior to cold start when the one-sided lower confidence bound of its
-        mean paired accuracy difference over runs, by Student's t, lies above -`margin`. That
-        assumes at least two runs, independent of one another, whose differences are close to
-        normal; it does not correct for a method that has many settings, of which some may pass by
-        chance.
+        A setting is not inferior to cold start if the one-sided lower confidence bound of its mean
+        paired accuracy difference over runs, by Student's t, lies above -`margin`. This assumes at
+        least two runs, which are independent and whose differences are close to normal. It does
+        not correct for the number of settings of a method, of which some may pass by chance.
 
     Returns
     -------
@@ -146,19 +150,19 @@ def summarise(
     Raises
     ------
     InvalidInputError
-        When there are no rows, no group has a run of cold start, or rows contradict one another.
+        If there are no rows, no group has a run of cold start, or rows contradict one another.
 
     Notes
     -----
-    Which method is best is tested so: the method of lowest churn against every other method that
-    has a number, by a two-sided t-test of the paired difference over the runs that both have; the
-    largest p-value decides. Testing the best against each other one at the unadjusted level
-    accounts for its having been found by looking; with measurements that correlate, as here, the
-    least significant difference must decide (see the references, which assume normal means). What
-    the strict test leaves out is that each method's *setting* was chosen on the same runs, which
-    flatters methods with many settings. The honest test keeps the two apart: each run's churn is
-    that of the setting chosen on the other half of the runs, and each half is centred by itself.
-    Nothing corrects for the number of groups: of twenty without a difference one may be bold.
+    The method of lowest churn is tested against every other method that has a number, by a
+    two-sided t-test of the paired difference over the runs that both have. The largest p-value
+    decides. Tests of the best against each other one at the unadjusted level allow for the fact
+    that it was found by looking; since the measurements correlate here, the least significant
+    difference must decide (see the references, which assume normal means). The strict test ignores
+    that each method's *setting* was chosen on the same runs, which flatters methods with many
+    settings. The honest test keeps the two apart: each run's churn is that of the setting chosen on
+    the other half of the runs, and each half is centred by itself. Nothing corrects for the number
+    of groups: of twenty groups without a difference, one may be bold.
 
     The halves are alternate runs of cold start, the same for every method.
 
@@ -236,7 +240,7 @@ def _method_result(
         margin=margin,
         confidence=confidence,
     )
-    halves = [_chosen(runs.half(1 - which)) for which in (0, 1)]  # for the half `which`
+    halves = [_chosen(runs.half(1 - which)) for which in (0, 1)]  # to be measured on `which`
     return MethodResult(
         method=runs.method,
         cost=runs.cost,
@@ -415,7 +419,7 @@ def _best(
 
 
 def _churn_by_run(measure: str, runs: MethodRuns, result: MethodResult) -> Floats:
-    """Return the churn (R,) of the setting that the measure takes in each run."""
+    """Return the churn (R,) in each run of the setting that the measure uses for it."""
     churn = runs.rates["churn_rate"]
     if measure == "honest" and result.honest is not None:
         first, second = (runs.settings.index(name) for name in result.honest.settings)
@@ -426,9 +430,10 @@ def _churn_by_run(measure: str, runs: MethodRuns, result: MethodResult) -> Float
 def _p_value(
     measure: str, one: MethodRuns, churn: Floats, other: MethodRuns, other_churn: Floats
 ) -> float | None:
-    """Test the difference of two methods' churn on the runs that both have, 1 where `one` has more.
+    """Test the difference of two methods' churn on the runs that both have.
 
-    Over its own runs `one` has less; where a store is still filling that may be for its runs.
+    The result is 1 if `one` has more churn there. It has less over its own runs, but in a store
+    that is still filling that may be due to these runs.
     """
     _, i, j = np.intersect1d(one.runs, other.runs, return_indices=True)
     difference = churn[i] - other_churn[j]

@@ -1,4 +1,4 @@
-"""Who wins: shares of groups in which each method has the lowest churn at cold accuracy."""
+"""Wins: the share of groups in which each method has the lowest churn at cold accuracy."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ class Wins:
     measure : str
     methods : tuple of str
     groups : mapping of str to int
-        Groups that each method takes part in.
+        Number of groups that each method takes part in.
     n_groups, n_halves : int
-        Groups, and pairs of a group and one half of its runs, in which some method has a number.
+        Number of groups, and of pairs of a group and one half of its runs, in which some method has
+        a number.
     shares, half_shares : mapping of str to float or None
-        Share of those that each method wins; ties are shared, so the shares sum to 1. On a half
-        of the runs a method's setting is the one chosen on the other half. None without any.
+        Share of these groups, and of these pairs, that each method wins. Ties are shared, so that
+        the shares sum to 1. On a half of the runs a method's setting is the one chosen on the other
+        half. None if there is no group.
     matrix : mapping of str to mapping of str to float or None
-        ``matrix[a][b]``: share of the groups with both in which a has less churn than b. A dash
-        loses to any number; equal churn and two dashes count half. None where they never meet.
+        ``matrix[a][b]`` is the share of the groups with both methods in which a has less churn than
+        b. A dash loses to any number; equal churn and two dashes count half. None if no group has
+        both.
     """
 
     measure: str

@@ -1,7 +1,7 @@
-"""Tables of typed cells -> Markdown, LaTeX, CSV and plain text.
+"""Tables of typed cells become Markdown, LaTeX, CSV and plain text.
 
 Numbers stay numbers until a table is rendered. Names of data sets, networks, methods and settings
-are data: each format escapes them its own way.
+are data, which each format escapes in its own way.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ class Cell:
     Attributes
     ----------
     value : str, int, float or None
-        None is a dash.
+        The content; None is shown as a dash.
     error : float or None
-        Standard error.
+        Standard error of the value.
     kind : {"text", "count", "share", "points"}
-        Shares and points (differences of shares) are shown in percent.
+        Shares, and points (differences of shares), are shown in percent.
     best, bold : bool
-        Lowest of its row; significantly so.
+        Whether the value is the lowest of its row, and whether it is so significantly.
     mark : str
-        Put behind the number, for a footnote.
+        Sign behind the number, for a footnote.
     """
 
     value: str | int | float | None
@@ -71,9 +71,9 @@ class Table:
     columns : tuple of str
     rows : tuple of tuple of Cell
     n_labels : int
-        Leading columns that say what the row is.
+        Number of leading columns that name the row.
     n_totals : int
-        Last rows that sum up the others.
+        Number of last rows that sum up the others.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Table:
 
 
 def clean(text: str) -> str:
-    r"""Return text on one line, without characters that cannot be seen or that reorder others.
+    r"""Return text on one line, without invisible characters and those that reorder others.
 
     Examples
     --------
@@ -102,9 +102,9 @@ def render(found: Sequence[Table], form: str) -> str:
     Parameters
     ----------
     found : sequence of Table
-    form : {"markdown", "latex", "csv"}
-        In CSV shares are plain numbers, standard errors have columns of their own, and of several
-        tables each starts with its title and ends with an empty line.
+    form : {"text", "markdown", "latex", "csv"}
+        The format. In CSV, shares are plain numbers and standard errors have columns of their own.
+        If there are several tables, each starts with its title and ends with an empty line.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def render(found: Sequence[Table], form: str) -> str:
 
 def text_rows(table: Table) -> list[list[str]]:
     """Return the cells as text for a terminal: * marks the lowest, ** where significant."""
-    # In front, so that numbers stay aligned at their end.
+    # The marks stand in front, so that numbers stay aligned at their end.
     marks = {(False, False): "", (True, False): "* ", (True, True): "** "}
     return [[marks[cell.best, cell.bold] + cell.text for cell in row] for row in table.rows]
 
@@ -210,7 +210,7 @@ def _latex_text(text: str) -> str:
     return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
 
 
-# What a spreadsheet takes for the start of a formula, its full-width forms too.
+# Signs that a spreadsheet takes for the start of a formula, and their full-width forms.
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 

@@ -1,4 +1,4 @@
-"""A benchmark as one self-contained page: tables and figures, nothing loaded from anywhere."""
+"""A benchmark as one self-contained page of tables and figures, which loads nothing."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def render_benchmark(
     ----------
     summary : Summary
     figures : iterable of Page
-        What `holdfast.bench.pages.plots.pages` yields. They are embedded as images, which run
-        nothing.
+        The figures that `holdfast.bench.pages.plots.pages` yields. They are embedded as images,
+        which run nothing.
     title : str
 
     Returns
     -------
     str
-        The same for the same summary and figures. Names are escaped, and the page's security
-        policy lets no script run and nothing be loaded.
+        The page, which is the same for the same summary and figures. Names are escaped, and the
+        page's security policy allows no script and no loading.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def _view(table: Table) -> dict[str, Any]:
 
 
 def _parts(name: str) -> list[str]:
-    """Return a name in the parts between which its line may break."""
+    """Split a name into parts between which its line may break."""
     *first, last = clean(name).split("_")
     return [*(f"{part}_" for part in first), last]
 

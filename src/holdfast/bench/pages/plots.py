@@ -1,4 +1,4 @@
-"""Figures of a benchmark: accuracy against churn, what churn costs, and streams over time."""
+"""Figures of a benchmark: accuracy against churn, the cost of churn, and streams over time."""
 
 from __future__ import annotations
 
@@ -29,30 +29,32 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Page", "pages", "save_page", "svg_of"]
 
 KINDS = ("frontier", "cost", "stream")
-# matplotlib is an extra: its classes have no names here.
+# matplotlib is an extra, so its classes cannot be named here.
 Axes = Any
 Figure = Any
 
 COLUMNS, PER_PAGE = 3, 12
-WIDTH, HEIGHT = 3.7, 3.0  # of a panel, in inches
+WIDTH, HEIGHT = 3.7, 3.0  # inches of a panel
 MAX_NAME = 44
 
 TITLES = {
     "frontier": "Accuracy against churn",
-    "cost": "What churn costs",
+    "cost": "Cost of churn",
     "stream": "Updates of a stream",
 }
 NOTES = {
-    "frontier": "Up is more accurate, left is less churn. Lines join the settings of a method that "
-    "no other of its settings beats in both; faint dots are its other settings, as far as they are "
-    "near; bars are one standard error over runs. Dotted are cold start's accuracy and, upright, "
-    "the churn floor: how much two cold starts differ that differ in the seed alone.",
-    "cost": "Least cost over a method's settings, (1 − a) · error + a · churn, minus cold start's, "
-    "at each weight a; below 0 is better than cold start. Bands are one standard error over "
-    "paired runs.",
-    "stream": "Each method at the setting of least churn among those that are as accurate as cold "
-    "start; bands are one standard error over runs. From above: how often a row's answer has "
-    "changed so far; accuracy after each update; the same minus cold start's, over paired runs.",
+    "frontier": "Higher points are more accurate, and points further left have less churn. A line "
+    "joins the settings of a method that no other of its settings beats. Faint dots are its other "
+    "settings, as far as they fit into the panel. Bars are one standard error over runs. The "
+    "horizontal dotted line is cold start's accuracy. The vertical one is the churn floor, the "
+    "churn between two cold starts that differ in the seed alone.",
+    "cost": "The cost is (1 − a) · error + a · churn. At each weight a, the line is a method's "
+    "least cost over its settings, minus the cost of cold start. Below 0 is better than cold "
+    "start. Bands are one standard error over paired runs.",
+    "stream": "Each method has the setting of least churn among those that are as accurate as "
+    "cold start. The panels show, from top to bottom, how often a row's answer has changed so "
+    "far, the accuracy after each update, and that accuracy minus cold start's, over paired runs. "
+    "Bands are one standard error over runs.",
 }
 
 
@@ -75,27 +77,27 @@ class Page:
 
 
 def pages(results: pd.DataFrame, summary: Summary, kind: str = "all") -> Iterator[Page]:
-    """Yield the figures of a benchmark, those of one network together.
+    """Yield the figures of a benchmark, one network after the other.
 
     Parameters
     ----------
     results : DataFrame
-        The rows that `summary` was made of.
+        The rows that `summary` was made from.
     summary : Summary
     kind : {"frontier", "cost", "stream", "all"}
 
     Yields
     ------
     Page
-        A panel for each group, at most twelve on a page; a method has the same colour and marker
-        everywhere.
+        A figure with one panel for each group, at most twelve. A method has the same colour and
+        marker everywhere.
 
     Raises
     ------
     InvalidInputError
-        For another kind, or where there is nothing to draw.
+        For another kind, or if there is nothing to draw.
     MissingExtraError
-        Without matplotlib.
+        If matplotlib is not installed.
     """
     check_choice("--kind", kind, [*KINDS, "all"])
     _matplotlib()
@@ -103,7 +105,10 @@ def pages(results: pd.DataFrame, summary: Summary, kind: str = "all") -> Iterato
 
 
 def save_page(page: Page, path: str | PathLike[str], form: str) -> None:
-    """Write a figure as "png" or "svg", whole or not at all; the same figure, the same bytes."""
+    """Write a figure as "png" or "svg", whole or not at all.
+
+    The same figure gives the same bytes.
+    """
     with replace_file(path) as temporary:
         temporary.write_bytes(_bytes(page.figure, form))
 
@@ -127,7 +132,7 @@ def _bytes(figure: Figure, form: str) -> bytes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pass over names in a script that the font lacks: they are drawn as boxes."""
+    """Silence the warning about characters that the font lacks, which are drawn as boxes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
@@ -187,12 +192,13 @@ def _figure(kind: str, title: str, panels: Sequence[tuple[GroupResult, Any]]) ->
             for unused in axes[row * stacked : (row + 1) * stacked, column]:
                 unused.set_axis_off()
         figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
-        # A lone panel may be larger.
+        # A single panel may be larger.
         width = WIDTH * columns * (1.6 if columns == 1 else 1)
         height = rows * (2.1 * stacked if stacked > 1 else HEIGHT) * (1.3 if columns == 1 else 1)
         lines = _legend(figure, list(methods), with_base=kind == "frontier", width=width)
         figure.set_size_inches(width, height + 0.45 + 0.19 * lines)
-        # Laid out once: each drawing would start from the last one's layout, and move a little.
+        # The layout is made once. Otherwise each drawing would start from the last one's layout,
+        # and move a little.
         with _quiet():
             figure.draw_without_rendering()
         figure.set_layout_engine("none")
@@ -203,13 +209,13 @@ def _panel_title(group: GroupResult, others: Sequence[GroupResult]) -> str:
     own = group.group
     name = clip(clean(own.dataset), MAX_NAME)
     twins = [other.group for other in others if other.group.dataset == own.dataset]
-    if len(twins) > 1:  # the same data set with other sizes, or as a stream
+    if len(twins) > 1:  # the same data set with other sizes or in another order
         name += f" ({own.order}, {own.n_init:,} / {own.n_val:,} / {own.n_batch:,})"
     return name
 
 
 def _legend(figure: Figure, methods: Sequence[str], *, with_base: bool, width: float) -> int:
-    """Draw the legend under the panels and return its lines."""
+    """Draw the legend under the panels, and return its number of lines."""
     line = _matplotlib(".lines").Line2D
     handles = []
     for method in methods:
@@ -248,7 +254,7 @@ def _frontier(axes: Sequence[Axes], group: GroupResult, _: Any) -> list[str]:
 
 
 def _zoom(ax: Axes, group: GroupResult) -> None:
-    """Show every method's frontier; what lies far below is cut off."""
+    """Show every method's frontier, and cut off points that lie far below."""
     shown = [point for result in group.methods for point in result.points if point.efficient]
     accuracy = [group.base_accuracy, group.cold_accuracy, *(point.accuracy for point in shown)]
     churn = [group.cold_churn_rate, *(point.churn_rate for point in shown)]
@@ -301,7 +307,7 @@ def _stream(axes: Sequence[Axes], _: GroupResult, curves: Sequence[StreamCurve])
     for curve in curves:
         method, x = curve.method, curve.updates
         _line_with_band(churn, method, x, curve.churn_rate, curve.churn_rate_standard_error)
-        # Runs differ more than methods do: wide bands that overlap, so faint ones.
+        # Runs differ more than methods do. Their wide bands overlap, so they are faint.
         error = curve.accuracy_standard_error
         _line_with_band(accuracy, method, x, curve.accuracy, error, alpha=0.05)
         error = curve.accuracy_difference_standard_error

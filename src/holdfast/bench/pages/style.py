@@ -1,4 +1,4 @@
-"""How a method looks: the same colour, marker and line in every figure."""
+"""The look of each method: the same colour, marker and line in every figure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zlib import crc32
 
 __all__ = ["RC", "Style", "style_of"]
 
-# Okabe and Ito's palette, which people of any colour vision can tell apart, without its yellow
+# Okabe and Ito's palette, whose colours differ for people of any colour vision, without its yellow
 # (too light on white) and with a grey.
 BLACK, GREY, ORANGE, SKY = "#000000", "#7a7a7a", "#e69f00", "#56b4e9"
 GREEN, BLUE, VERMILLION, PURPLE = "#009e73", "#0072b2", "#d55e00", "#cc79a7"
@@ -26,7 +26,7 @@ RC: dict[str, Any] = {
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
     "legend.frameon": False,
-    "text.parse_math": False,  # names are data, and a dollar sign in one is a dollar sign
+    "text.parse_math": False,  # names are data, and a dollar sign in a name is a dollar sign
     "svg.hashsalt": "holdfast",
     "svg.fonttype": "path",
 }
@@ -41,7 +41,7 @@ class Style:
     line: str = "-"
 
 
-# One colour for a family, one marker and line for what it is made of.
+# A family of methods has one colour; the marker and line show what a method is made from.
 KNOWN = {
     "cold": Style(BLACK, "*"),
     "warm": Style(GREY),
@@ -68,7 +68,7 @@ OTHERS = [Style(c, m, "-.") for m, c in product("DvXP", COLOURS)]
 
 
 def style_of(method: str) -> Style:
-    """Return how a method is drawn; one that is not known, by its name alone.
+    """Return the style of a method; that of an unknown method follows from its name.
 
     Examples
     --------

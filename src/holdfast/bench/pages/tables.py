@@ -1,4 +1,4 @@
-"""A benchmark's summary as tables, which `render` turns into Markdown, LaTeX, CSV or text."""
+"""The summary of a benchmark as tables, which `render` turns into Markdown, LaTeX, CSV or text."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ TITLES = {
     "gain": "Accuracy gain kept at half of cold start's churn",
 }
 NOTES = {
-    "strict": "Lowest mean churn, in percent of test rows, among a method's settings whose mean "
-    "accuracy over runs is at least cold start's; ± one standard error over runs; a dash: no "
-    "setting is that accurate. Setting chosen and measured on the same runs.",
-    "honest": "Churn in percent of the test rows: the setting chosen on one half of the runs and "
-    "measured on the other, both ways, averaged; ± one standard error; a dash: on one half no "
-    "setting is as accurate as cold start. †: on the other half its accuracy was lower than cold "
-    "start's by more than one standard error.",
-    "non_inferior": "Lowest mean churn, in percent of test rows, among a method's settings whose "
-    "accuracy is less than {margin:.2g} points below cold start's at {confidence:.3g} % confidence "
-    "(one-sided, paired over runs); ± one standard error; a dash: there is none.",
+    "strict": "The lowest mean churn, in percent of test rows, among a method's settings whose "
+    "mean accuracy over runs is at least cold start's, ± one standard error over runs. A dash "
+    "means that no setting is that accurate. The setting is chosen and measured on the same runs.",
+    "honest": "Churn in percent of test rows. The setting is chosen on one half of the runs and "
+    "measured on the other, both ways, and the two are averaged, ± one standard error. A dash "
+    "means that on one half no setting is as accurate as cold start. A † means that on the other "
+    "half its accuracy was lower than cold start's by more than one standard error.",
+    "non_inferior": "The lowest mean churn, in percent of test rows, among a method's settings "
+    "whose accuracy is less than {margin:.2g} points below cold start's at {confidence:.3g} % "
+    "confidence (one-sided, paired over runs), ± one standard error. A dash means that there is "
+    "none.",
     "gain": "Percent of cold start's mean accuracy gain over the base model that the best setting "
-    "with at most half of cold start's churn keeps; ± one standard error (jackknife over runs); a "
-    "dash: no setting has so little churn, or cold start gains nothing. ?: cold start's gain is "
-    "below its own standard error.",
+    "with at most half of cold start's churn keeps, ± one standard error (jackknife over runs). A "
+    "dash means that no setting has so little churn, or that cold start gains nothing. A question "
+    "mark means that cold start's gain is below its own standard error.",
 }
 MARKED = (
-    "Lowest of each row marked; bold where its paired difference to every other method is "
-    "significant at {confidence:.3g} %."
+    "The lowest of each row is marked. It is bold if its paired difference to every other method "
+    "is significant at {confidence:.3g} %."
 )
 
 
@@ -51,8 +52,8 @@ def tables(summary: Summary, measure: str = "strict") -> list[Table]:
     ----------
     summary : Summary
     measure : {"strict", "honest", "non_inferior", "gain", "wins", "detail", "all"}
-        One table of groups × methods; for wins, shares and method against method; for detail, one
-        long table with every number.
+        The measure. Most give one table of groups × methods; "wins" gives shares of groups and a
+        table of method against method; "detail" gives one long table with every number.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def _totals(
 
 
 def _labels(summary: Summary) -> tuple[str, ...]:
-    """Return data set and network, and what else the groups differ in."""
+    """Return the columns that name a group: data set, network, and others that differ."""
     keys = [astuple(group.group) for group in summary.groups]
     several = {name for i, name in enumerate(GROUP) if len({key[i] for key in keys}) > 1}
     return tuple(name for name in GROUP if name in {"dataset", "network"} | several)
@@ -166,7 +167,7 @@ def _mean_row(
     for i in range(len(summary.methods)):
         known = [row[len(labels) + i].value for row in rows]
         numbers = [float(value) for value in known if value is not None]
-        # A mean over other groups than the next method's does not compare: say over how many.
+        # Means over different groups do not compare, so the cell says over how many it is.
         part = f" ({len(numbers)}/{len(rows)})" if 0 < len(numbers) < len(rows) else ""
         value = sum(numbers) / len(numbers) if numbers else None
         cells.append(Cell(value, kind="share", mark=part))
@@ -174,7 +175,7 @@ def _mean_row(
 
 
 def _incomplete(summary: Summary) -> str:
-    """Say which results rest on fewer runs, on two networks or on trainings that diverged."""
+    """Return sentences on the number of runs, on costly methods, and on all that is left out."""
     methods = [result for group in summary.groups for result in group.methods]
     runs = {result.n_runs for result in methods}
     parts = [f" Runs: {min(runs)} to {max(runs)}." if len(runs) > 1 else ""]
@@ -183,17 +184,17 @@ def _incomplete(summary: Summary) -> str:
     costly = {r.method: r.cost for r in methods if r.cost > 1}
     if costly:
         named = ", ".join(f"{clean(name)} {n}" for name, n in costly.items())
-        parts.append(f" Networks trained where more than one: {named}.")
+        parts.append(f" Methods that train more than one network: {named}.")
     lost = sum(group.n_cold_diverged for group in summary.groups)
     if lost:
-        parts.append(f" {lost} runs in which cold start diverged were left out.")
+        parts.append(f" Runs left out because cold start diverged: {lost}.")
     diverged = sum(result.n_diverged for result in methods)
     if diverged:
-        parts.append(f" {diverged} settings diverged in a run and were left out.")
+        parts.append(f" Settings left out because they diverged in a run: {diverged}.")
     if summary.without_cold:
         names = "; ".join(clean(group.name) for group in summary.without_cold)
-        parts.append(f" Without a run of cold start, and so left out: {names}.")
-    # What follows goes through str.format.
+        parts.append(f" Groups left out because they have no run of cold start: {names}.")
+    # The result goes through str.format.
     return "".join(parts).replace("{", "{{").replace("}", "}}")
 
 
@@ -213,9 +214,9 @@ def _wins_table(summary: Summary) -> Table:
         for method in summary.methods
     )
     note = (
-        "Percent of the groups in which a method has the lowest churn at cold accuracy; ties are "
-        f"shared. {strict.n_groups} groups; half-runs: {strict.n_halves} pairs of a group and one "
-        "half of its runs, settings chosen on the other half."
+        "Percent of the groups in which a method has the lowest churn at cold accuracy. Ties are "
+        f"shared. Groups: {strict.n_groups}. The half-runs are {strict.n_halves} pairs of a group "
+        "and one half of its runs, with settings chosen on the other half."
     )
     columns = ("method", "groups", "strict", "honest", "non-inferior", "half-runs")
     return Table("wins", "Shares of groups won", note, columns, rows)
@@ -232,9 +233,9 @@ def _duels_table(summary: Summary) -> Table:
         for a in summary.methods
     )  # fmt: skip
     note = (
-        "Percent of the groups with both in which the row's method has less churn at cold accuracy "
-        "(strict) than the column's; a dash loses to any number, equal churn and two dashes count "
-        "half."
+        "Percent of the groups with both methods in which the row's method has less churn at cold "
+        "accuracy (strict) than the column's. A dash loses to any number; equal churn and two "
+        "dashes count half."
     )
     return Table("duels", "Method against method", note, ("method", *summary.methods), rows)
 
@@ -248,7 +249,7 @@ def _detail_table(summary: Summary) -> Table:
     return Table(
         name="detail",
         title="Every number",
-        note="Shares in percent of the test rows; differences are to cold start, in points.",
+        note="Shares are in percent of the test rows, and differences to cold start in points.",
         columns=columns,
         rows=tuple(tuple(cell for _, cell in row) for row in rows),
         n_labels=len(GROUP) + 1,

@@ -1,4 +1,4 @@
-"""What a network's or learner's name stands for, and how data are made ready for it."""
+"""Networks and boosters by name, and how data are made ready for them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["BOOSTERS", "Architecture", "architecture", "installed_boosters"]
 
 EXAMPLES = ("fcn-10", "fcn-100", "fcn-1000", "convnet-1", "transformer-1", "resnet-50")
-LARGEST = 9_999_999  # x in a network's name
+LARGEST = 9_999_999  # the x in a network's name
 DEPTHS = (50, 101, 152)
-# Learner: module that has it, and its extra.
+# The module that has each booster.
 BOOSTERS = {
     "catboost": "catboost",
     "hist_gradient_boosting": "sklearn",
     "lightgbm": "lightgbm",
     "xgboost": "xgboost",
 }
-LIBRARIES = ("lightgbm", "xgboost", "catboost")  # whose trees can go on from others
+LIBRARIES = ("lightgbm", "xgboost", "catboost")  # boosting goes on from a base model's trees
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Architecture:
     Attributes
     ----------
     name : str
-        E.g. "fcn-100" or "lightgbm".
+        For example "fcn-100" or "lightgbm".
     family : str
+        The name without its size, for example "fcn".
     size : int
         The x of its name; 0 for boosters.
     """
@@ -55,23 +56,23 @@ class Architecture:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What methods may change in it, as in `Method.changes`."""
+        """What methods can change in its training, in the words of `Method.changes`."""
         if self.family in LIBRARIES:
             return ("target", "start", "parameters")
         if not self.is_network:
             return ("target",)
-        # Words cannot be blended as numbers can.
+        # Words cannot be blended, as numbers can.
         blends = () if self.family == "transformer" else ("batch",)
         return ("target", "start", *blends, "coupling", "constraint", "parameters")
 
     @property
     def encoding(self) -> str:
-        """How it takes rows: "numbers", "images", "tokens" or "trees"."""
+        """The form in which it takes rows: "numbers", "images", "tokens" or "trees"."""
         kinds = {"fcn": "numbers", "convnet": "images", "resnet": "images", "transformer": "tokens"}
         return kinds.get(self.family, "trees")
 
     def module(self, row_shape: Sequence[int], n_classes: int) -> Callable[[], Any]:
-        """Return what builds the network for rows of a shape."""
+        """Return a callable that builds the network for rows of a shape."""
         require("torch", extra="torch", purpose=f"the network {self.name}")
         from holdfast.nn import ConvNet, FullyConnected, ResNet, Transformer
 
@@ -89,7 +90,7 @@ class Architecture:
         return partial(ConvNet, n_classes, image_shape=shape, scale=self.size)
 
     def booster(self, seed: int) -> Any:
-        """Return the unfitted booster, of one thread."""
+        """Return the unfitted booster, which trains in one thread."""
         found = require(BOOSTERS[self.family], extra=self.family, purpose=self.family)
         if self.family == "lightgbm":
             return found.LGBMClassifier(random_state=seed, n_jobs=1, verbose=-1)
@@ -108,7 +109,7 @@ class Architecture:
 
 
 def architecture(name: str) -> Architecture:
-    """Return what a name stands for.
+    """Return the network or booster of a name.
 
     Parameters
     ----------
@@ -140,5 +141,5 @@ def architecture(name: str) -> Architecture:
 
 
 def installed_boosters() -> list[str]:
-    """Return the boosters whose library is there."""
+    """Return the boosters whose library is installed."""
     return [name for name, module in BOOSTERS.items() if find_spec(module) is not None]

@@ -29,7 +29,7 @@ __all__ = ["CONTENDERS", "Contenders", "chosen", "cost", "models_served"]
 Contenders = dict[str, tuple[Method, ...]]
 
 EVERYTHING = ("target", "start", "batch", "coupling", "constraint", "parameters")
-# Of two settings at once a coarser grid is enough, and does not favour the method that has both.
+# For two parameters at once a coarser grid is enough. A fine one would favour the method.
 COARSE = GRID[::2]
 THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 FEW_THRESHOLDS = THRESHOLDS[1::2]
@@ -75,24 +75,24 @@ CONTENDERS = _contenders()
 def chosen(
     names: Sequence[str] = (), able: Iterable[str] = EVERYTHING, *, learner: str = "the learner"
 ) -> Contenders:
-    """Return the settings of some contenders, cold always among them.
+    """Return the settings of some contenders, with cold start always among them.
 
     Parameters
     ----------
     names : sequence of str
-        Empty for all that the learner is able to train, without those whose library is not
-        installed.
+        Names of methods. If empty, these are all methods that the learner can train and whose
+        library is installed.
     able : iterable of str
-        What the learner can change (`Method.changes`).
+        What the learner can change, in the words of `Method.changes`.
     learner : str
-        What it is called in the error.
+        Name of the learner in the error.
 
     Raises
     ------
     InvalidInputError
-        For an unknown name, or one of a method that the learner cannot train.
+        For an unknown name, or for a method that the learner cannot train.
     MissingExtraError
-        For a name whose library is not installed.
+        For a method whose library is not installed.
 
     Examples
     --------
@@ -131,5 +131,5 @@ def cost(method: Method) -> int:
 
 
 def models_served(method: Method) -> int:
-    """Return how many models a setting serves, the base model included where it is one of them."""
+    """Return how many models a setting serves; the base model counts if it is one of them."""
     return method.members + (method.base_weight > 0 or method.threshold is not None)

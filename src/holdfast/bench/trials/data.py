@@ -1,4 +1,4 @@
-"""Data sets as a benchmark uses them: by name or by file, made ready for a kind of model."""
+"""Data sets by name or by file, made ready for a kind of model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HASH_LENGTH = 16
 KEPT = 4  # data sets in memory
 LONGEST_FIRST = sorted(TABLE_SUFFIXES, key=len, reverse=True)
 FITTING = {"images": "convnet or resnet", "table": "fcn or a booster", "texts": "transformer"}
-# What each kind of data can be made into.
+# The encodings that each kind of data can have.
 ENCODINGS = {
     "images": ("images", "numbers"),
     "table": ("numbers", "trees"),
@@ -38,9 +38,9 @@ class Source:
     Attributes
     ----------
     name : str
-        As `datasets.load` takes it: a name, or the path of a file.
+        A name or the path of a file, as `datasets.load` takes it.
     target : str or None
-        The label's column, where it is not the usual one.
+        Column of the label, if it is not the usual one.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Source:
 
     @property
     def stem(self) -> str:
-        """The name, of a file without folder and suffix."""
+        """The name; for a file, without folder and suffix."""
         if not self.is_file:
             return self.name
         name = Path(self.name).name
@@ -62,13 +62,13 @@ class Source:
 
     @property
     def label(self) -> str:
-        """What the data set is called in results; a target that was asked for is part of it."""
+        """The name of the data set in results, which includes a target that was asked for."""
         return self.stem if self.target is None else f"{self.stem}:{self.target}"
 
 
 @dataclass(frozen=True, eq=False)
 class BenchData:
-    """A data set whose labels are positions and whose parts are fixed.
+    """A data set whose labels are positions among the classes, and whose parts are fixed.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class BenchData:
         Positions of the labels among `classes`.
     classes : ndarray of shape (K,)
     train, test : ndarray of int
-        The standard split, else a fixed one of 2:1.
+        The standard split, or else a fixed one of 2:1.
     sha : str
         Short hash of the data.
     """
@@ -94,7 +94,7 @@ class BenchData:
     sha: str
 
     def check_encoding(self, encoding: str) -> None:
-        """Raise unless the data can be made ready in this way."""
+        """Raise InvalidInputError unless the data can have this encoding."""
         if encoding not in ENCODINGS[self.kind]:
             kind = {"table": "a table", "images": "images", "texts": "texts"}[self.kind]
             raise InvalidInputError(
@@ -103,7 +103,7 @@ class BenchData:
             )
 
     def ready(self, encoding: str, fitted_on: NDArray[np.intp], rows: NDArray[np.intp]) -> Any:
-        """Return some rows as numbers; what has to be learned for that is learned elsewhere.
+        """Return some rows as numbers, in an encoding that is fitted on other rows.
 
         Parameters
         ----------
@@ -111,10 +111,11 @@ class BenchData:
         fitted_on : ndarray of int
             Rows from which means, categories and words are taken.
         rows : ndarray of int
+            Rows to return.
         """
         self.check_encoding(encoding)
         if self.kind == "images":
-            fitted_on = fitted_on[:1]  # for their shape, which is all that is learned
+            fitted_on = fitted_on[:1]  # only the shape of images is learned
         try:
             encoder = self._encoder(encoding).fit(self._take(fitted_on))
             found = encoder.transform(self._take(rows))
@@ -137,7 +138,7 @@ class BenchData:
         return preprocessor(self.X, kind="trees" if encoding == "trees" else "linear")
 
     def _infinite(self) -> str:
-        """Name the columns that have infinite values, which encoders only say that there are."""
+        """Return a text that names the columns with infinite values; encoders name none."""
         if self.kind != "table":
             return ""
         numbers = self.X.select_dtypes("number")
@@ -149,13 +150,13 @@ class BenchData:
 
 
 def data_of(dataset: Dataset, name: str) -> BenchData:
-    """Return a loaded data set as a benchmark uses it.
+    """Return a loaded data set in the form that trials use.
 
     Parameters
     ----------
     dataset : Dataset
     name : str
-        What it is called in results.
+        Its name in results.
     """
     kind = "images" if isinstance(dataset.X, np.ndarray) else "texts" if dataset.text else "table"
     X = dataset.X
@@ -174,7 +175,7 @@ def data_of(dataset: Dataset, name: str) -> BenchData:
 
 @lru_cache(maxsize=KEPT)
 def read(source: Source) -> BenchData:
-    """Return a data set by name or from its file; the latest few stay in memory."""
+    """Read a data set by its name or from its file; the latest few stay in memory."""
     from holdfast.datasets.loading import load
 
     return data_of(load(source.name, target=source.target), source.label)

@@ -29,11 +29,11 @@ __all__ = [
 # Raised whenever the same key would give other rows: the store never mixes two protocols.
 PROTOCOL = 1
 ORDERS = ("random", "time")
-# What is measured on the test rows: numbers of rows, and means.
+# The measures on the test rows: numbers of rows, and means.
 COUNTS = ("n", "correct", "base_correct", "changed", "negative")
 MEANS = ("kl", "log_loss", "member_churn")
-UPDATES = 10  # of a stream
-DRAWS = 100  # tried until one has two classes
+UPDATES = 10  # in a stream
+DRAWS = 100  # attempts to draw initial rows of at least two classes
 
 
 @dataclass(frozen=True, order=True)
@@ -44,11 +44,12 @@ class Trial:
     ----------
     dataset, network : str
     order : {"random", "time"}
-        Rows drawn at random and updated once, or a stream updated ten times in a row.
+        Whether rows are drawn at random and updated once, or are a stream that is updated ten times
+        in a row.
     n_init, n_val, n_batch : int
-        Rows of the base model, of validation, and of each update.
+        Numbers of initial rows, of validation rows, and of further rows in each update.
     n_test : int
-        Test rows at most, a fixed random sample; 0 for all.
+        Largest number of test rows, which are then a fixed random sample; 0 for all.
     data : str
         Short hash of the data set.
     run : int
@@ -81,7 +82,7 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class ModelRows:
-    """Rows of one model: trained on, stopped by, measured on.
+    """The rows that one model is trained on, stopped by, and measured on.
 
     Attributes
     ----------
@@ -96,12 +97,12 @@ class ModelRows:
 
 @dataclass(frozen=True, eq=False)
 class TrialRows:
-    """Rows of the first base model and of each update.
+    """The rows of the first base model and of each update.
 
     Attributes
     ----------
     initial : ModelRows
-        Without test rows.
+        The rows of the first base model, which has no test rows.
     updates : tuple of ModelRows
     """
 
@@ -110,15 +111,15 @@ class TrialRows:
 
 
 def seed_of(trial: Trial, update: int, member: int = 0) -> int:
-    """Return the seed of a model: the same for every method, so that methods are paired.
+    """Return the seed of a model, which is the same for every method, so that methods are paired.
 
     Parameters
     ----------
     trial : Trial
     update : int
-        0 for the first base model.
+        Number of the update, from 1; 0 for the first base model.
     member : int
-        Of an ensemble.
+        Position in an ensemble.
     """
     return int(np.random.SeedSequence([trial.run, update, member]).generate_state(1)[0])
 
@@ -134,7 +135,7 @@ def rows_of(
     y : ndarray of shape (n,)
         Positions of the labels among the classes.
     train, test : ndarray of int
-        The parts from which rows at random are drawn; a stream takes all rows as they come.
+        The parts from which random rows are drawn; a stream takes all rows in their order.
 
     Raises
     ------
@@ -143,15 +144,15 @@ def rows_of(
 
     Notes
     -----
-    Random order: initial, validation and further rows are drawn together without replacement; the
-    update is trained on initial and further rows, and both models are stopped by the same
+    Random order: initial, validation and further rows are drawn together without replacement. The
+    update is trained on the initial and the further rows, and both models are stopped by the same
     validation rows. A draw whose initial rows are all of one class is drawn again.
 
     Time: the base model sees a window of `n_init` + `n_val` rows that begins at a random place.
-    Each of ten updates then moves on by `n_batch` rows and sees the latest `n_init` + `n_val` +
-    `n_batch`; it is measured on the next `n_batch` rows. `n_val` rows at random among the newest
-    `n_batch` validate, so that no model before was trained on them. All test rows are used. A
-    window of the base model that is of one class is drawn again.
+    Each of ten updates then moves on by `n_batch` rows, sees the latest `n_init` + `n_val` +
+    `n_batch` rows, and is measured on the next `n_batch` rows. `n_val` random rows among the newest
+    `n_batch` validate; no earlier model was trained on them. All test rows are used. If the rows of
+    the base model are all of one class, its window is drawn again.
     """
     _check_classes(trial, y)
     return _random_rows(trial, y, train, test) if trial.order == "random" else _stream(trial, y)
@@ -206,7 +207,10 @@ def _stream(trial: Trial, y: NDArray[np.intp]) -> TrialRows:
 def _window(
     rng: np.random.Generator, start: int, end: int, newest: int, n_test: int, n_val: int
 ) -> ModelRows:
-    """Return rows `start` to `end`, of which some of the newest validate, and the next as tests."""
+    """Return the rows from `start` to `end`, and the next ones as tests.
+
+    `n_val` of the `newest` rows validate, the others are trained on.
+    """
     held_out = np.sort(rng.choice(np.arange(end - newest, end), n_val, replace=False))
     kept = np.setdiff1d(np.arange(start, end), held_out, assume_unique=True)
     return ModelRows(kept, held_out, np.arange(end, end + n_test))

@@ -1,4 +1,4 @@
-"""The suites: which data sets, networks and sizes belong together, and the trials of a choice."""
+"""The suites: data sets, networks and sizes that belong together, and their trials."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SCALES = (1, 2, 4, 8, 16)
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many rows a trial takes; 0 test rows means all."""
+    """How many rows a trial takes; 0 test rows stands for all."""
 
     n_init: int = 1000
     n_val: int = 100
@@ -60,7 +60,7 @@ class Sizes:
     n_test: int = 0
 
     def check(self) -> None:
-        """Raise InvalidInputError for sizes that are no counts."""
+        """Raise InvalidInputError for sizes that are not counts."""
         for name in ("n_init", "n_val", "n_batch"):
             check_count(f"--{name.replace('_', '-')}", getattr(self, name), hint="give e.g. 1000")
         check_count("--n-test", self.n_test, least=0, hint="give e.g. 5000, or 0 for all")
@@ -68,7 +68,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Suite:
-    """Data sets, networks, and how rows are drawn.
+    """Data sets, networks, and the way in which rows are drawn.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Suite:
         networks: Sequence[str] = (),
         order: str | None = None,
     ) -> Suite:
-        """Return the part of the suite that was chosen; networks may be any that there are.
+        """Return a part of the suite; its networks may also be others than the suite's own.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Suite:
             For an unknown data set, network or order.
         """
         labels = {source.label for source in self.sources}
-        # The target, which is the same for all, need not be said again.
+        # A data set may be named without its target, which is the same for all.
         short = {source.stem: source.label for source in self.sources} | ALIASES
         datasets = [name if name in labels else short.get(name, name) for name in datasets]
         for name in datasets:
@@ -115,12 +115,12 @@ class Suite:
         )
 
     def sized(self, **sizes: int | None) -> Suite:
-        """Return the suite with other sizes, where they are given.
+        """Return the suite with the sizes that are given in place of its own.
 
         Raises
         ------
         InvalidInputError
-            For sizes that are no counts, and test rows in the order of time.
+            For sizes that are not counts, and for test rows in the order of time.
         """
         given = {name: size for name, size in sizes.items() if size is not None}
         if self.order == "time" and given.get("n_test"):
@@ -138,7 +138,7 @@ class Suite:
             chosen(methods, architecture(name).changes, learner=name)
 
     def check_device(self, device: str) -> None:
-        """Raise InvalidInputError for a device that is none, or that no network would use."""
+        """Raise InvalidInputError for an unknown device, or one that no network would use."""
         if not re.fullmatch(r"cpu|(cuda|mps|xpu)(:\d+)?", device):
             raise InvalidInputError(
                 f"--device must be cpu, cuda, cuda:0, … or mps, got {device!r}; leave it out for "
@@ -153,7 +153,7 @@ class Suite:
     def trials(self, source: Source, data: str, run: int) -> Iterator[Trial]:
         """Yield the trials of one data set and run."""
         s = self.sizes
-        # A stream is measured on every row that follows an update.
+        # A stream is measured on all rows that follow an update.
         sizes = (s.n_init, s.n_val, s.n_batch, s.n_test if self.order == "random" else 0)
         for network in self.networks:
             yield Trial(source.label, network, self.order, *sizes, data, run)
@@ -172,7 +172,7 @@ def _celeba() -> tuple[Source, ...]:
 CONVNETS = tuple(f"convnet-{scale}" for scale in SCALES)
 TRANSFORMERS = tuple(f"transformer-{scale}" for scale in SCALES)
 NETWORKS = tuple(f"fcn-{10**power}" for power in range(1, 6))
-# Predicting 25,000 texts by each of a hundred transformers would take longer than training them.
+# A hundred transformers take longer to predict all 25,000 test texts than to train.
 TEXT_SIZES = Sizes(n_test=5000)
 
 SUITES = {
@@ -189,19 +189,19 @@ SUITES = {
 
 
 def suite_of(name: str, *, target: str | None = None) -> Suite:
-    """Return a suite by name, or one of the user's own files.
+    """Return a suite by its name, or a suite of the user's own files.
 
     Parameters
     ----------
     name : str
-        A suite, a table's file, or a folder of Parquet files.
+        Name of a suite, path of a table, or folder of Parquet files.
     target : str, optional
-        The label's column of the files.
+        Column of the label in these files.
 
     Raises
     ------
     InvalidInputError
-        For anything else, or a target that is given for a suite by name.
+        For any other name, and for a target that is given with the name of a suite.
     """
     if name in SUITES:
         if target is not None:

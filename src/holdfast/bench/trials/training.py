@@ -1,4 +1,4 @@
-"""How the models of a trial are trained and asked: networks all at once, boosters in turn."""
+"""The models of a trial: trained, networks all at once and boosters in turn, and asked."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Proba = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """What an update starts from.
+    """The base model of an update.
 
     Attributes
     ----------
     proba : ndarray of shape (n, K)
-        What is served, for the rows of the trial.
+        Probabilities that are served for the rows of the trial.
     state : mapping or classifier
         Parameters of the network that was trained last, or the booster.
     """
@@ -41,10 +41,10 @@ class Training:
     Attributes
     ----------
     method : Method
-        As it is trained.
+        The method that is trained (`Method.trained`).
     seed : int
     base : Base or None
-        None for the first base model.
+        None for the training of the first base model.
     """
 
     method: Method
@@ -53,19 +53,19 @@ class Training:
 
 
 class Models(Protocol):
-    """Trains and asks the models of one trial; rows are positions among those of the trial."""
+    """Trains and asks the models of one trial; rows are positions among the trial's rows."""
 
     def fit(self, trainings: Sequence[Training], rows: ModelRows) -> list[Any]:
-        """Return a fitted model for each training, None where its loss was not finite."""
+        """Return a fitted model for each training, or None if its loss was not finite."""
 
     def finish(self, fitted: Any, method: Method, base: Base | None) -> Any:
-        """Return the model with what a method makes of its parameters."""
+        """Return the model after the method has changed its parameters."""
 
     def proba(self, fitted: Any, rows: NDArray[np.intp]) -> Proba:
         """Return probabilities (len(rows), K)."""
 
     def state(self, fitted: Any) -> Any:
-        """Return the parameters of a network, or the booster."""
+        """Return the parameters of the network, or the booster."""
 
 
 def models_of(
@@ -77,18 +77,20 @@ def models_of(
     n_jobs: int | None,
     device: str,
 ) -> Models:
-    """Return what trains an architecture on some rows.
+    """Return the object that trains an architecture on the rows of a trial.
 
     Parameters
     ----------
     architecture : Architecture
     X : ndarray of shape (n, …)
-        The rows of the trial, ready for it.
+        The rows of the trial, encoded for the architecture.
     y : ndarray of shape (n,)
+        Positions of the labels among the classes.
     n_classes : int
     n_jobs : int or None
-        Processes of the training.
+        Number of processes that train networks.
     device : str
+        Device that networks are trained on.
     """
     if architecture.is_network:
         return _Networks(architecture.module(X.shape[1:], n_classes), X, y, n_jobs, device)

@@ -1,6 +1,6 @@
-"""One trial: a base model, every setting of every method trained from it, all measured.
+"""One trial: a base model, and every setting of every method, trained from it and measured.
 
-A pure function of the trial's key and the data set. Settings share what they can: the base model,
+The result is a pure function of the trial's key and the data set. Settings share the base model,
 and every training that more than one of them needs.
 """
 
@@ -40,7 +40,7 @@ __all__ = ["run_trial"]
 
 Proba = NDArray[np.float64]
 
-DECIMALS = 6  # of means: the others are noise, and would be most of a store
+DECIMALS = 6  # of means; further ones are noise, and would fill most of a store
 
 
 def run_trial(
@@ -60,25 +60,26 @@ def run_trial(
     contenders : mapping of str to sequence of Method
         Settings of each method, as `contenders.chosen` returns them.
     n_jobs : int or None
-        Processes of the training, as for `nn.fit_many`.
+        Number of processes that train networks, as in `nn.fit_many`.
     device : str
-        Of the networks.
+        Device that networks are trained on.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each update, method and setting: the key; `cost`, models trained, and `served`,
-        models served (an update before not counted); counts of test rows `n`, of those that the
-        new and the base model have right (`correct`, `base_correct`), of `changed` answers and of
-        `negative` flips; `kl`, the mean KL(base ‖ new), `log_loss` and, for settings of several
-        members, `member_churn`, the share of answers in which two of them differ, averaged over
-        pairs. Counts are missing where training diverged.
+        One row for each update, method and setting. It has the key; `cost`, the number of models
+        trained; and `served`, the number of models served, without those of earlier updates. It
+        counts the test rows (`n`), those that the new and the base model have right (`correct`,
+        `base_correct`), `changed` answers and `negative` flips. Its means are `kl`, that of
+        KL(base ‖ new), `log_loss` and, for settings of several members, `member_churn`: the share
+        of answers in which two members differ, averaged over pairs. Counts are missing where
+        training diverged.
 
     Raises
     ------
     InvalidInputError
-        For data with too few rows or of another kind than the network takes, initial rows of one
-        class, a base model whose loss is not finite.
+        For data that have too few rows or are not of the kind that the network takes, for initial
+        rows of one class, and for a base model whose loss is not finite.
     """
     import pandas as pd
 
@@ -98,7 +99,7 @@ def run_trial(
 
 
 class _OneTrial:
-    """The models of one trial; rows are positions among those that it uses."""
+    """The models of one trial; rows are positions among the rows that it uses."""
 
     def __init__(
         self, trial: Trial, data: BenchData, rows: TrialRows, n_jobs: int | None, device: str
@@ -121,7 +122,7 @@ class _OneTrial:
         )
 
     def measure(self, settings: Sequence[Method]) -> list[dict[Method, tuple[Any, ...]]]:
-        """Return what each setting reaches in each update."""
+        """Return the measures of each setting in each update."""
         bases: dict[Method, Base | None] = dict.fromkeys(settings, self._first_base())
         found = []
         for number, rows in enumerate(self.updates, start=1):
@@ -132,14 +133,14 @@ class _OneTrial:
         return found
 
     def later(self, number: int) -> NDArray[np.intp]:
-        """Return the rows that matter once update `number` (0: the base model) is trained."""
+        """Return the rows that are needed once update `number` (0: the base model) is trained."""
         parts = [self.updates[number - 1].test] if number else []
         for rows in self.updates[number:]:
             parts += [rows.train, rows.test]
         return np.unique(np.concatenate(parts))
 
     def spread(self, rows: NDArray[np.intp], proba: Proba) -> Proba:
-        """Return probabilities for all rows of the trial, NaN where there are none."""
+        """Return an array for all rows of the trial, NaN where a row has no probabilities."""
         whole = np.full((len(self.used), len(self.classes)), np.nan)
         whole[rows] = proba
         return whole
@@ -158,7 +159,7 @@ class _OneTrial:
 
 
 class _Update:
-    """One update of every setting, each from its own base model."""
+    """One update of every setting, each of which has its own base model."""
 
     def __init__(
         self,
@@ -186,7 +187,7 @@ class _Update:
         self._base_predictions: dict[int, BasePredictions] = {}
 
     def _key(self, method: Method, member: int) -> tuple[Method, int, int]:
-        """Return what two settings must share to share a model."""
+        """Return a key that is equal for two settings that can share a model."""
         trained = method.trained
         uses_base = trained.needs_base_proba or trained.needs_base_parameters
         return trained, member, id(self.bases[method]) if uses_base else 0
@@ -194,9 +195,9 @@ class _Update:
     def run(
         self, settings: Sequence[Method], *, keep: bool
     ) -> tuple[dict[Method, tuple[Any, ...]], dict[Method, Base | None]]:
-        """Return what each setting reaches, and what it serves where that is to be kept."""
+        """Return the measures of each setting, and what it serves if that is to be kept."""
         measured, served = {}, {}
-        # Settings of one training together: their models' probabilities are not needed after it.
+        # Settings of one training come together; then their models' probabilities can go.
         for training in dict.fromkeys(method.trained for method in settings):
             for method in settings:
                 if method.trained == training:
@@ -207,7 +208,7 @@ class _Update:
         return measured, served
 
     def serve(self, method: Method) -> Base | None:
-        """Return what a setting serves, None where its training or that of its base diverged."""
+        """Return what a setting serves; None if its training or that of its base diverged."""
         base = self.bases[method]
         members = [self.fitted.get(self._key(method, m)) for m in range(method.members)]
         if base is None or any(member is None for member in members):
@@ -257,7 +258,7 @@ class _Update:
         )
 
     def _member_churn(self, method: Method) -> float:
-        """Return the share of test rows on which two members differ, NaN without two."""
+        """Return the share of test rows on which two members differ; NaN for a single member."""
         tested = np.searchsorted(self.needed, self.rows.test)
         members = range(method.members)
         answers = [self._proba(method, member)[tested].argmax(axis=1) for member in members]

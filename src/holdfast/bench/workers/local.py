@@ -1,4 +1,4 @@
-"""Workers on this machine: processes of one thread each."""
+"""Workers on this machine, which are processes of one thread each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from holdfast.bench.workers.runner import Job, Result, work
 __all__ = ["LocalWorkers", "prepare", "work_alone"]
 
 WATCH_SECONDS = 0.5
-AHEAD = 2  # jobs handed out for each worker, so that none waits for the next
+AHEAD = 2  # jobs handed out for each worker, so that no worker has to wait
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class LocalWorkers:
     Parameters
     ----------
     n : int
-        Processes.
+        Number of processes.
     """
 
     n: int
@@ -39,8 +39,8 @@ class LocalWorkers:
     def run(self, jobs: Iterator[Job]) -> Iterator[Result]:
         """Yield the result of each job as it comes.
 
-        When a process dies, as for want of memory, those jobs that were handed out are run again
-        one at a time, and the one that its process dies of has that as its result.
+        If a process dies, for example from lack of memory, the jobs that were handed out run again
+        one at a time. If a process dies again, its job has this as its result.
         """
         while True:
             handed_out: dict[Future[Result], Job] = {}
@@ -95,7 +95,7 @@ def _results(
 
 
 def _submitted(pool: ProcessPoolExecutor, job: Job) -> Future[Result]:
-    """Hand a job out; to a pool that is broken already, it counts as one that was lost with it."""
+    """Hand out a job; if the pool is broken already, the job counts as lost with it."""
     try:
         return pool.submit(work_alone, job)
     except BrokenProcessPool as error:
@@ -108,13 +108,13 @@ def _submitted(pool: ProcessPoolExecutor, job: Job) -> Future[Result]:
 
 
 def prepare(parent: int) -> None:
-    """Have this process end with the one that started it, and leave Ctrl-C to that one."""
+    """Make this process end with the one that started it, and leave Ctrl-C to that one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
-    """End the process when the one that started it is gone, killed for instance."""
+    """End the process when the one that started it is gone, for example killed."""
     while os.getppid() == parent:
         time.sleep(WATCH_SECONDS)
     os._exit(1)
@@ -128,8 +128,8 @@ def work_alone(job: Job, data: BenchData | None = None) -> Result:
 
 @lru_cache(maxsize=2)
 def _one_thread(for_networks: bool) -> None:
-    """Have models trained in one thread; the memory of networks is kept for the next step."""
-    import sklearn.ensemble  # noqa: F401  (limits are for what is loaded)
+    """Train models in one thread, and keep the memory of networks for the next step."""
+    import sklearn.ensemble  # noqa: F401  (only loaded libraries are limited)
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
@@ -137,7 +137,7 @@ def _one_thread(for_networks: bool) -> None:
         return
     try:
         import torch
-    except ImportError:  # the job itself tells what to install
+    except ImportError:  # the job's own error names what to install
         return
     from holdfast.nn.many.workers import keep_freed_memory
 

@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster that is there already; trials of a node that dies are run elsewhere."""
+"""Workers on a running Ray cluster; if a node dies, its trials run elsewhere."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from holdfast.exceptions import HoldfastError, InvalidInputError
 
 __all__ = ["RayWorkers"]
 
-AHEAD = 2  # jobs handed out for each core, so that none waits for the next
-KEPT_SETS = 4  # in the cluster's memory
-RETRIES = 5  # of a trial whose node or process died
+AHEAD = 2  # jobs handed out for each core, so that no core has to wait
+KEPT_SETS = 4  # data sets in the cluster's memory
+RETRIES = 5  # for a trial whose node or process died
 CONNECT_SECONDS = 5
 WANTED = "a job"
 
@@ -33,8 +33,8 @@ class RayWorkers:
     Parameters
     ----------
     address : str
-        Of a running cluster, as `ray.init` takes it: ``host:port``, ``ray://host:port`` or
-        ``auto``.
+        Address of a running cluster, as `ray.init` takes it: ``host:port``, ``ray://host:port``
+        or ``auto``.
     """
 
     address: str
@@ -42,15 +42,15 @@ class RayWorkers:
     def run(self, jobs: Iterator[Job]) -> Iterator[Result]:
         """Yield the result of each job as it comes.
 
-        A process of its own talks to the cluster: Ray ends the one that does, without an error
-        that could be caught, when the cluster is lost.
+        A separate process talks to the cluster, because Ray ends this process when the cluster is
+        lost, without an error that could be caught.
 
         Raises
         ------
         MissingExtraError
-            Without Ray.
+            If Ray is not installed.
         InvalidInputError
-            When the cluster cannot be reached, or is lost.
+            If the cluster cannot be reached, or is lost.
         """
         require("ray", extra="ray", purpose="--ray")
         context = multiprocessing.get_context("spawn")
@@ -61,13 +61,13 @@ class RayWorkers:
         try:
             while True:
                 with _connected():
-                    told = connection.recv()
-                if told is None:
+                    message = connection.recv()
+                if message is None:
                     return
-                if isinstance(told, HoldfastError):
-                    raise told
-                if isinstance(told, Result):
-                    yield told
+                if isinstance(message, HoldfastError):
+                    raise message
+                if isinstance(message, Result):
+                    yield message
                 else:  # it wants a job
                     job = next(jobs, None)
                     with _connected():
@@ -80,7 +80,7 @@ class RayWorkers:
 
 @contextmanager
 def _connected() -> Iterator[None]:
-    """Explain what the end of the process that talks to the cluster means."""
+    """Turn the end of the process that talks to the cluster into an error that explains it."""
     try:
         yield
     except (EOFError, ConnectionError) as error:
@@ -89,7 +89,7 @@ def _connected() -> Iterator[None]:
 
 def _lost(reason: str) -> str:
     return (
-        f"--ray must stay connected to its cluster, got {reason}; start again: what is finished is "
+        f"--ray must stay connected to its cluster, got {reason}; start again: finished trials are "
         "kept"
     )
 
@@ -98,7 +98,7 @@ def _lost(reason: str) -> str:
 
 
 def _drive(parent: int, connection: Connection, address: str) -> None:
-    """Have the jobs of `parent` run by the cluster."""
+    """Run the jobs of the process `parent` on the cluster."""
     import ray
 
     prepare(parent)
@@ -130,7 +130,7 @@ def _reason(error: Exception) -> str:
 
 def _connect(ray: Any, address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    host = host.strip("[]")  # of an IPv6 address
+    host = host.strip("[]")  # around an IPv6 address
     try:
         if host and port.isdigit():  # Ray itself would try for minutes
             socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()

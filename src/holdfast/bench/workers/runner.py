@@ -1,4 +1,4 @@
-"""Running a suite: what is missing in the store, by workers here or on a cluster."""
+"""Running a suite: workers, here or on a cluster, run the trials that the store lacks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What became of a job: its rows, or why there are none."""
+    """The outcome of a job: its rows, or the reason why there are none."""
 
     job: Job
     rows: pd.DataFrame | None = None
@@ -49,7 +49,7 @@ class Result:
 
 
 class Workers(Protocol):
-    """Takes jobs as it has room, and yields their results as they come."""
+    """Takes jobs when it has room, and yields their results as they come."""
 
     def run(self, jobs: Iterator[Job]) -> Iterator[Result]:
         """Yield the result of each job; `jobs` is asked for the next one when there is room."""
@@ -57,18 +57,18 @@ class Workers(Protocol):
 
 @dataclass
 class Report:
-    """What a start of a suite did.
+    """The outcome of one start of a suite.
 
     Attributes
     ----------
     finished : int
-        Trials that were run.
+        Number of trials that were run.
     there : int
-        Trials of which nothing was missing.
+        Number of trials that the store had already, with all their methods.
     left_out : int
-        Trials that were not started, since another of their kind had failed.
+        Number of trials that were not started, since another of their kind had failed.
     failures : dict of str to str
-        What could not be run, and why.
+        The reason for each data set, or data set and network, that could not be run.
     """
 
     finished: int = 0
@@ -88,25 +88,28 @@ def run_suite(
     started: Callable[[int], None] = lambda total: None,
     advanced: Callable[[], None] = lambda: None,
 ) -> Report:
-    """Run what is missing of a suite.
+    """Run the trials of a suite that the store lacks.
 
-    What fails ends neither the others nor this function: the other runs of that network and data
-    set are left out, and the report says why. Where rows cannot stand beside those of the same
-    trial, only the runs that the store has something of are left out.
+    A failure ends neither the other trials nor this function: further runs of that network and data
+    set are left out, and the report says why. If rows cannot stand beside those of the same trial,
+    only the runs that the store has some methods of are left out.
 
     Parameters
     ----------
     suite : Suite
     store : Store
-        Takes the rows of each trial as it is finished.
+        Receives the rows of each trial when it is finished.
     workers : Workers
     runs : int
-        Draws of each data set and network.
+        Number of draws for each data set and network.
     methods : sequence of str
-        Empty for all that a network can train.
+        Names of methods; if empty, all methods that a network can train.
     device : str
-    started, advanced : callable
-        Told how many trials there are to run, and of each that is done.
+        Device that networks are trained on.
+    started : callable
+        Called once with the number of trials to run.
+    advanced : callable
+        Called after each trial.
     """
     report = Report()
     jobs = _missing(suite, store, report, runs, methods, device)
@@ -140,7 +143,7 @@ def run_suite(
 def _missing(
     suite: Suite, store: Store, report: Report, runs: int, methods: Sequence[str], device: str
 ) -> list[Job]:
-    """Return the jobs: a few data sets at a time, which stay in memory, first runs first."""
+    """Return the jobs in an order that keeps data sets in memory, a few at a time, run by run."""
     hashes: dict[Source, str] = {}
     unsuitable: set[tuple[str, str]] = set()
     for source in suite.sources:
@@ -175,13 +178,13 @@ def _missing(
 def work(job: Job, data: BenchData | None = None) -> Result:
     """Run one job in this process.
 
-    An error of any kind becomes the result: it is told where the results are gathered.
+    An error of any kind becomes the result, and is reported where the results are gathered.
 
     Parameters
     ----------
     job : Job
     data : BenchData, optional
-        Where it is loaded already.
+        The data set, if it is loaded already.
     """
     import time
 
