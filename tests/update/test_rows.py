@@ -51,6 +51,14 @@ def test_take_keeps_everything_along_the_rows():
     assert part.base.pred.tolist() == [-1, 1]
 
 
+def test_rows_of_a_first_release_have_no_base_model():
+    first = UpdateRows(np.arange(3)[:, None], np.array([0, 1, 0]), np.array(["a", "b"]), None, None)
+    for part in (first, first.take(np.array([2, 1]))):
+        assert part.base is None
+        assert part.teacher_proba.shape == (len(part.y), 2)
+        assert np.isnan(part.teacher_proba).all()
+
+
 @pytest.mark.parametrize("labels", [[True, False, True], [3, 7, 3], ["x", "y", "x"]])
 def test_kinds_of_labels(labels):
     other = {bool: True, int: 7, str: "y"}[type(labels[0])]

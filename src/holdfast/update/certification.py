@@ -81,9 +81,9 @@ class CertificationRows:
         """Ask all candidates for their answers."""
         return cls(
             np.stack([proba_of(c.estimator, rows.X, rows.classes) for c in candidates]),
-            rows.base.matched.proba,
-            rows.base.pred,
-            rows.base.answered,
+            rows.base_predictions.matched.proba,
+            rows.base_predictions.pred,
+            rows.base_predictions.answered,
             rows.weight,
             rows.groups,
             rows.base_right,

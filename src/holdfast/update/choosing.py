@@ -117,7 +117,8 @@ class Chooser:
             return self._override(proba)
         include_base = self.include_base
         if include_base == "auto" and self.confidence is not None:
-            include_base = not self.rows.base.missing.any()  # the safe end, which is certifiable
+            # The base model is the safe end of the path, which can be certified.
+            include_base = not self.rows.base_predictions.missing.any()
         return self._mixture(proba, self.limits, include_base, churn=self.churn)
 
     def serve_for_search(self, proba: Proba, soft_budget: float | None) -> Proba:
@@ -136,7 +137,7 @@ class Chooser:
 
     @property
     def _base_in_hull(self) -> bool:
-        return self.include_base is not False and not self.rows.base.missing.any()
+        return self.include_base is not False and not self.rows.base_predictions.missing.any()
 
     @property
     def mixes_base(self) -> bool:
@@ -150,7 +151,7 @@ class Chooser:
         """The rows as a search of λ takes them."""
         divergence = "brier" if self.churn == "brier" else "kl"
         rows = self.rows
-        return SearchRows(rows.y, rows.base.matched.proba, rows.weight, divergence)
+        return SearchRows(rows.y, rows.base_predictions.matched.proba, rows.weight, divergence)
 
     def proba_of(self, choice: Choice, proba: Proba) -> Proba:
         """Return the probabilities (n, K) that are served."""
@@ -168,7 +169,7 @@ class Chooser:
         """Return the columns (n,) that are served."""
         if choice.threshold is not None:
             new = self.proba_of(replace(choice, threshold=None), proba)
-            return override_classes(new, self.rows.base.pred, choice.threshold)
+            return override_classes(new, self.rows.base_predictions.pred, choice.threshold)
         return self.proba_of(choice, proba).argmax(axis=1)
 
     # --- selections -------------------------------------------------------------------------------
@@ -182,15 +183,15 @@ class Chooser:
         def choose_at(limits: Limits) -> Selection:
             return select(
                 proba,
-                rows.base.matched.proba,
+                rows.base_predictions.matched.proba,
                 rows.y,
                 min_accuracy=min_accuracy,
                 churn=churn,
                 mixture=self.mixture,
                 average_in=self.average_in,
                 include_base=include_base,
-                base_pred=rows.base.pred,
-                answered=rows.base.answered,
+                base_pred=rows.base_predictions.pred,
+                answered=rows.base_predictions.answered,
                 sample_weight=rows.weight,
                 groups=rows.groups,
                 **limits.arguments,
@@ -209,8 +210,8 @@ class Chooser:
             }
             return select_override(
                 proba,
-                rows.base.pred,
-                rows.base.answered,
+                rows.base_predictions.pred,
+                rows.base_predictions.answered,
                 rows.y,
                 max_churn=limits.overall,
                 min_accuracy=least,
@@ -284,7 +285,7 @@ class Chooser:
 
     def _merits(self, choice: Choice, proba: Proba) -> Vector:
         """Return what is to be large of each row: right under a budget, unchanged without."""
-        wanted = self.rows.base.pred if self.limits.overall is None else self.rows.y
+        wanted = self.rows.base_predictions.pred if self.limits.overall is None else self.rows.y
         return (self.answers_of(choice, proba) == wanted).astype(np.float64)
 
     def _certified(self, choice: Choice, proba: Proba) -> Choice:
@@ -310,7 +311,7 @@ class Chooser:
     def _measured(self, choice: Choice, proba: Proba) -> Selection | OverrideSelection:
         """Return the selection with the measures of what is served now."""
         rows, answers = self.rows, self.answers_of(choice, proba)
-        changed = answers != rows.base.pred
+        changed = answers != rows.base_predictions.pred
         measures: dict[str, Any] = {
             "accuracy": float(np.average(answers == rows.y, weights=rows.weight)),
             "churn_rate": float(np.average(changed, weights=rows.answered_weight)),

@@ -22,7 +22,8 @@ from holdfast.comparison.compare import compare
 from holdfast.comparison.result import Comparison
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import proba_of
-from holdfast.learners.lookup import Learner, learner_of
+from holdfast.learners.interface import Learner
+from holdfast.learners.lookup import learner_of, traits_of
 from holdfast.methods.grid import resolve_methods, searched_methods
 from holdfast.methods.training import Cold, Distill, Method
 from holdfast.models.base import BaseModel, classes_of_columns
@@ -576,25 +577,31 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _learner_and_settings(self) -> tuple[Learner, list[Method], list[type[Distill]]]:
         """Return the learner, the settings to fit in any case, and methods whose λ is searched."""
-        learner = learner_of(
+        traits = traits_of(
             self.estimator,
             soft_targets=self.soft_targets,
-            random_state=self.random_state,
             base_model=self._deployed.model,
             classes=self.classes_,
         )
         searched: list[type[Distill]] = []
         named = self.method
-        if not learner.at_once:
-            searched, named = searched_methods(self.method, self.lambdas, auto=learner.auto)
-        settings = resolve_methods(named, self.lambdas, auto=learner.auto)
+        if not traits.at_once:
+            searched, named = searched_methods(self.method, self.lambdas, auto=traits.auto)
+        settings = resolve_methods(named, self.lambdas, auto=traits.auto)
         served = [s for s in settings if s.base_weight or s.threshold is not None]
         if served and self.base_model is None:
             raise InvalidInputError(
                 f"base_model must be given for the method {served[0]}, which serves it beside the "
                 "new model, got base_proba alone; give base_model or choose another method"
             )
-        learner = learner.for_methods([*settings, *(family() for family in searched)])
+        learner = learner_of(
+            self.estimator,
+            soft_targets=self.soft_targets,
+            random_state=self.random_state,
+            base_model=self._deployed.model,
+            classes=self.classes_,
+            methods=[*settings, *(family() for family in searched)],
+        )
         return learner, settings, searched
 
     def _search(
@@ -626,17 +633,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         held_out: UpdateRows | None,
     ) -> PathFitter:
         return PathFitter(
-            learner,
-            rows.X,
-            rows.y,
-            classes=self.classes_,
-            base_proba=rows.teacher_proba,
-            X_selection=None if held_out is None else held_out.X,
-            base_model=base_model,
-            base_selection=None if held_out is None else held_out.base,
-            sample_weight=rows.weight,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
+            learner, rows, held_out, base_model, n_jobs=self.n_jobs, verbose=self.verbose
         )
 
     def _fit_first_release(
@@ -648,8 +645,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             random_state=self.random_state,
             base_model=None,
             classes=self.classes_,
+            methods=(),
         )
-        fitter = PathFitter(learner, X, y, classes=self.classes_, sample_weight=weight)
+        rows = UpdateRows(X, y, self.classes_, weight, None)
+        fitter = PathFitter(learner, rows, None, None)
         self.path_ = Path(tuple(fitter.fit([Cold()])), self.classes_)
         self.selection_, self.comparison_, self.base_report_ = None, None, None
         self.rival_, self.certificate_ = None, None
@@ -785,9 +784,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _compare(self, answers: NDArray[np.intp]) -> Comparison:
         rows = self._selection_rows
-        known = rows.base.answered
+        base = rows.base_predictions
+        known = base.answered
         return compare(
-            rows.base.served[known],
+            base.served[known],
             self.classes_[answers][known],
             self.classes_[rows.y][known],
             sample_weight=None if rows.weight is None else rows.weight[known],

@@ -1,8 +1,8 @@
-"""The rows of one update, and how they are parted into training and selection rows."""
+"""The rows of one update, and their split into training and selection rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class BaseReport:
     Attributes
     ----------
     n : int
-        Rows.
+        Number of rows.
     n_missing : int
         Rows without a base prediction (NaN); λ = 0 for them.
     n_unknown_label : int
@@ -56,45 +56,54 @@ class UpdateRows:
         Positions of the labels in `classes`.
     classes : ndarray of shape (K,)
     weight : ndarray of shape (n,) or None
-    base : BasePredictions
+    base : BasePredictions or None
+        The base model's predictions; None for a first release, which has no base model.
     groups : dict of str to ndarray of shape (n,)
-        Columns by which a budget tells groups.
+        Columns by which a budget distinguishes groups.
     """
 
     X: Any
     y: NDArray[np.intp]
     classes: NDArray[Any]
     weight: NDArray[np.float64] | None
-    base: BasePredictions
+    base: BasePredictions | None
     groups: GroupColumns = field(default_factory=dict)
+
+    @property
+    def base_predictions(self) -> BasePredictions:
+        """The base model's predictions; a first release has none."""
+        assert self.base is not None  # these are the rows of an update
+        return self.base
 
     @property
     def base_right(self) -> NDArray[np.bool_]:
         """Rows on which the base model is right, shape (n,)."""
-        return self.base.pred == self.y
+        return self.base_predictions.pred == self.y
 
     @property
     def answered_weight(self) -> NDArray[np.float64]:
         """Weights of the rows that the base model answered, all where it answered none."""
         weight = np.ones(len(self.y)) if self.weight is None else self.weight
-        answered = np.where(self.base.answered, weight, 0.0)
+        answered = np.where(self.base_predictions.answered, weight, 0.0)
         return answered if answered.any() else weight  # the selection itself refuses no answers
 
     @property
     def unknown_label(self) -> NDArray[np.bool_]:
         """Rows whose label the base model never knew, shape (n,)."""
-        unknown = np.array(self.base.matched.unknown_classes)
+        unknown = np.array(self.base_predictions.matched.unknown_classes)
         return np.isin(self.y, class_index(unknown, self.classes)) if len(unknown) else self.y < 0
 
     @property
     def teacher_proba(self) -> NDArray[np.float64]:
         """Base probabilities to learn from, shape (n, K): NaN where λ must be 0."""
+        if self.base is None:
+            return np.full((len(self.y), len(self.classes)), np.nan)
         return np.where(self.unknown_label[:, None], np.nan, self.base.matched.proba)
 
     @property
     def base_report(self) -> BaseReport:
         """What the base model could not say."""
-        matched = self.base.matched
+        matched = self.base_predictions.matched
         return BaseReport(
             n=len(self.y),
             n_missing=matched.n_missing,
@@ -106,12 +115,7 @@ class UpdateRows:
 
     def take(self, index: NDArray[np.intp]) -> UpdateRows:
         """Return some of the rows."""
-        base = BasePredictions(
-            replace(self.base.matched, proba=self.base.matched.proba[index]),
-            self.base.pred[index],
-            self.base.served[index],
-            self.base.answered[index],
-        )
+        base = None if self.base is None else self.base.take(index)
         weight = None if self.weight is None else self.weight[index]
         groups = {name: column[index] for name, column in self.groups.items()}
         X = _safe_indexing(self.X, index)
