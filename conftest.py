@@ -8,8 +8,8 @@ MODULES_OF = {
     "torch": ["nn/*", "learners/networks/*"],
     "onnx": ["models/onnx/*"],
     "onnxruntime": ["models/onnx/*"],
-    "lightgbm": ["learners/boosting/lightgbm.py"],
-    "xgboost": ["learners/boosting/xgboost.py"],
+    "lightgbm": ["learners/boosting/lightgbm*.py"],
+    "xgboost": ["learners/boosting/xgboost*.py"],
     "catboost": ["learners/boosting/catboost*.py"],
 }
 TESTS_OF = {"onnx": ["helpers/onnx_files.py"]}

@@ -48,8 +48,10 @@ from holdfast.methods import (
     ShrinkPerturb,
     WarmDistill,
 )
+from holdfast.models.base_predictions import BasePredictions, base_predictions
 from holdfast.selection.override import override_classes
 from holdfast.update.fitting import PathFitter
+from holdfast.update.rows import UpdateRows
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "boosting_ideas.json"
@@ -195,16 +197,14 @@ class Update:
             random_state=0,
             base_model=self.base,
             classes=classes,
+            methods=methods,
         )
-        fitter = PathFitter(
-            learner.for_methods(methods),
-            X,
-            y,
-            classes=classes,
-            base_proba=base_proba,
-            X_selection=self.X_test,
-            sample_weight=weight,
-        )
+        base = base_predictions(base_proba, classes, classes)
+        n = len(self.X_test)
+        none = BasePredictions.none(n, classes)
+        selecting = UpdateRows(self.X_test, np.full(n, -1), classes, None, none)
+        train = UpdateRows(X, y, classes, weight, base)
+        fitter = PathFitter(learner, train, selecting, None)
         return [candidate.proba for candidate in fitter.fit(methods)]
 
 

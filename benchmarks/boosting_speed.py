@@ -26,7 +26,8 @@ from marked import write_between
 
 from holdfast.bench.trials.data import Source, read
 from holdfast.common.files import write_text
-from holdfast.learners.lookup import Job, learner_of
+from holdfast.learners.interface import Job, TrainingRows
+from holdfast.learners.lookup import learner_of
 from holdfast.learners.sklearn import SklearnLearner
 from holdfast.methods import Distill
 
@@ -97,15 +98,21 @@ def measure(dataset: str, library: str, way: str) -> dict[str, float]:
     n, classes = len(y) // 3, np.arange(len(data.classes))
     base_proba = booster(library, 20).fit(X[:n], y[:n]).predict_proba(X)
     estimator = booster(library, TREES[dataset])
-    options = {"random_state": 0, "base_model": None, "classes": classes}
+    methods = [Distill(0.5)]
     learner: Any = SklearnLearner(estimator)
     if way == "as they are":
-        learner = learner_of(estimator, soft_targets="weights", **options)
+        learner = learner_of(
+            estimator,
+            soft_targets="weights",
+            random_state=0,
+            base_model=None,
+            classes=classes,
+            methods=methods,
+        )
     start, loss = time.perf_counter(), 0.0
     if way != "nothing":
-        rows = learner.prepare(X, y, classes, None)
-        jobs = [Job(Distill(0.5))]
-        (fit,) = learner.fit_all(rows, jobs, base_proba, None, n_jobs=1, verbose=0)
+        trainer = learner.prepare(TrainingRows(None, X, y, classes, None), base_proba, None)
+        (fit,) = trainer.fit([Job(method) for method in methods], n_jobs=1, verbose=0)
     seconds = time.perf_counter() - start
     if way != "nothing":
         target = 0.5 * np.eye(len(classes))[y] + 0.5 * base_proba

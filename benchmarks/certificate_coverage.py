@@ -90,16 +90,24 @@ class Population:
         methods = [Cold(), Distill(0.5)]
         columns = np.arange(len(classes))
         learner = learner_of(
-            booster, soft_targets="weights", random_state=0, base_model=base, classes=columns
-        )
-        fitter = PathFitter(
-            learner.for_methods(methods),
-            X[train],
-            y[train],
+            booster,
+            soft_targets="weights",
+            random_state=0,
+            base_model=base,
             classes=columns,
-            base_proba=base.predict_proba(X[train]),
-            X_selection=X[data.test],
+            methods=methods,
         )
+        taught, asked = (
+            UpdateRows(
+                X[rows],
+                y[rows],
+                columns,
+                None,
+                base_predictions(base.predict_proba(X[rows]), columns, columns),
+            )
+            for rows in (train, data.test)
+        )
+        fitter = PathFitter(learner, taught, asked, None)
         proba = np.stack([candidate.proba for candidate in fitter.fit(methods)])
         rng = np.random.default_rng(2)
         # A group of whom the models say other things than of the rest: the least sure third.

@@ -17,8 +17,10 @@ from holdfast.learners.lookup import learner_of
 from holdfast.methods import Distill
 from holdfast.methods.grid import GRID
 from holdfast.metrics import churn_divergence
+from holdfast.models.base_predictions import base_predictions
 from holdfast.targets import distill
 from holdfast.update.fitting import PathFitter
+from holdfast.update.rows import UpdateRows
 
 SETS = {"iris": (load_iris, [0, 1]), "wine": (load_wine, [1, 2, 10]),
         "breast_cancer": (load_breast_cancer, [1, 4, 8])}  # fmt: skip
@@ -43,13 +45,17 @@ def distilled(X, y, g):
     """Return the probabilities of distillation at every λ of the grid."""
     classes = np.arange(g.shape[1])
     exact = LogisticRegression(C=np.inf, solver="newton-cg", tol=1e-12, max_iter=100_000)
-    learner = learner_of(
-        exact, soft_targets="weights", random_state=0, base_model=None, classes=classes
-    )
     methods = [Distill(lam) for lam in GRID]
-    fitter = PathFitter(
-        learner.for_methods(methods), X, y, classes=classes, base_proba=g, X_selection=X
+    learner = learner_of(
+        exact,
+        soft_targets="weights",
+        random_state=0,
+        base_model=None,
+        classes=classes,
+        methods=methods,
     )
+    rows = UpdateRows(X, y, classes, None, base_predictions(g, classes, classes))
+    fitter = PathFitter(learner, rows, rows, None)
     return [candidate.proba for candidate in fitter.fit(methods)]
 
 

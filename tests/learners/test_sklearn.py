@@ -32,6 +32,7 @@ from threadpoolctl import threadpool_limits
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners import repeated_rows
 from holdfast.learners.estimators import final_of, join
+from holdfast.learners.interface import TrainingRows
 from holdfast.learners.sklearn import SklearnLearner, fit_plain
 from holdfast.methods import Distill
 from holdfast.targets import distill
@@ -63,10 +64,19 @@ def draw(n=200, n_classes=3, seed=0):
 def learn(estimator, X, y, target, *, classes=None, sample_weight=None, **options):
     """The whole fitted estimator."""
     classes = NAMES[: target.shape[1]] if classes is None and target is not None else classes
-    learner = SklearnLearner(estimator, **options)
-    learner.for_methods([Distill()])
-    rows = learner.prepare(X, y, classes, sample_weight)
-    return join(learner.estimator, rows, learner.fit(rows, target))
+    learner = learner_of(estimator, **options)
+    rows = ready(learner, TrainingRows(None, X, y, classes, sample_weight))
+    return join(learner.estimator, rows, learner.fit_target(rows, target))
+
+
+def learner_of(estimator, soft_targets="weights", random_state=None):
+    """The learner of soft targets, or an error where there is none."""
+    return SklearnLearner.of(estimator, soft_targets, random_state, [Distill()])
+
+
+def ready(learner, rows):
+    """Rows as the last step sees them."""
+    return learner.prepare(rows, np.full((len(rows.y), len(rows.classes)), np.nan), None).rows
 
 
 def integer_target(n, n_classes, total, seed=0):
@@ -212,7 +222,7 @@ def test_lambda_zero_is_the_plain_fit_bit_for_bit(estimator, weighted):
 def one_label_as_soft_target(estimator, X, y, weight):
     """A soft target that is the labels, forced through the twins."""
     learner = SklearnLearner(estimator)
-    rows = learner.prepare(X, y, NAMES[: y.max() + 1], weight)
+    rows = ready(learner, TrainingRows(None, X, y, NAMES[: y.max() + 1], weight))
     final = clone(final_of(estimator))
     repeated_rows.fit_weighted(final, rows, np.eye(y.max() + 1)[y])
     return join(learner.estimator, rows, final)
@@ -330,7 +340,7 @@ def test_parameters_are_restored_when_the_fit_fails():
 
     X, y, base = draw(60)
     learner = SklearnLearner(Failing())
-    rows = learner.prepare(X, y, NAMES, None)
+    rows = ready(learner, TrainingRows(None, X, y, NAMES, None))
     final = Failing()
     with pytest.raises(RuntimeError, match="no luck"):
         repeated_rows.fit_weighted(final, rows, base)
@@ -463,10 +473,10 @@ def test_a_generator_as_seed_is_not_drawn_from_twice():
 )
 def test_internal_splits_are_refused_by_name(estimator, match):
     with pytest.raises(UnsupportedEstimatorError, match="must not split or count") as caught:
-        SklearnLearner(estimator).for_methods([Distill()])
+        learner_of(estimator)
     assert match in str(caught.value)
     assert "soft_targets='sample'" in str(caught.value)
-    SklearnLearner(estimator, soft_targets="sample").for_methods([Distill()])
+    learner_of(estimator, soft_targets="sample")
 
 
 @pytest.mark.parametrize(
@@ -481,8 +491,8 @@ def test_internal_splits_are_refused_by_name(estimator, match):
 )
 def test_estimators_without_weights_are_told_of_sampling(estimator):
     with pytest.raises(UnsupportedEstimatorError, match="soft_targets='sample'"):
-        SklearnLearner(estimator).for_methods([Distill()])
-    SklearnLearner(estimator, soft_targets="sample").for_methods([Distill()])
+        learner_of(estimator)
+    learner_of(estimator, soft_targets="sample")
 
 
 @pytest.mark.parametrize(
@@ -491,12 +501,12 @@ def test_estimators_without_weights_are_told_of_sampling(estimator):
     ids=lambda e: type(e).__name__,
 )
 def test_the_others_are_not_refused(estimator):
-    SklearnLearner(estimator).for_methods([Distill()])
+    learner_of(estimator)
 
 
 def test_unknown_way_is_refused():
     with pytest.raises(ValueError, match="soft_targets must be one of 'weights', 'sample'"):
-        SklearnLearner(GaussianNB(), soft_targets="weight").for_methods([Distill()])
+        learner_of(GaussianNB(), soft_targets="weight")
 
 
 def test_weights_for_an_estimator_without_them_are_refused():
@@ -568,9 +578,9 @@ def test_transformers_see_the_original_rows_once():
     X, y, base = draw(50)
     CountingScaler.fits = 0
     learner = SklearnLearner(make_pipeline(CountingScaler(), StandardScaler(), GaussianNB()))
-    rows = learner.prepare(X, y, NAMES, None)
+    rows = ready(learner, TrainingRows(None, X, y, NAMES, None))
     models = [
-        join(learner.estimator, rows, learner.fit(rows, distill(y, base, lam)))
+        join(learner.estimator, rows, learner.fit_target(rows, distill(y, base, lam)))
         for lam in (0, 0.4, 0.9)
     ]
     assert CountingScaler.fits == 1

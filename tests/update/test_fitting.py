@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.learners.estimators import proba_of
-from holdfast.learners.sklearn import SklearnLearner
+from holdfast.learners.sklearn import SklearnLearner, SklearnTrainer
 from holdfast.methods import (
     Average,
     Cold,
@@ -25,29 +25,30 @@ from holdfast.methods import (
     resolve_methods,
 )
 from holdfast.models.base import BaseModel
+from holdfast.models.base_predictions import base_predictions
 from holdfast.update.candidates import Path
 from holdfast.update.fitting import PathFitter
+from holdfast.update.rows import UpdateRows
 
 X, Y = make_classification(150, 5, n_informative=3, n_classes=3, random_state=0)
 BASE = np.random.default_rng(0).dirichlet(np.ones(3), 150)
 CLASSES = np.array([10, 20, 30])
 
 
-def fit_path(learner, methods, X, y, *, classes, **options):
-    return Path(tuple(PathFitter(learner, X, y, classes=classes, **options).fit(methods)), classes)
+def rows(part=slice(None), base=None):
+    """Rows of the set, with the probabilities that a base model gave them."""
+    predictions = None if base is None else base_predictions(base[part], CLASSES, CLASSES)
+    return UpdateRows(X[part], Y[part], CLASSES, None, predictions)
+
+
+def fit_path(learner, methods, train, selecting, base_model=None, **options):
+    fitter = PathFitter(learner, train, selecting, base_model, **options)
+    return Path(tuple(fitter.fit(methods)), CLASSES)
 
 
 def path(estimator, methods, **options):
-    return fit_path(
-        SklearnLearner(estimator),
-        methods,
-        X[:100],
-        Y[:100],
-        classes=CLASSES,
-        base_proba=BASE[:100],
-        X_selection=X[100:],
-        **options,
-    )
+    train, selecting = (rows(part, BASE) for part in (slice(100), slice(100, None)))
+    return fit_path(SklearnLearner(estimator), methods, train, selecting, **options)
 
 
 def test_candidates_in_order_with_their_probabilities():
@@ -77,22 +78,10 @@ def test_back_ends_give_the_same_and_share_the_transformers(backend):
 
 
 def test_without_base_and_selection_rows():
-    found = fit_path(
-        SklearnLearner(GaussianNB()),
-        resolve_methods("label_smoothing", [0.2]),
-        X,
-        Y,
-        classes=CLASSES,
-    )
+    learner = SklearnLearner(GaussianNB())
+    found = fit_path(learner, resolve_methods("label_smoothing", [0.2]), rows(), None)
     assert [candidate.proba for candidate in found.candidates] == [None, None]
-    found = fit_path(
-        SklearnLearner(GaussianNB()),
-        resolve_methods("distill", [0.2]),
-        X,
-        Y,
-        classes=CLASSES,
-        X_selection=X,
-    )
+    found = fit_path(learner, resolve_methods("distill", [0.2]), rows(), rows())
     np.testing.assert_array_equal(found.proba[0], found.proba[1])  # no base, no difference
 
 
@@ -109,9 +98,9 @@ def test_probabilities_by_class_whatever_the_model_knows():
 
 def path_beside_base(estimator, methods):
     base = BaseModel(GaussianNB().fit(X[:60], CLASSES[Y[:60]]), CLASSES)
-    on_selection = base.predict(X[100:], CLASSES)
-    found = path(estimator, methods, base_model=base, base_selection=on_selection)
-    return found, on_selection
+    selecting = replace(rows(slice(100, None)), base=base.predict(X[100:], CLASSES))
+    learner = SklearnLearner(estimator)
+    return fit_path(learner, methods, rows(slice(100), BASE), selecting, base), selecting.base
 
 
 def test_ensembles_have_members_of_their_own_seeds():
@@ -165,23 +154,25 @@ def test_an_override_is_by_all_that_is_served_otherwise():
 )
 def test_what_scikit_learn_cannot_train(estimator, method, match):
     with pytest.raises(UnsupportedEstimatorError, match=match):
-        SklearnLearner(estimator).for_methods([Cold(), method])
+        SklearnLearner.of(estimator, "weights", None, [Cold(), method])
 
 
 def test_a_failed_candidate_leaves_the_path_and_plain_retraining_must_not_fail():
-    class Failing(SklearnLearner):
-        def fit_all(self, rows, jobs, *args, **options):
-            fits = super().fit_all(rows, jobs, *args, **options)
+    class FailingTrainer(SklearnTrainer):
+        def fit(self, jobs, **options):
+            fits = super().fit(jobs, **options)
             return [
                 replace(f, final=None) if j.method == bad else f
                 for j, f in zip(jobs, fits, strict=True)
             ]
 
+    class Failing(SklearnLearner):
+        def prepare(self, *args):
+            return FailingTrainer(**vars(super().prepare(*args)))
+
     def failing_path():
         methods = [Cold(), Distill(0.4), Distill(0.6)]
-        return fit_path(
-            Failing(GaussianNB()), methods, X, Y, classes=CLASSES, base_proba=BASE, X_selection=X
-        )
+        return fit_path(Failing(GaussianNB()), methods, rows(base=BASE), rows())
 
     bad = Distill(0.4)
     with pytest.warns(UserWarning, match=r"1 of 3 settings are not on the path.*lam=0\.4"):

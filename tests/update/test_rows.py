@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from holdfast.exceptions import InvalidInputError
-from holdfast.models.base_predictions import base_predictions
+from holdfast.models.base_predictions import BasePredictions, base_predictions
 from holdfast.update.rows import UpdateRows, held_out_rows
 
 
@@ -49,6 +49,17 @@ def test_take_keeps_everything_along_the_rows():
     assert part.base.answered.tolist() == [False, True]
     assert part.base.served.tolist()[1] == 1
     assert part.base.pred.tolist() == [-1, 1]
+
+
+def test_rows_of_a_first_release_have_no_base_predictions():
+    classes = np.array(["a", "b"])
+    none = BasePredictions.none(3, classes)
+    first = UpdateRows(np.arange(3)[:, None], np.array([0, 1, 0]), classes, None, none)
+    for part in (first, first.take(np.array([2, 1]))):
+        assert part.base.missing.all()
+        assert not part.base.answered.any()
+        assert part.teacher_proba.shape == (len(part.y), 2)
+        assert np.isnan(part.teacher_proba).all()
 
 
 @pytest.mark.parametrize("labels", [[True, False, True], [3, 7, 3], ["x", "y", "x"]])

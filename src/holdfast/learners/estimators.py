@@ -1,4 +1,4 @@
-"""Probabilities of any fitted classifier, one column a class, from the columns that it knows."""
+"""What is done with any estimator: its transformers, its seeds, its settings, its probabilities."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.learners.interface import TrainingRows
 
 __all__ = [
+    "behind_transformers",
     "final_of",
-    "fit_head",
+    "fit_transform",
     "fresh",
     "join",
     "member_seeds",
@@ -30,7 +31,115 @@ __all__ = [
     "seeds_of",
     "set_parameters",
     "temporary_parameters",
+    "transformers_of",
 ]
+
+# --- pipelines ------------------------------------------------------------------------------------
+
+
+def final_of(estimator: Any) -> Any:
+    """Return the last step of a pipeline; any other estimator as it is."""
+    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+
+
+def transformers_of(estimator: Any) -> Pipeline | None:
+    """Return the steps before the last; None where there are none."""
+    if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
+        return estimator[:-1]
+    return None
+
+
+def fit_transform(
+    head: Pipeline, X: Any, y: NDArray[Any], sample_weight: NDArray[np.float64] | None
+) -> Any:
+    """Fit transformers in place and return what they make of X.
+
+    Transformers that request the weights get them.
+    """
+    if sample_weight is None or not requests_weights(head):
+        return head.fit_transform(X, y)
+    with config_context(enable_metadata_routing=True):
+        return head.fit_transform(X, y, sample_weight=sample_weight)
+
+
+def behind_transformers(estimator: Any, rows: TrainingRows) -> TrainingRows:
+    """Return rows as they come out of copies of an estimator's transformers, fitted to them."""
+    head = transformers_of(estimator)
+    if head is None:
+        return rows
+    head = clone(head)
+    return rows.behind(head, fit_transform(head, rows.X, rows.labels, rows.sample_weight))
+
+
+def join(estimator: Any, rows: TrainingRows, final: Any) -> Any:
+    """Return the whole fitted estimator: the shared transformers and one last step."""
+    if not isinstance(estimator, Pipeline):
+        return final
+    whole = copy(estimator)
+    steps = [] if rows.head is None else list(rows.head.steps)
+    whole.steps = [*steps, (estimator.steps[-1][0], final)]
+    return whole
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def fresh(final: Any) -> Any:
+    """Return an unfitted copy; CatBoost copies itself, since `clone` refuses its lists."""
+    if type(final).__module__.startswith("catboost."):
+        return type(final)(**final.get_params())
+    return clone(final)
+
+
+def requests_weights(estimator: Any) -> bool:
+    """Whether metadata routing hands sample_weight to the estimator or to a part of it."""
+    with config_context(enable_metadata_routing=True):
+        try:
+            return bool(get_routing_for_object(estimator).consumes("fit", ["sample_weight"]))
+        except (AttributeError, NotImplementedError):  # an estimator that knows no routing
+            return False
+
+
+def seeds_of(final: Any) -> dict[str, Any]:
+    """Return the parameters that seed an estimator and its parts."""
+    parameters = final.get_params(deep=True)
+    names = ("random_state", "random_seed", "seed")
+    return {key: v for key, v in parameters.items() if key.rpartition("__")[2] in names}
+
+
+def member_seeds(final: Any, member: int) -> dict[str, Any]:
+    """Return the seeds of one member; None stays, since it differs at every fit anyway."""
+    return {
+        key: int(np.random.SeedSequence([int(value), member]).generate_state(1)[0] >> 1)
+        for key, value in seeds_of(final).items()
+        if isinstance(value, (int, np.integer))
+    }
+
+
+@contextmanager
+def temporary_parameters(estimator: Any, changed: dict[str, Any]) -> Iterator[None]:
+    """Fit with changed hyperparameters; the user's own are set again afterwards."""
+    present = estimator.get_params(deep=True)
+    before = {key: present[key] for key in changed}
+    if not changed:
+        yield
+        return
+    estimator.set_params(**changed)
+    try:
+        yield
+    finally:
+        set_parameters(estimator, before)
+
+
+def set_parameters(estimator: Any, changed: dict[str, Any]) -> None:
+    """Set hyperparameters; the estimator may be fitted."""
+    if hasattr(estimator, "_init_params"):  # CatBoost: no set_params once it is fitted
+        estimator._init_params.update(changed)
+    else:
+        estimator.set_params(**changed)
+
+
+# --- predictions ----------------------------------------------------------------------------------
 
 
 def proba_of(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
@@ -48,7 +157,7 @@ def proba_of(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float6
 def own_columns(model: Any, X: Any) -> Any:
     """Return the columns of a data frame that a model was trained on, in its order."""
     names = getattr(model, "feature_names_in_", None)
-    if names is None:  # CatBoost has a name of its own for them, and numbers where there are none
+    if names is None:  # CatBoost keeps them elsewhere, and numbers the columns of an array
         names = [name for name in getattr(model, "feature_names_", ()) if not name.isdigit()]
     if not len(names) or not hasattr(X, "columns"):
         return X
@@ -59,86 +168,3 @@ def own_columns(model: Any, X: Any) -> Any:
             f"{', '.join(map(repr, missing[:10]))}; keep them, or give base_proba"
         )
     return X if list(X.columns) == list(names) else X[list(names)]
-
-
-def join(estimator: Any, rows: TrainingRows, final: Any) -> Any:
-    """Return the whole fitted estimator: the shared transformers and one last step."""
-    if not isinstance(estimator, Pipeline):
-        return final
-    whole = copy(estimator)
-    steps = [] if rows.head is None else list(rows.head.steps)
-    whole.steps = [*steps, (estimator.steps[-1][0], final)]
-    return whole
-
-
-def final_of(estimator: Any) -> Any:
-    """Return the last step of a pipeline, or the estimator."""
-    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-
-
-def fit_head(
-    estimator: Any, X: Any, y: NDArray[Any], sample_weight: NDArray[np.float64] | None
-) -> tuple[Pipeline | None, Any]:
-    """Fit the transformers of a pipeline; those that request the weights get them."""
-    if not isinstance(estimator, Pipeline) or len(estimator.steps) < 2:
-        return None, X
-    head = estimator[:-1]
-    if sample_weight is None or not requests_weights(head):
-        return head, head.fit_transform(X, y)
-    with config_context(enable_metadata_routing=True):
-        return head, head.fit_transform(X, y, sample_weight=sample_weight)
-
-
-def requests_weights(estimator: Any) -> bool:
-    """Whether metadata routing hands sample_weight to the estimator or to a part of it."""
-    with config_context(enable_metadata_routing=True):
-        try:
-            return bool(get_routing_for_object(estimator).consumes("fit", ["sample_weight"]))
-        except (AttributeError, NotImplementedError):  # an estimator that knows no routing
-            return False
-
-
-def fresh(final: Any) -> Any:
-    """Return an unfitted copy; of CatBoost, whose lists `clone` refuses, by its own means."""
-    if type(final).__module__.startswith("catboost."):
-        return type(final)(**final.get_params())
-    return clone(final)
-
-
-def seeds_of(final: Any) -> dict[str, Any]:
-    """Return the parameters that seed an estimator and its parts."""
-    parameters = final.get_params(deep=True)
-    names = ("random_state", "random_seed", "seed")
-    return {key: v for key, v in parameters.items() if key.rpartition("__")[2] in names}
-
-
-def member_seeds(final: Any, member: int) -> dict[str, Any]:
-    """Return the seeds of one member; None stays, which differs at every fit."""
-    return {
-        key: int(np.random.SeedSequence([int(value), member]).generate_state(1)[0] >> 1)
-        for key, value in seeds_of(final).items()
-        if isinstance(value, (int, np.integer))
-    }
-
-
-@contextmanager
-def temporary_parameters(estimator: Any, changed: dict[str, Any]) -> Iterator[None]:
-    """Fit with changed hyperparameters, then show the user's own again."""
-    present = estimator.get_params(deep=True)
-    before = {key: present[key] for key in changed}
-    if not changed:
-        yield
-        return
-    estimator.set_params(**changed)
-    try:
-        yield
-    finally:
-        set_parameters(estimator, before)
-
-
-def set_parameters(estimator: Any, changed: dict[str, Any]) -> None:
-    """Set hyperparameters, of a fitted estimator too."""
-    if hasattr(estimator, "_init_params"):  # CatBoost: no set_params once it is fitted
-        estimator._init_params.update(changed)
-    else:
-        estimator.set_params(**changed)

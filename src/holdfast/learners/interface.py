@@ -1,4 +1,4 @@
-"""The interface of a learner, and the rows, jobs and fits that pass through it."""
+"""The interface of a learner, and what passes through it: rows, jobs and fits."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from sklearn.utils import _safe_indexing
 
 from holdfast.methods.training import Method
 
-__all__ = ["Fit", "Job", "Learner", "TrainingRows"]
+__all__ = ["Fit", "Job", "Learner", "Trainer", "TrainingRows"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingRows:
-    """The original rows, ready for the last step of the estimator.
+    """Rows to train on.
 
     Attributes
     ----------
     head : Pipeline or None
-        The fitted transformers.
-    X : array-like of shape (n, d)
-        What the last step sees.
+        The fitted transformers that `X` has passed; None where it has passed none.
+    X : array-like of shape (n, …)
     y : ndarray of shape (n,)
-        Positions of the labels among `classes`.
+        Positions of the labels in `classes`.
     classes : ndarray of shape (K,)
     sample_weight : ndarray of shape (n,) or None
     """
@@ -49,9 +48,13 @@ class TrainingRows:
         X = _safe_indexing(self.X, index)
         return replace(self, X=X, y=self.y[index], sample_weight=weight)
 
+    def behind(self, head: Pipeline, X: Any) -> TrainingRows:
+        """Return the rows as they come out of fitted transformers: `X` in place of their own."""
+        return replace(self, head=head, X=X)
+
     def transform(self, X: Any) -> Any:
-        """Return further rows as the last step sees them."""
-        return X if self.head is None else self.head.transform(X)
+        """Return further rows as they come out of the transformers; None stays None."""
+        return X if self.head is None or X is None else self.head.transform(X)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Job:
     ----------
     method : Method
     member : int
-        Which of the method's members it is; each has its own seed.
+        Number of the model among the members of the method; each has its own seed.
     """
 
     method: Method
@@ -76,13 +79,13 @@ class Fit:
     Attributes
     ----------
     final : estimator or None
-        The last step of the estimator; None where training failed and others can go on.
+        The last step of the estimator; None where its training failed and the others can go on.
     proba : ndarray of shape (n_selection, K) or None
         Its probabilities on the selection rows; None without such rows.
     seconds : float
     log_odds_weights : tuple of (float, float) or None
-        Of this model and of the base model, where what is to be served is the weighted sum of their
-        log-odds; None where it is this model alone.
+        Weights of this model and of the base model, where the weighted sum of their log-odds is to
+        be served; None where this model is served alone.
     """
 
     final: Any
@@ -92,44 +95,46 @@ class Fit:
 
 
 class Learner(Protocol):
-    """How one kind of estimator is fitted to soft targets."""
+    """The way in which one kind of estimator is fitted to soft targets."""
 
     @property
     def estimator(self) -> Any:
-        """What the user gave: an estimator, or a pipeline that ends in one."""
-
-    @property
-    def at_once(self) -> bool:
-        """Whether many models take hardly longer than one, so that a search would save nothing."""
+        """The user's estimator, or a pipeline that ends in one; it is never changed."""
 
     @property
     def in_rounds(self) -> bool:
-        """Whether models grow by rounds whose number the user alone has chosen."""
-
-    @property
-    def auto(self) -> tuple[str, ...]:
-        """Names of the methods that suit it."""
-
-    def for_methods(self, methods: Sequence[Method]) -> Learner:
-        """Return the learner that trains these, or raise UnsupportedEstimatorError."""
+        """Whether models grow in rounds and the user alone has chosen how many."""
 
     def prepare(
-        self,
-        X: Any,
-        y: NDArray[np.intp],
-        classes: NDArray[Any],
-        sample_weight: NDArray[np.float64] | None,
-    ) -> TrainingRows:
-        """Fit the transformers of a pipeline, once for every model to come."""
+        self, rows: TrainingRows, base_proba: NDArray[np.float64], X_selection: Any
+    ) -> Trainer:
+        """Make rows ready for every model to come; transformers of a pipeline are fitted here.
 
-    def fit_all(
-        self,
-        rows: TrainingRows,
-        jobs: Sequence[Job],
-        base_proba: NDArray[np.float64],
-        X_selection: Any,
-        *,
-        n_jobs: int | None,
-        verbose: int,
-    ) -> list[Fit]:
-        """Fit the last step of the estimator for every job, and predict the selection rows."""
+        Parameters
+        ----------
+        rows : TrainingRows
+            As the user gave them.
+        base_proba : ndarray of shape (n, K)
+            Probabilities of the base model; rows of NaN have no base prediction.
+        X_selection : array-like of shape (n_selection, …) or None
+            Rows that every model predicts.
+        """
+
+
+class Trainer(Protocol):
+    """Fits models to the rows of one `prepare`."""
+
+    @property
+    def rows(self) -> TrainingRows:
+        """The training rows as the last step of the estimator sees them."""
+
+    def fit(self, jobs: Sequence[Job], *, n_jobs: int | None, verbose: int) -> list[Fit]:
+        """Fit a model for every job, and predict the selection rows.
+
+        Parameters
+        ----------
+        jobs : sequence of Job
+        n_jobs : int or None
+            Number of models fitted at once, where the learner does not decide it.
+        verbose : int
+        """

@@ -1,8 +1,9 @@
-"""How one estimator is fitted to soft targets: one module a library."""
+"""From an estimator to its learner; libraries are imported only for estimators of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +11,44 @@ from numpy.typing import NDArray
 
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners.estimators import final_of
-from holdfast.learners.interface import Job, Learner
+from holdfast.learners.interface import Learner
 from holdfast.learners.sklearn import SklearnLearner
+from holdfast.methods.method import Method
 
 if TYPE_CHECKING:
     from holdfast.learners.boosting.library import Library
 
-__all__ = ["Job", "Learner", "booster_as_classifier", "final_of", "joined_boosters", "learner_of"]
+__all__ = ["Traits", "booster_as_classifier", "joined_boosters", "learner_of", "traits_of"]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of an estimator before methods are chosen, and decides which ones.
+
+    Attributes
+    ----------
+    at_once : bool
+        Whether many models take hardly longer than one, so that a search would save nothing.
+    auto : tuple of str
+        Names of the methods that suit it.
+    """
+
+    at_once: bool
+    auto: tuple[str, ...]
+
+
+def traits_of(
+    estimator: Any, *, soft_targets: str, base_model: Any, classes: NDArray[Any]
+) -> Traits:
+    """Return the traits of an estimator; the arguments are those of `learner_of`."""
+    final = final_of(estimator)
+    if _is_network(final):
+        from holdfast.learners.networks.learner import deployed_network
+
+        state, _ = deployed_network(base_model, classes)
+        return Traits(at_once=True, auto=("distill",) if state is None else ("warm_distill",))
+    starts = soft_targets == "weights" and base_model is not None and _library_of(final) is not None
+    return Traits(at_once=False, auto=("distill", "warm_distill") if starts else ("distill",))
 
 
 def learner_of(
@@ -26,44 +58,51 @@ def learner_of(
     random_state: int | None,
     base_model: Any,
     classes: NDArray[Any],
+    methods: Sequence[Method],
 ) -> Learner:
-    """Return the learner that fits an estimator.
+    """Return the learner that fits an estimator by some methods.
 
     Parameters
     ----------
     estimator : estimator
-        Or a `Pipeline` that ends in one.
-    soft_targets : str
+        A classifier, or a `Pipeline` that ends in one.
+    soft_targets : {"weights", "sample"}
         As for `SklearnLearner`.
     random_state : int or None
     base_model : object or None
-        The deployed model, whose parameters a network may start from.
+        The deployed model, from whose parameters or trees some methods start.
     classes : ndarray of shape (K,)
+    methods : sequence of Method
+        All methods that may be trained. None at all for a first release, which is a plain fit and
+        asks less of the estimator than an update by plain retraining.
+
+    Raises
+    ------
+    UnsupportedEstimatorError
+        For a method that the estimator cannot be trained by.
     """
     final = final_of(estimator)
     if _is_network(final):
-        from holdfast.learners.networks.learner import (
-            TorchLearner,
-        )  # the estimator has brought PyTorch
+        from holdfast.learners.networks.learner import TorchLearner
 
-        return TorchLearner.of(estimator, soft_targets, random_state, base_model, classes)
+        return TorchLearner.of(estimator, soft_targets, random_state, base_model, classes, methods)
     library = _library_of(final)
     if library is None or soft_targets != "weights":
-        return SklearnLearner(estimator, soft_targets, random_state)
+        return SklearnLearner.of(estimator, soft_targets, random_state, methods)
     from holdfast.learners.boosting.learner import BoostingLearner
 
-    return BoostingLearner.of(estimator, library, base_model, classes)
+    return BoostingLearner.of(estimator, library, base_model, classes, methods)
 
 
 def booster_as_classifier(model: Any, classes: NDArray[Any]) -> Any | None:
-    """Return a library's own booster as a classifier, None for anything else.
+    """Return a library's own booster as a classifier; None for anything else.
 
     Parameters
     ----------
     model : object
         E.g. a `lightgbm.Booster` of log loss.
     classes : ndarray of shape (K,)
-        Of its outputs.
+        Classes of its outputs.
     """
     library = _library_of(model)
     return None if library is None else library.deployed(model, classes)
@@ -72,13 +111,13 @@ def booster_as_classifier(model: Any, classes: NDArray[Any]) -> Any | None:
 def joined_boosters(
     models: Sequence[Any], weights: Sequence[float] | NDArray[np.float64], classes: NDArray[Any]
 ) -> Any | None:
-    """Return one booster in place of several of one library, None where there is none.
+    """Return one booster in place of several of one library; None where no booster equals them.
 
     Parameters
     ----------
     models : sequence of fitted classifiers
     weights : sequence of float
-        Of their log-odds.
+        Weights of their log-odds.
     classes : ndarray of shape (K,)
     """
     library = _library_of(models[-1])
@@ -94,7 +133,7 @@ def joined_boosters(
 
 
 def _homes(estimator: Any) -> set[str]:
-    """Return the packages that an estimator's classes come from, none of which is imported."""
+    """Return the packages that define an estimator's classes; none of them is imported."""
     return {kind.__module__.partition(".")[0] for kind in type(estimator).__mro__}
 
 

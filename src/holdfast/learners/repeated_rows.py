@@ -1,4 +1,4 @@
-"""Soft targets by weighted rows: each row once for every class."""
+"""Fits to weighted rows: each row is there once for every class, as its twins."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import has_fit_parameter
 
 from holdfast.exceptions import UnsupportedEstimatorError
-from holdfast.learners.estimators import (
-    requests_weights,
-    temporary_parameters,
-)
+from holdfast.learners.estimators import requests_weights, temporary_parameters
 from holdfast.learners.interface import TrainingRows
+
+__all__ = ["accepts_weights", "fit_final", "fit_weighted", "is_balanced", "rotated_classes"]
 
 ROW_COUNTING = (
     "min_samples_leaf",
@@ -37,28 +36,17 @@ ROW_COUNTING = (
     "max_samples",
     "batch_size",
 )
-
-
 HIST_EARLY_STOPPING_ROWS = 10_000  # scikit-learn's meaning of early_stopping="auto"
-
-
 MLP_AUTO_BATCH = 200  # scikit-learn's meaning of batch_size="auto"
-
-
-# Of a twin whose class has no part in the target. It must be there, since some learners count rows
-# of positive weight only, and must not matter: a sum never notices it.
-NO_WEIGHT = 1e-100
-
-
 DRAWS_BY_WEIGHT = parse_version(sklearn_version) >= parse_version("1.9.dev0")
-
-
-# --- weighted rows --------------------------------------------------------------------------------
+# The weight of a twin whose class has no part in the target. Some learners count rows of positive
+# weight only, so the twin must have some; it is too small to change any sum.
+NO_WEIGHT = 1e-100
 
 
 @dataclass(frozen=True)
 class _Twins:
-    """Repeated rows: positions of the originals, their labels (positions) and weights."""
+    """Repeated rows: positions of the original rows, labels as positions, weights."""
 
     row: NDArray[np.intp]
     label: NDArray[np.intp]
@@ -77,13 +65,13 @@ def _twins(
     *,
     keep_all: bool,
 ) -> _Twins:
-    """Repeat `rows` once a class, the own labels first and in the original order."""
+    """Repeat `rows` once for each class; their own labels come first, in the original order."""
     n_classes = target.shape[1]
     row = np.tile(rows, n_classes)
     label = rotated_classes(data.y[rows], n_classes).T.ravel()
     weight = target[row, label]
     if keep_all:
-        # A row whose whole target is without mass has no weight, as a plain fit's row of weight 0.
+        # A row whose target has no mass at all weighs 0, as a row of weight 0 in a plain fit.
         weight = np.where(target.sum(axis=1)[row] > 0, weight.clip(min=NO_WEIGHT), 0.0)
     if data.sample_weight is not None:
         weight = weight * data.sample_weight[row]
@@ -123,11 +111,11 @@ def _validation_twins(
     target: NDArray[np.float64],
     by_class: NDArray[np.float64],
 ) -> dict[str, Any]:
-    """Return the arguments of `fit` that hold the early-stopping rows."""
+    """Return the arguments of `fit` for the rows of early stopping."""
     held_out = _twins(validation, data, target, keep_all=False)
     weight = held_out.weight * by_class[held_out.label]
     if isinstance(final.class_weight, dict):
-        # Its own split takes rows that are weighted by class already; rows given to it are not.
+        # The classifier weighs the rows of its own split by class, but not rows that it is given.
         weight *= compute_sample_weight(final.class_weight, held_out.label)
     return {
         "X_val": _safe_indexing(data.X, held_out.row),
@@ -137,10 +125,10 @@ def _validation_twins(
 
 
 def _scaled_parameters(final: Any, n: int, n_classes: int) -> dict[str, Any]:
-    """Return the hyperparameters that count rows, as they are right for twins."""
+    """Return the hyperparameters that count rows, with the values that are right for twins."""
     parameters = final.get_params(deep=True)
     drawing = _drawing_parts(final, parameters) if DRAWS_BY_WEIGHT else []
-    # Each draw is one row with one label: as many draws as rows, and counts that stay.
+    # A draw is one row with one label. As many are drawn as there are rows, and counts stay.
     changed = {f"{part}max_samples": n for part in drawing}
     changed = {key: n for key, n in changed.items() if parameters[key] is None}
     for key, value in parameters.items():
@@ -155,13 +143,13 @@ def _scaled_parameters(final: Any, n: int, n_classes: int) -> dict[str, Any]:
 
 
 def _counts_rows(final: Any) -> bool:
-    """Whether some hyperparameter counts rows, be it as a share of them."""
+    """Whether some hyperparameter counts rows, in numbers or as a share."""
     names = (key.rpartition("__")[2] for key in final.get_params(deep=True))
     return any(name in ROW_COUNTING for name in names)
 
 
 def _drawing_parts(final: Any, parameters: dict[str, Any]) -> list[str]:
-    """Return the prefixes of the hyperparameters of forests and bagging that draw rows."""
+    """Return the prefixes of hyperparameters that belong to a forest or bagging that draws rows."""
     parts = {"": final} | {f"{key}__": value for key, value in parameters.items()}
     return [
         prefix
@@ -180,14 +168,14 @@ def _balanced_weights(final: Any, data: TrainingRows) -> NDArray[np.float64]:
 
 
 def is_balanced(class_weight: Any) -> bool:
-    """Whether the classes are to be weighted by the inverse of their frequency."""
+    """Whether classes are to be weighted by the inverse of their frequency."""
     return isinstance(class_weight, str) and class_weight == "balanced"
 
 
 def _early_stopping_split(
     final: HistGradientBoostingClassifier, data: TrainingRows
 ) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
-    """Split the original rows as the classifier itself would, seed included."""
+    """Split the original rows as the classifier itself would, with the same seed."""
     n = len(data.y)
     stops = final.early_stopping
     if stops == "auto":
@@ -209,7 +197,7 @@ def _early_stopping_split(
 def fit_final(
     final: Any, X: Any, y: NDArray[Any], weight: NDArray[np.float64] | None, **extra: Any
 ) -> None:
-    """Fit the last step, with the weights where there are any."""
+    """Fit the last step of an estimator, with weights where there are any."""
     if weight is None:
         final.fit(X, y, **extra)
     elif has_fit_parameter(final, "sample_weight"):
@@ -222,9 +210,6 @@ def fit_final(
             f"estimator must take sample_weight in fit when sample_weight is given, got "
             f"{type(final).__name__}; leave sample_weight out or use another estimator"
         )
-
-
-# --- what an estimator can do ---------------------------------------------------------------------
 
 
 def accepts_weights(final: Any) -> bool:

@@ -1,8 +1,9 @@
-"""Soft targets for scikit-learn classifiers, by weighted rows.
+"""The learner of scikit-learn classifiers: soft targets by weighted rows, or by drawn labels.
 
-A row with target (t_1 … t_K) becomes K rows with the labels 1 … K and the weights t_1 … t_K. For a
-classifier that minimises a weighted sum of losses over rows this *is* training on the soft target.
-The module takes care of what would break the equality, or refuses:
+A row with target (t_1 … t_K) becomes K rows with the labels 1 … K and the weights t_1 … t_K, its
+twins. For a classifier that minimises a weighted sum of losses over rows, this *is* training on the
+soft target. What would break the equality is taken care of (here and in `repeated_rows`), or
+refused:
 
 - Transformers of a pipeline are fitted on the original rows, once; only the last step sees twins.
 - Hyperparameters that count rows (`min_samples_leaf`, `min_child_samples`, `batch_size`, …) are
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,13 @@ from sklearn.utils import indexable
 from holdfast.common.parameters import check_choice
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners.estimators import (
+    behind_transformers,
     final_of,
-    fit_head,
+    fit_transform,
     member_seeds,
     proba_of,
     seeds_of,
+    transformers_of,
 )
 from holdfast.learners.interface import Fit, Job, TrainingRows
 from holdfast.learners.repeated_rows import (
@@ -52,12 +55,10 @@ from holdfast.learners.repeated_rows import (
 )
 from holdfast.methods.method import Method
 
-__all__ = ["SklearnLearner", "fit_plain"]
-
-HOLDING_OUT = ("oob_score", "probability", "eval_fraction")
-
+__all__ = ["SklearnLearner", "SklearnTrainer", "fit_plain"]
 
 SOFT_TARGETS = ("weights", "sample")
+HOLDING_OUT = ("oob_score", "probability", "eval_fraction")  # hold rows out where they are set
 
 
 @dataclass(frozen=True)
@@ -73,129 +74,55 @@ class SklearnLearner:
         gets one label drawn from its target, for estimators without `sample_weight` or with
         internal splits; right in expectation, noisier.
     random_state : int or None
-        Of the drawn labels.
+        Seed of the drawn labels.
     """
 
     estimator: Any
     soft_targets: str = "weights"
     random_state: int | None = None
 
-    @property
-    def at_once(self) -> bool:
-        """Whether many models take hardly longer than one."""
-        return False
+    @classmethod
+    def of(
+        cls,
+        estimator: Any,
+        soft_targets: str,
+        random_state: int | None,
+        methods: Sequence[Method],
+    ) -> SklearnLearner:
+        """Return the learner that trains these methods, or raise UnsupportedEstimatorError."""
+        check_choice("soft_targets", soft_targets, SOFT_TARGETS)
+        for method in methods:
+            _check_method(method, estimator)
+        if soft_targets == "weights" and any("target" in method.changes for method in methods):
+            _check_weighted_rows(final_of(estimator))
+        return cls(estimator, soft_targets, random_state)
 
     @property
     def in_rounds(self) -> bool:
-        """Whether models grow by rounds whose number the user alone has chosen."""
+        """Whether models grow in rounds and the user alone has chosen how many."""
         return False
 
-    @property
-    def auto(self) -> tuple[str, ...]:
-        """Names of the methods that suit every estimator."""
-        return ("distill",)
-
-    def for_methods(self, methods: Sequence[Method]) -> SklearnLearner:
-        """Return the learner that trains these, or raise UnsupportedEstimatorError."""
-        check_choice("soft_targets", self.soft_targets, SOFT_TARGETS)
-        for method in methods:
-            self._check_method(method)
-        if any("target" in method.changes for method in methods):
-            self._check_targets()
-        return self
-
-    def _check_method(self, method: Method) -> None:
-        more = sorted(method.changes - {"target"})
-        if more:
-            raise UnsupportedEstimatorError(
-                f"method must change nothing but targets for {type(self.estimator).__name__}, got "
-                f"{method}, which changes the {' and the '.join(more)}; use a network "
-                "(holdfast.nn.NetworkClassifier), or a method such as 'distill'"
-            )
-        if method.members > 1 and not seeds_of(final_of(self.estimator)):
-            raise UnsupportedEstimatorError(
-                f"estimator must have a random_state to be one of {method.members} members, got "
-                f"{type(final_of(self.estimator)).__name__}, whose fits are all alike; use another "
-                "estimator or method"
-            )
-
-    def _check_targets(self) -> None:
-        final = final_of(self.estimator)
-        if self.soft_targets == "sample":
-            return
-        if not accepts_weights(final):
-            raise UnsupportedEstimatorError(
-                f"estimator must take sample_weight in fit to learn soft targets, got "
-                f"{type(final).__name__}, which does not; set soft_targets='sample' to draw one "
-                "label a row from the targets instead"
-            )
-        reason = _splits_rows(final)
-        if reason:
-            raise UnsupportedEstimatorError(
-                "estimator must not split or count the training rows itself, got "
-                f"{type(final).__name__} with {reason}: soft targets repeat each row once a class, "
-                "and the copies would end up on both sides, or be counted as rows; switch that "
-                "off, put it around the whole model, or set soft_targets='sample'"
-            )
-
     def prepare(
-        self,
-        X: Any,
-        y: NDArray[np.intp],
-        classes: NDArray[Any],
-        sample_weight: NDArray[np.float64] | None,
-    ) -> TrainingRows:
+        self, rows: TrainingRows, base_proba: NDArray[np.float64], X_selection: Any
+    ) -> SklearnTrainer:
         """Fit the transformers of a pipeline, once for every target to come."""
-        head, transformed = fit_head(clone(self.estimator), X, classes[y], sample_weight)
-        (transformed,) = indexable(transformed)  # not every sparse format can be indexed
-        return TrainingRows(head, transformed, y, classes, sample_weight)
+        rows = behind_transformers(self.estimator, rows)
+        (X,) = indexable(rows.X)  # not every sparse format can be indexed
+        return SklearnTrainer(self, replace(rows, X=X), base_proba, rows.transform(X_selection))
 
-    def fit_all(
-        self,
-        rows: TrainingRows,
-        jobs: Sequence[Job],
-        base_proba: NDArray[np.float64],
-        X_selection: Any,
-        *,
-        n_jobs: int | None,
-        verbose: int,
-    ) -> list[Fit]:
-        """Fit the last step for every job, in parallel under joblib's back end."""
-        distinct = list(dict.fromkeys((job.method.trained, job.member) for job in jobs))
-        fitted = Parallel(n_jobs=n_jobs, verbose=verbose)(
-            delayed(self._fit_one)(rows, method, member, base_proba, X_selection)
-            for method, member in distinct
-        )
-        by_training = dict(zip(distinct, fitted, strict=True))
-        return [by_training[job.method.trained, job.member] for job in jobs]
-
-    def _fit_one(
-        self,
-        rows: TrainingRows,
-        method: Method,
-        member: int,
-        base_proba: NDArray[np.float64],
-        X_selection: Any,
-    ) -> Fit:
-        start = time.perf_counter()
-        target = None
-        if "target" in method.changes:
-            target = method.target(rows.y, base_proba, np.arange(len(rows.classes)))
-        final = self.fit(rows, target, member)
-        seconds = time.perf_counter() - start
-        proba = None if X_selection is None else proba_of(final, X_selection, rows.classes)
-        return Fit(final, proba, seconds)
-
-    def fit(self, rows: TrainingRows, target: NDArray[np.float64] | None, member: int = 0) -> Any:
+    def fit_target(
+        self, rows: TrainingRows, target: NDArray[np.float64] | None, member: int = 0
+    ) -> Any:
         """Return a fitted clone of the last step, for `join`.
 
         Parameters
         ----------
         rows : TrainingRows
+            As the last step sees them.
         target : ndarray of shape (n, K) or None
             Soft targets; None, like targets that are the labels themselves, is a plain fit.
         member : int
-            Of an ensemble; those after the first have seeds of their own.
+            Number among the members of an ensemble; those after the first have seeds of their own.
         """
         final = clone(final_of(self.estimator))
         if member:
@@ -216,7 +143,7 @@ class SklearnLearner:
         column = rotated_classes(rows.y, target.shape[1])
         cumulative = np.take_along_axis(target, column, axis=1).cumsum(axis=1)
         position = (draw[:, None] >= cumulative).sum(axis=1)
-        position[position == target.shape[1]] = 0  # no mass: whatever label, without weight
+        position[position == target.shape[1]] = 0  # no mass: any label, since it has no weight
         drawn = np.take_along_axis(column, position[:, None], axis=1)[:, 0]
         weight = rows.sample_weight
         if not np.allclose(mass, 1):
@@ -227,6 +154,44 @@ class SklearnLearner:
                     f"to 1, got {type(final).__name__}; use another method (e.g. Anchor with eta=1)"
                 )
         fit_final(final, rows.X, rows.classes[drawn], weight)
+
+
+@dataclass(frozen=True, eq=False)
+class SklearnTrainer:
+    """Fits the last step of an estimator to the rows of one `prepare`, in parallel.
+
+    Attributes
+    ----------
+    learner : SklearnLearner
+    rows : TrainingRows
+    base_proba : ndarray of shape (n, K)
+    X_selection : array-like of shape (n_selection, d) or None
+        The selection rows as the last step sees them.
+    """
+
+    learner: SklearnLearner
+    rows: TrainingRows
+    base_proba: NDArray[np.float64]
+    X_selection: Any
+
+    def fit(self, jobs: Sequence[Job], *, n_jobs: int | None, verbose: int) -> list[Fit]:
+        """Fit the last step for every job, under joblib's back end."""
+        distinct = list(dict.fromkeys((job.method.trained, job.member) for job in jobs))
+        fitted = Parallel(n_jobs=n_jobs, verbose=verbose)(
+            delayed(self._fit_one)(method, member) for method, member in distinct
+        )
+        by_training = dict(zip(distinct, fitted, strict=True))
+        return [by_training[job.method.trained, job.member] for job in jobs]
+
+    def _fit_one(self, method: Method, member: int) -> Fit:
+        start = time.perf_counter()
+        classes, target = self.rows.classes, None
+        if "target" in method.changes:
+            target = method.target(self.rows.y, self.base_proba, np.arange(len(classes)))
+        final = self.learner.fit_target(self.rows, target, member)
+        seconds = time.perf_counter() - start
+        proba = None if self.X_selection is None else proba_of(final, self.X_selection, classes)
+        return Fit(final, proba, seconds)
 
 
 def fit_plain(
@@ -244,20 +209,60 @@ def fit_plain(
     """
     if sample_weight is None:
         return estimator.fit(X, y)
-    head, transformed = fit_head(estimator, X, y, sample_weight)
-    fit_final(final_of(estimator), transformed, y, sample_weight)
+    head = transformers_of(estimator)
     if head is not None:
+        X = fit_transform(head, X, y, sample_weight)
         estimator.steps = [*head.steps, estimator.steps[-1]]
+    fit_final(final_of(estimator), X, y, sample_weight)
     return estimator
 
 
 def _is_plain(target: NDArray[np.float64], y: NDArray[np.intp]) -> bool:
+    """Whether soft targets are the labels themselves."""
     own = np.take_along_axis(target, y[:, None], axis=1)
     return bool((own == 1).all() and np.count_nonzero(target) == len(y))
 
 
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def _check_method(method: Method, estimator: Any) -> None:
+    """Refuse a method that changes more than targets, and members that would all be alike."""
+    more = sorted(method.changes - {"target"})
+    if more:
+        raise UnsupportedEstimatorError(
+            f"method must change nothing but targets for {type(estimator).__name__}, got "
+            f"{method}, which changes the {' and the '.join(more)}; use a network "
+            "(holdfast.nn.NetworkClassifier), or a method such as 'distill'"
+        )
+    final = final_of(estimator)
+    if method.members > 1 and not seeds_of(final):
+        raise UnsupportedEstimatorError(
+            f"estimator must have a random_state to be one of {method.members} members, got "
+            f"{type(final).__name__}, whose fits are all alike; use another estimator or method"
+        )
+
+
+def _check_weighted_rows(final: Any) -> None:
+    """Refuse a classifier without weights, and one that splits or counts the rows itself."""
+    if not accepts_weights(final):
+        raise UnsupportedEstimatorError(
+            f"estimator must take sample_weight in fit to learn soft targets, got "
+            f"{type(final).__name__}, which does not; set soft_targets='sample' to draw one "
+            "label a row from the targets instead"
+        )
+    reason = _splits_rows(final)
+    if reason:
+        raise UnsupportedEstimatorError(
+            "estimator must not split or count the training rows itself, got "
+            f"{type(final).__name__} with {reason}: soft targets repeat each row once a class, "
+            "and the copies would end up on both sides, or be counted as rows; switch that "
+            "off, put it around the whole model, or set soft_targets='sample'"
+        )
+
+
 def _splits_rows(final: Any) -> str:
-    """Name the hyperparameter that twins would break, "" if none."""
+    """Name the hyperparameter that twins would break; "" where there is none."""
     parameters = final.get_params(deep=True)
     for key, value in parameters.items():
         name = key.rpartition("__")[2]

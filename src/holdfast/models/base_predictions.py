@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,11 @@ class BasePredictions:
     def missing(self) -> NDArray[np.bool_]:
         """Mask of the rows without a usable base prediction, shape (n,)."""
         return missing_rows(self.matched.proba)
+
+    def take(self, index: NDArray[np.intp]) -> BasePredictions:
+        """Return the predictions for some of the rows."""
+        matched = replace(self.matched, proba=self.matched.proba[index])
+        return BasePredictions(matched, self.pred[index], self.served[index], self.answered[index])
 
 
 def base_predictions(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from holdfast.learners.lookup import final_of
+from holdfast.learners.estimators import final_of
 
 __all__ = ["joined_linear_model"]
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.learners.estimators import proba_of
-from holdfast.learners.lookup import final_of, joined_boosters
+from holdfast.learners.estimators import final_of, proba_of
+from holdfast.learners.lookup import joined_boosters
 from holdfast.models.base import BaseModel
 from holdfast.models.base_predictions import BasePredictions
 from holdfast.models.joining import joined_linear_model, same_head, with_final

@@ -1,9 +1,8 @@
-"""From methods and a learner to the candidates of one update."""
+"""From a learner and methods to the candidates of one update."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from holdfast.learners.estimators import join
 from holdfast.learners.interface import Fit, Job, Learner, TrainingRows
 from holdfast.methods.training import Cold, Method
 from holdfast.models.base import BaseModel
-from holdfast.models.base_predictions import BasePredictions
 from holdfast.models.served import AveragedClassifier, serve, served_proba
 from holdfast.update.candidates import Candidate
 from holdfast.update.rows import UpdateRows
@@ -31,22 +29,15 @@ class PathFitter:
     Parameters
     ----------
     learner : Learner
-    X : array-like of shape (n, …)
-        Training rows.
-    y : ndarray of shape (n,)
-        Positions of the labels in `classes`.
-    classes : ndarray of shape (K,)
-    base_proba : ndarray of shape (n, K), optional
-        NaN rows have no base prediction.
-    X_selection : array-like of shape (n_selection, …), optional
-        Rows to predict for the selection.
-    base_model : BaseModel, optional
+    train : UpdateRows
+        The training rows.
+    selecting : UpdateRows or None
+        The selection rows, which every candidate predicts; None where nothing is selected: for a
+        first release, and for a refit.
+    base_model : BaseModel or None
         For methods that serve it beside the new model.
-    base_selection : BasePredictions, optional
-        Its predictions for the selection rows.
-    sample_weight : ndarray of shape (n,), optional
     n_jobs : int, optional
-        Models fitted at once, as the learner does it.
+        Number of models fitted at once, where the learner does not decide it.
     verbose : int
     """
 
@@ -60,70 +51,45 @@ class PathFitter:
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
-        self.learner, self.n_jobs, self.verbose = learner, n_jobs, verbose
-        self.rows = learner.prepare(train.X, train.y, train.classes, train.weight)
-        self.base_proba = train.teacher_proba
-        self.X_selection = None if selecting is None else self.rows.transform(selecting.X)
-        base = None if selecting is None else selecting.base
-        self.assemble = _Assembler(learner, self.rows, train.classes, base_model, base)
+        self.learner, self.base_model = learner, base_model
+        self.n_jobs, self.verbose = n_jobs, verbose
+        self.base_selection = None if selecting is None else selecting.base
+        self.trainer = learner.prepare(
+            TrainingRows(None, train.X, train.y, train.classes, train.weight),
+            train.teacher_proba,
+            None if selecting is None else selecting.X,
+        )
 
     def fit(self, methods: Sequence[Method]) -> list[Candidate]:
-        """Return one candidate for each method, but for those whose training failed."""
+        """Return one candidate for each method, except where training failed."""
         jobs = [Job(method, member) for method in methods for member in range(method.members)]
-        fits = self.learner.fit_all(
-            self.rows,
-            jobs,
-            self.base_proba,
-            self.X_selection,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-        )
-        # Joined here, so that all candidates share one set of transformers whatever the back end.
-        found = {
-            method: self.assemble(
-                method, [f for j, f in zip(jobs, fits, strict=True) if j.method == method]
-            )
-            for method in methods
-        }
-        failed = [method for method, candidate in found.items() if candidate is None]
+        fits: dict[Method, list[Fit]] = {method: [] for method in methods}
+        trained = self.trainer.fit(jobs, n_jobs=self.n_jobs, verbose=self.verbose)
+        for job, fit in zip(jobs, trained, strict=True):
+            fits[job.method].append(fit)
+        failed = [method for method in fits if any(fit.final is None for fit in fits[method])]
+        found = [self._candidate(method, fits[method]) for method in fits if method not in failed]
         _report_failures(failed, methods)
-        return [candidate for candidate in found.values() if candidate is not None]
+        return found
 
-
-@dataclass(frozen=True, eq=False)
-class _Assembler:
-    """Makes candidates of fitted models."""
-
-    learner: Learner
-    rows: TrainingRows
-    classes: NDArray[Any]
-    base_model: BaseModel | None
-    base_selection: BasePredictions | None
-
-    def __call__(self, method: Method, fits: Sequence[Fit]) -> Candidate | None:
-        """Return the candidate of one method from its members, None where one failed."""
-        if any(fit.final is None for fit in fits):
-            return None
+    def _candidate(self, method: Method, fits: Sequence[Fit]) -> Candidate:
+        """Return the candidate that a method makes of its members."""
+        classes = self.trainer.rows.classes
         weights = np.full(len(fits), (1 - method.base_weight) / len(fits))
         served = serve(
             [self._whole(fit) for fit in fits],
             weights,
-            self.classes,
+            classes,
             base_model=self.base_model,
             base_weight=method.base_weight,
             threshold=method.threshold,
         )
-        member_proba = [self._proba(fit) for fit in fits if fit.proba is not None]
-        if len(member_proba) > 1 and all((p == member_proba[0]).all() for p in member_proba):
-            warn(
-                f"the {len(member_proba)} members of {method} are all alike: another seed changes "
-                "nothing here; give the estimator some randomness (e.g. subsample), or leave "
-                "the ensemble out"
-            )
+        members = [self._proba(fit, fit.proba) for fit in fits if fit.proba is not None]
+        _report_members_alike(method, members)
         proba = None
-        if member_proba:
+        if members:
             proba = served_proba(
-                np.stack(member_proba),
+                np.stack(members),
                 weights,
                 base=self.base_selection,
                 base_weight=method.base_weight,
@@ -132,23 +98,26 @@ class _Assembler:
         return Candidate(method, served.model, proba, sum(fit.seconds for fit in fits))
 
     def _whole(self, fit: Fit) -> Any:
-        """Return one model as it is served, with the base model where it goes on from that."""
-        estimator = join(self.learner.estimator, self.rows, fit.final)
+        """Return one model as it is served, with the base model where it goes on from that.
+
+        Transformers are joined here, so that all candidates share them whatever joblib's back end.
+        """
+        estimator = join(self.learner.estimator, self.trainer.rows, fit.final)
         if fit.log_odds_weights is None:
             return estimator
         own, base = fit.log_odds_weights
+        classes = self.trainer.rows.classes
         return AveragedClassifier(
-            [estimator], np.array([own]), self.classes, "log_odds", self.base_model, base
+            [estimator], np.array([own]), classes, "log_odds", self.base_model, base
         )
 
-    def _proba(self, fit: Fit) -> NDArray[np.float64]:
-        """Return its probabilities on the selection rows."""
-        assert fit.proba is not None
+    def _proba(self, fit: Fit, proba: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what one model serves on the selection rows, given its own probabilities."""
         if fit.log_odds_weights is None:
-            return fit.proba
+            return proba
         own, base = fit.log_odds_weights
         return served_proba(
-            fit.proba[None],
+            proba[None],
             np.array([own]),
             average_in="log_odds",
             base=self.base_selection,
@@ -156,7 +125,18 @@ class _Assembler:
         )
 
 
+def _report_members_alike(method: Method, members: Sequence[NDArray[np.float64]]) -> None:
+    """Warn of an ensemble whose members all have the same probabilities."""
+    if len(members) > 1 and all((proba == members[0]).all() for proba in members):
+        warn(
+            f"the {len(members)} members of {method} are all alike: another seed changes "
+            "nothing here; give the estimator some randomness (e.g. subsample), or leave "
+            "the ensemble out"
+        )
+
+
 def _report_failures(failed: Sequence[Method], methods: Sequence[Method]) -> None:
+    """Warn of methods whose training failed; plain retraining must not fail."""
     if not failed:
         return
     names = ", ".join(map(str, failed[:5]))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.interface import Learner
-from holdfast.learners.lookup import learner_of
+from holdfast.learners.lookup import learner_of, traits_of
 from holdfast.methods.grid import resolve_methods, searched_methods
 from holdfast.methods.method import Method
 from holdfast.methods.training import Cold, Distill
@@ -53,18 +53,14 @@ class Plan:
         UnsupportedEstimatorError
             When the estimator cannot be trained as the methods ask.
         """
-        learner = learner_of(
-            estimator,
-            soft_targets=settings.soft_targets,
-            random_state=settings.random_state,
-            base_model=None if base_model is None else base_model.model,
-            classes=classes,
-        )
+        model = None if base_model is None else base_model.model
+        soft_targets = settings.soft_targets
+        traits = traits_of(estimator, soft_targets=soft_targets, base_model=model, classes=classes)
         searched: list[type[Distill]] = []
         named = settings.method
-        if not learner.at_once:
-            searched, named = searched_methods(named, settings.lambdas, auto=learner.auto)
-        methods = resolve_methods(named, settings.lambdas, auto=learner.auto)
+        if not traits.at_once:
+            searched, named = searched_methods(named, settings.lambdas, auto=traits.auto)
+        methods = resolve_methods(named, settings.lambdas, auto=traits.auto)
         serving_base = [one for one in methods if one.base_weight or one.threshold is not None]
         if serving_base and base_model is None:
             raise InvalidInputError(
@@ -72,7 +68,14 @@ class Plan:
                 "beside the new model, got base_proba alone; give base_model or choose another "
                 "method"
             )
-        learner = learner.for_methods([*methods, *(family() for family in searched)])
+        learner = learner_of(
+            estimator,
+            soft_targets=soft_targets,
+            random_state=settings.random_state,
+            base_model=model,
+            classes=classes,
+            methods=[*methods, *(family() for family in searched)],
+        )
         return cls(learner, methods, searched)
 
     @classmethod
@@ -84,5 +87,6 @@ class Plan:
             random_state=settings.random_state,
             base_model=None,
             classes=classes,
+            methods=[],
         )
         return cls(learner, [Cold()], [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -108,16 +108,10 @@ class UpdateRows:
 
     def take(self, index: NDArray[np.intp]) -> UpdateRows:
         """Return some of the rows."""
-        base = BasePredictions(
-            replace(self.base.matched, proba=self.base.matched.proba[index]),
-            self.base.pred[index],
-            self.base.served[index],
-            self.base.answered[index],
-        )
         weight = None if self.weight is None else self.weight[index]
         groups = {name: column[index] for name, column in self.groups.items()}
         X = _safe_indexing(self.X, index)
-        return UpdateRows(X, self.y[index], self.classes, weight, base, groups)
+        return UpdateRows(X, self.y[index], self.classes, weight, self.base.take(index), groups)
 
     def split(
         self, fraction: float, random_state: int | None, seen_by_base: Any

@@ -85,7 +85,7 @@ class ByHand:
     def proba(self, rows, update, target=None, member=0):
         estimator = Architecture(BOOSTER, BOOSTER).booster(seed_of(self.trial, update, member))
         prepared = TrainingRows(None, self.X[rows], self.data.y[rows], np.arange(3), None)
-        fitted = SklearnLearner(clone(estimator)).fit(prepared, target)
+        fitted = SklearnLearner(clone(estimator)).fit_target(prepared, target)
         return fitted.predict_proba(self.X)
 
     def counts(self, base, new, test):

@@ -12,7 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from holdfast import LowChurnClassifier
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.learners.boosting.library import SoftTarget, softmax
+from holdfast.learners.boosting.library import SoftTarget
+from holdfast.learners.boosting.objective import softmax
 from holdfast.learners.estimators import fresh, proba_of
 from holdfast.learners.interface import Job, TrainingRows
 from holdfast.learners.lookup import joined_boosters, learner_of
@@ -84,12 +85,19 @@ def rows_of(y, weight=None, features=X):
     return TrainingRows(None, features, y, np.unique(y), weight)
 
 
-def library(estimator):
-    y = labels(2)
-    learner = learner_of(
-        estimator, soft_targets="weights", random_state=0, base_model=None, classes=np.unique(y)
+def learner(estimator, y, methods=(), base_model=None):
+    return learner_of(
+        estimator,
+        soft_targets="weights",
+        random_state=0,
+        base_model=base_model,
+        classes=np.unique(y),
+        methods=methods,
     )
-    return learner.library
+
+
+def library(estimator):
+    return learner(estimator, labels(2)).library
 
 
 def fit(estimator, rows, target=None, start=None):
@@ -171,15 +179,10 @@ def test_class_weights_multiply_targets(name):
 
 
 def on_path(estimator, y, base, method, base_model=None, features=X):
-    learner = learner_of(
-        estimator,
-        soft_targets="weights",
-        random_state=0,
-        base_model=base_model,
-        classes=np.unique(y),
-    ).for_methods([method])
-    rows = learner.prepare(features, y, np.unique(y), None)
-    (found,) = learner.fit_all(rows, [Job(method)], base, None, n_jobs=None, verbose=0)
+    trainer = learner(estimator, y, [method], base_model).prepare(
+        rows_of(y, features=features), base, None
+    )
+    (found,) = trainer.fit([Job(method)], n_jobs=None, verbose=0)
     return found.final
 
 
@@ -645,8 +648,8 @@ def test_first_trees_of_a_fit_that_stops_early(name):
     methods = [FirstTrees(share, of=Distill(0.3)) for share in (0.005, 0.9, 1.0)]
     model = LowChurnClassifier(estimator, method=methods, max_churn=1.0, random_state=0)
     model.fit(X, y, base_proba=soft(2))
-    assert not learner_of_path(estimator).in_rounds  # the number of rounds is found already
-    assert learner_of_path(classifier(name)).in_rounds
+    assert not learner(estimator, y).in_rounds  # the number of rounds is found already
+    assert learner(classifier(name), y).in_rounds
     two, most, whole = (c.estimator for c in model.path_.candidates[1:])
     np.testing.assert_array_equal(most.predict_proba(X), whole.predict_proba(X))
     np.testing.assert_allclose(two.predict_proba(X), first_by_library(whole, 2), atol=1e-6)
@@ -730,13 +733,7 @@ def test_first_trees_do_not_depend_on_what_else_is_trained(name):
             for methods in ([of, FirstTrees(of=of)], [FirstTrees(of=of)])
         )
         np.testing.assert_allclose(cut.proba, alone.proba, atol=1e-6)
-        assert learner_of_path(estimator).in_rounds == ("n_estimators" in params)
-
-
-def learner_of_path(estimator):
-    return learner_of(
-        estimator, soft_targets="weights", random_state=0, base_model=None, classes=np.arange(2)
-    )
+        assert learner(estimator, y).in_rounds == ("n_estimators" in params)
 
 
 @every_library

@@ -26,6 +26,7 @@ from holdfast.methods import (  # noqa: E402
     WarmDistill,
     resolve_methods,
 )
+from holdfast.models.base_predictions import base_predictions  # noqa: E402
 from holdfast.models.served import AveragedClassifier, OverrideClassifier  # noqa: E402
 from holdfast.nn import (  # noqa: E402
     SGD,
@@ -39,6 +40,7 @@ from holdfast.nn import (  # noqa: E402
 )
 from holdfast.update.candidates import Path  # noqa: E402
 from holdfast.update.fitting import PathFitter  # noqa: E402
+from holdfast.update.rows import UpdateRows  # noqa: E402
 
 X, POSITIONS = make_classification(700, 6, n_informative=4, flip_y=0.1, random_state=0)
 X = X.astype(np.float32)
@@ -169,10 +171,6 @@ def test_a_crafted_architecture_is_refused(base):
 # --- a path of networks ---------------------------------------------------------------------------
 
 
-def fit_path(learner, methods, X, y, *, classes, **options):
-    return Path(tuple(PathFitter(learner, X, y, classes=classes, **options).fit(methods)), classes)
-
-
 def path_of(base, methods, estimator=None):
     learner = learner_of(
         estimator or network(),
@@ -180,16 +178,20 @@ def path_of(base, methods, estimator=None):
         random_state=0,
         base_model=base,
         classes=CLASSES,
-    ).for_methods(methods)
-    return fit_path(
-        learner,
-        methods,
-        X[:500],
-        POSITIONS[:500],
-        classes=CLASSES,
-        base_proba=base.predict_proba(X[:500]),
-        X_selection=X[500:],
+        methods=methods,
     )
+    train, selecting = (
+        UpdateRows(
+            X[part],
+            POSITIONS[part],
+            CLASSES,
+            None,
+            base_predictions(base.predict_proba(X[part]), CLASSES, CLASSES),
+        )
+        for part in (slice(500), slice(500, None))
+    )
+    fitter = PathFitter(learner, train, selecting, None)
+    return Path(tuple(fitter.fit(methods)), CLASSES)
 
 
 def test_a_path_is_what_fit_many_trains(base):

@@ -156,7 +156,8 @@ class _Boosters:
         return [self._fit(training, rows.train) for training in trainings]
 
     def _fit(self, training: Training, rows: NDArray[np.intp]) -> Any:
-        from holdfast.learners.lookup import Job, learner_of
+        from holdfast.learners.interface import Job, TrainingRows
+        from holdfast.learners.lookup import learner_of
 
         base, method, classes = training.base, training.method, np.arange(self.n_classes)
         learner = learner_of(
@@ -165,10 +166,12 @@ class _Boosters:
             random_state=training.seed,
             base_model=None if base is None else base.state,
             classes=classes,
-        ).for_methods([method])
-        prepared = learner.prepare(self.X[rows], self.y[rows], classes, None)
+            methods=[method],
+        )
+        prepared = TrainingRows(None, self.X[rows], self.y[rows], classes, None)
         proba = np.full((len(rows), self.n_classes), np.nan) if base is None else base.proba[rows]
-        (fit,) = learner.fit_all(prepared, [Job(method)], proba, None, n_jobs=1, verbose=0)
+        trainer = learner.prepare(prepared, proba, None)
+        (fit,) = trainer.fit([Job(method)], n_jobs=1, verbose=0)
         return fit.final
 
     def finish(self, fitted: Any, method: Method, base: Base | None) -> Any:

@@ -23,7 +23,8 @@ import catboost as cb
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.learners.boosting.library import SoftTarget, softmax
+from holdfast.learners.boosting.library import SoftTarget
+from holdfast.learners.boosting.objective import softmax
 from holdfast.metrics import clip
 
 __all__ = ["Features", "described", "grow", "knows"]

@@ -1,4 +1,4 @@
-"""What a boosting library must offer, and the soft targets that it is given."""
+"""What the learner of boosters needs of a library, and the soft targets that it hands over."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from holdfast.learners.interface import TrainingRows
 
-__all__ = ["Library", "SoftTarget", "balanced_weights", "is_hard", "softmax"]
+__all__ = ["Library", "SoftTarget", "balanced_weights", "is_hard"]
 
 
 @dataclass(frozen=True, eq=False)
 class SoftTarget:
-    """What the trees are fitted to.
+    """What trees are fitted to.
 
     Attributes
     ----------
     proba : ndarray of shape (n, K)
-        Rows sum to 1.
+        Soft targets; rows sum to 1.
     weight : ndarray of shape (n,) or None
-        Mass of each row's target, times its own weight; None where all weigh the same.
+        Mass of each row's target, times the row's own weight; None where all rows weigh the same.
     start : ndarray of shape (n, K) or None
         Log-odds that boosting starts from; None for the library's own start.
     """
@@ -34,7 +34,7 @@ class SoftTarget:
     start: NDArray[np.float64] | None
 
     def take(self, index: NDArray[np.intp]) -> SoftTarget:
-        """Return the target of some rows."""
+        """Return the targets of some of the rows."""
         weight = None if self.weight is None else self.weight[index]
         start = None if self.start is None else self.start[index]
         return SoftTarget(self.proba[index], weight, start)
@@ -45,30 +45,24 @@ def is_hard(target: SoftTarget) -> bool:
     return bool(np.isin(target.proba, (0.0, 1.0)).all())
 
 
-def softmax(log_odds: NDArray[Any]) -> NDArray[Any]:
-    """Return probabilities (n, K) of log-odds (n, K)."""
-    odds = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
-    odds /= odds.sum(axis=1, keepdims=True)
-    return odds
-
-
 class Library(Protocol):
-    """What is particular to one library; a model is a fitted classifier of its scikit-learn face.
+    """What differs from library to library.
 
-    Log-odds have shape (n, K) and are defined up to a constant of each row.
+    A model is a fitted classifier of the library's scikit-learn interface. Log-odds have shape
+    (n, K) and are defined up to a constant for each row.
     """
 
     def check(self, estimator: Any) -> None:
-        """Raise UnsupportedEstimatorError for settings that soft targets cannot go with."""
+        """Raise UnsupportedEstimatorError for settings that rule out soft targets."""
 
     def class_weight(self, estimator: Any, rows: TrainingRows) -> NDArray[np.float64] | None:
-        """Return the weight that the estimator's settings give each class, shape (K,)."""
+        """Return the weight that the estimator's settings give each class, (K,); None for all 1."""
 
     def stops_early(self, estimator: Any) -> bool:
         """Whether the estimator asks for early stopping."""
 
     def binned(self, estimator: Any, rows: TrainingRows, held_out: TrainingRows | None) -> Any:
-        """Return the rows to train on and to stop by as the library keeps them, for all models."""
+        """Return the rows to train on and to stop by as the library stores them, for all models."""
 
     def fit(
         self,
@@ -80,14 +74,15 @@ class Library(Protocol):
     ) -> Any:
         """Return `estimator` fitted, stopped by the cross-entropy to the held-out targets.
 
-        After `n_rounds` at the latest, where these are given; nothing else depends on them.
+        Training ends after `n_rounds` at the latest, where that is given; the rounds themselves are
+        those of a training of full length.
         """
 
     def rounds(self, estimator: Any) -> tuple[str, int]:
-        """Return name and value of the setting that says how many rounds there are."""
+        """Return name and value of the setting for the number of rounds."""
 
     def only_adds(self, estimator: Any) -> bool:
-        """Whether rounds leave those before them as they were."""
+        """Whether a round leaves those before it as they were."""
 
     def first_rounds(self, model: Any, n: int) -> Any:
         """Return a copy with the first n rounds of a model whose rounds only add."""
@@ -101,8 +96,8 @@ class Library(Protocol):
     def join(self, models: Sequence[Any], weights: Sequence[float]) -> Any:
         """Return one model whose log-odds are the weighted sum of those of several.
 
-        It takes its settings and its features from the last. Raises UnsupportedEstimatorError where
-        the library knows no such model.
+        Its settings and features are those of the last. UnsupportedEstimatorError is raised where
+        the library has no such model.
         """
 
 

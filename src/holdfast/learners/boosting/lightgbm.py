@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 
 from holdfast.exceptions import UnsupportedEstimatorError
-from holdfast.learners.boosting.library import SoftTarget, balanced_weights, is_hard, softmax
+from holdfast.learners.boosting.library import SoftTarget, balanced_weights, is_hard
+from holdfast.learners.boosting.lightgbm_text import ModelText
+from holdfast.learners.boosting.objective import cross_entropy, softmax_objective
 from holdfast.learners.estimators import temporary_parameters
 from holdfast.learners.interface import TrainingRows
 from holdfast.metrics import clip
@@ -39,7 +40,6 @@ ROUNDS = (
 )
 LOG_LOSS = ("binary", "multiclass", "softmax", "cross_entropy", "xentropy")
 NOT_OF_TRAINING = ("class_weight", "importance_type", "n_estimators")
-PER_LEAF = ("leaf_value", "internal_value", "leaf_const", "leaf_coeff")  # scaled with the leaves
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +119,9 @@ class LightGBM:
         elif n_classes == 2:
             params |= {"objective": "cross_entropy", "metric": "cross_entropy"}
         else:
-            params |= {"objective": _softmax_objective(target), "metric": "None"}
-            measure = None if held_out is None else _softmax_measure(held_out)
+            factor = n_classes / (n_classes - 1)  # as in the library's own loss
+            params |= {"objective": softmax_objective(target, factor=factor), "metric": "None"}
+            measure = None if held_out is None else _measure(held_out)
             if target.start is None and params.get("boost_from_average", True):
                 bias = np.log(np.average(target.proba, axis=0, weights=target.weight).clip(1e-15))
         _set(binned.data, target, bias)
@@ -130,7 +131,7 @@ class LightGBM:
             validation = {"valid_sets": [binned.held_out], "feval": measure}
         rounds = n_rounds or self.rounds(estimator)[1]
         booster = lgb.train(params, binned.data, rounds, **validation)
-        model = _ModelText(booster.model_to_string())
+        model = ModelText(booster.model_to_string())
         model.set_objective(_objective_line(n_classes))
         if bias is not None:
             model.add(bias)
@@ -171,7 +172,7 @@ class LightGBM:
 
     def join(self, models: Sequence[Any], weights: Sequence[float]) -> Any:
         """Return one classifier with the trees of all, leaves scaled."""
-        texts = [_ModelText(model.booster_.model_to_string()) for model in models]
+        texts = [ModelText(model.booster_.model_to_string()) for model in models]
         whole = texts[-1]
         trees: list[str] = []
         for text, weight in zip(texts, weights, strict=True):
@@ -212,30 +213,9 @@ def _parameters(estimator: Any) -> dict[str, Any]:
     return params
 
 
-def _softmax_objective(target: SoftTarget) -> Callable[..., Any]:
-    """Return softmax cross-entropy against (n, K) targets, with the library's Hessian bound."""
-    wanted, weight = target.proba, target.weight
-    factor = wanted.shape[1] / (wanted.shape[1] - 1)
-
-    def objective(scores: NDArray[Any], data: lgb.Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
-        proba = softmax(scores)
-        gradient, hessian = proba - wanted, factor * proba * (1 - proba)
-        if weight is not None:
-            gradient *= weight[:, None]
-            hessian *= weight[:, None]
-        return gradient, hessian
-
-    return objective
-
-
-def _softmax_measure(held_out: SoftTarget) -> Callable[..., tuple[str, float, bool]]:
-    """Return the mean cross-entropy to the held-out targets, lower being better."""
-
-    def measure(scores: NDArray[Any], data: lgb.Dataset) -> tuple[str, float, bool]:
-        losses = -(held_out.proba * np.log(clip(softmax(scores)))).sum(axis=1)
-        return "cross_entropy", float(np.average(losses, weights=held_out.weight)), False
-
-    return measure
+def _measure(held_out: SoftTarget) -> Callable[..., tuple[str, float, bool]]:
+    """Return the cross-entropy to the held-out targets as LightGBM takes it; lower is better."""
+    return lambda scores, data: ("cross_entropy", cross_entropy(scores, held_out), False)
 
 
 def _set(data: lgb.Dataset, target: SoftTarget, bias: NDArray[np.float64] | None) -> None:
@@ -259,7 +239,7 @@ def _objective_line(n_classes: int) -> str:
     return "binary sigmoid:1" if n_classes == 2 else f"multiclass num_class:{n_classes}"
 
 
-def _classifier(estimator: Any, rows: TrainingRows, model: _ModelText) -> Any:
+def _classifier(estimator: Any, rows: TrainingRows, model: ModelText) -> Any:
     """Return the estimator as `fit` leaves it, with these trees in it."""
     # A fit of one tree to a few rows, whatever their labels, sets what the classifier keeps beside
     # its trees. Few rows a class look like a regression to the library, which then warns.
@@ -277,7 +257,7 @@ def _classifier(estimator: Any, rows: TrainingRows, model: _ModelText) -> Any:
 
 def _classifier_of_booster(booster: lgb.Booster, classes: NDArray[Any]) -> Any | None:
     """Return a classifier with the trees of a booster; None for another loss or other classes."""
-    text = _ModelText(booster.model_to_string())
+    text = ModelText(booster.model_to_string())
     kind, *_ = (text.header.get("objective") or "").split(" ")
     if kind not in LOG_LOSS or max(text.n_per_round, 2) != len(classes):
         return None
@@ -287,120 +267,3 @@ def _classifier_of_booster(booster: lgb.Booster, classes: NDArray[Any]) -> Any |
         X = pd.DataFrame(X, columns=text.features)
     rows = TrainingRows(None, X, np.arange(len(classes)), classes, None)
     return _classifier(lgb.LGBMClassifier(verbosity=-1), rows, text)
-
-
-# --- the text format ------------------------------------------------------------------------------
-
-
-class _ModelText:
-    """A model as LightGBM saves it: a header, the trees, what follows them.
-
-    Parameters
-    ----------
-    text : str
-        Of `Booster.model_to_string`.
-    """
-
-    def __init__(self, text: str) -> None:
-        body, self.tail = text.split("end of trees", 1)
-        head, *trees = body.split("\nTree=")
-        self.header = dict(_entry(line) for line in head.strip().splitlines())
-        self.trees = [tree.split("\n", 1)[1].rstrip("\n") for tree in trees]
-        if "average_output" in self.header:  # a random forest
-            del self.header["average_output"]
-            self.scale(self.n_per_round / max(len(self.trees), 1))
-
-    @property
-    def n_per_round(self) -> int:
-        """Trees of one round: one a class."""
-        return int(self.header["num_tree_per_iteration"] or 1)
-
-    @property
-    def features(self) -> list[str]:
-        """Names of the features, in order."""
-        return (self.header["feature_names"] or "").split(" ")
-
-    def set_objective(self, objective: str) -> None:
-        """Say what turns scores into probabilities."""
-        self.header["objective"] = objective
-        name = objective.split(" ")[0]
-        self.tail = re.sub(r"\[objective: .*\]", f"[objective: {name}]", self.tail)
-
-    def scale(self, weight: float) -> None:
-        """Multiply what every tree adds to the scores."""
-        if weight != 1:
-            self.trees = [_changed(tree, float(weight).__mul__) for tree in self.trees]
-
-    def add(self, bias: NDArray[np.float64]) -> None:
-        """Add a constant to the scores, as the library does: in the leaves of the first round."""
-        for k, amount in enumerate(bias.tolist()):
-            self.trees[k] = _changed(self.trees[k], amount.__add__, slopes=False)
-
-    def match(self, other: _ModelText) -> None:
-        """Number the features as another model does, or raise where that is another kind."""
-        missing = [name for name in self.features if name not in other.features]
-        if missing:
-            raise UnsupportedEstimatorError(
-                "base_model must have been trained on features that the new rows have, got "
-                f"{', '.join(missing[:10])} in the base model alone; keep them, or use a method "
-                "that does not start from the base model's trees"
-            )
-        for name, what in (("objective", "objectives"), ("num_class", "numbers of classes")):
-            if self.header[name] != other.header[name]:
-                raise UnsupportedEstimatorError(
-                    f"models must have one objective over the same classes to be joined, got the "
-                    f"{what} {self.header[name]} and {other.header[name]}"
-                )
-        if self.categories != other.categories:
-            raise UnsupportedEstimatorError(
-                "base_model must have been trained on the same categories of every categorical "
-                "column to be joined, got others; give both tables the same pandas categories"
-            )
-        place = [other.features.index(name) for name in self.features]
-        if place != list(range(len(place))):
-            self.trees = [_renumbered(tree, place) for tree in self.trees]
-
-    @property
-    def categories(self) -> str:
-        """What the model knows of pandas' categories."""
-        return self.tail.rsplit("pandas_categorical:", 1)[-1].strip()
-
-    def booster(self) -> lgb.Booster:
-        """Return the model."""
-        trees = [f"Tree={i}\n{tree}\n\n\n" for i, tree in enumerate(self.trees)]
-        header = self.header | {"tree_sizes": " ".join(str(len(t.encode())) for t in trees)}
-        lines = [name if value is None else f"{name}={value}" for name, value in header.items()]
-        text = "\n".join(lines) + "\n\n" + "".join(trees) + "end of trees" + self.tail
-        return lgb.Booster(model_str=text)
-
-
-def _entry(line: str) -> tuple[str, str | None]:
-    name, equals, value = line.partition("=")
-    return name, value if equals else None
-
-
-def _changed(tree: str, change: Callable[[float], float], *, slopes: bool = True) -> str:
-    """Change the numbers that a tree adds to the scores."""
-    names = PER_LEAF if slopes else PER_LEAF[:-1]
-    lines = tree.split("\n")
-    for i, line in enumerate(lines):
-        name, _, values = line.partition("=")
-        if name in names and values:
-            numbers = [repr(change(float(v))) for v in values.split(" ") if v]
-            # The slopes of one leaf are parted from the next leaf's by two spaces.
-            lines[i] = f"{name}={_respaced(values, numbers)}"
-    return "\n".join(lines)
-
-
-def _respaced(values: str, numbers: list[str]) -> str:
-    replacements = iter(numbers)
-    return re.sub(r"\S+", lambda _: next(replacements), values)
-
-
-def _renumbered(tree: str, place: Sequence[int]) -> str:
-    lines = tree.split("\n")
-    for i, line in enumerate(lines):
-        name, _, values = line.partition("=")
-        if name in ("split_feature", "leaf_features") and values:
-            lines[i] = f"{name}=" + re.sub(r"\d+", lambda m: str(place[int(m[0])]), values)
-    return "\n".join(lines)

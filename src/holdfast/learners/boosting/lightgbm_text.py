@@ -1,0 +1,133 @@
+"""LightGBM's text format: models are scaled, shifted and joined in it.
+
+A model is a header, the trees, and what follows them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.exceptions import UnsupportedEstimatorError
+
+__all__ = ["ModelText"]
+
+PER_LEAF = ("leaf_value", "internal_value", "leaf_const", "leaf_coeff")  # scaled with the leaves
+
+
+class ModelText:
+    """A model as LightGBM saves it: a header, the trees, what follows them.
+
+    Parameters
+    ----------
+    text : str
+        Of `Booster.model_to_string`.
+    """
+
+    def __init__(self, text: str) -> None:
+        body, self.tail = text.split("end of trees", 1)
+        head, *trees = body.split("\nTree=")
+        self.header = dict(_entry(line) for line in head.strip().splitlines())
+        self.trees = [tree.split("\n", 1)[1].rstrip("\n") for tree in trees]
+        if "average_output" in self.header:  # a random forest
+            del self.header["average_output"]
+            self.scale(self.n_per_round / max(len(self.trees), 1))
+
+    @property
+    def n_per_round(self) -> int:
+        """Trees of one round: one a class."""
+        return int(self.header["num_tree_per_iteration"] or 1)
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the features, in order."""
+        return (self.header["feature_names"] or "").split(" ")
+
+    def set_objective(self, objective: str) -> None:
+        """Say what turns scores into probabilities."""
+        self.header["objective"] = objective
+        name = objective.split(" ")[0]
+        self.tail = re.sub(r"\[objective: .*\]", f"[objective: {name}]", self.tail)
+
+    def scale(self, weight: float) -> None:
+        """Multiply what every tree adds to the scores."""
+        if weight != 1:
+            self.trees = [_changed(tree, float(weight).__mul__) for tree in self.trees]
+
+    def add(self, bias: NDArray[np.float64]) -> None:
+        """Add a constant to the scores, as the library does: in the leaves of the first round."""
+        for k, amount in enumerate(bias.tolist()):
+            self.trees[k] = _changed(self.trees[k], amount.__add__, slopes=False)
+
+    def match(self, other: ModelText) -> None:
+        """Number the features as another model does, or raise where that is another kind."""
+        missing = [name for name in self.features if name not in other.features]
+        if missing:
+            raise UnsupportedEstimatorError(
+                "base_model must have been trained on features that the new rows have, got "
+                f"{', '.join(missing[:10])} in the base model alone; keep them, or use a method "
+                "that does not start from the base model's trees"
+            )
+        for name, what in (("objective", "objectives"), ("num_class", "numbers of classes")):
+            if self.header[name] != other.header[name]:
+                raise UnsupportedEstimatorError(
+                    f"models must have one objective over the same classes to be joined, got the "
+                    f"{what} {self.header[name]} and {other.header[name]}"
+                )
+        if self.categories != other.categories:
+            raise UnsupportedEstimatorError(
+                "base_model must have been trained on the same categories of every categorical "
+                "column to be joined, got others; give both tables the same pandas categories"
+            )
+        place = [other.features.index(name) for name in self.features]
+        if place != list(range(len(place))):
+            self.trees = [_renumbered(tree, place) for tree in self.trees]
+
+    @property
+    def categories(self) -> str:
+        """What the model knows of pandas' categories."""
+        return self.tail.rsplit("pandas_categorical:", 1)[-1].strip()
+
+    def booster(self) -> lgb.Booster:
+        """Return the model."""
+        trees = [f"Tree={i}\n{tree}\n\n\n" for i, tree in enumerate(self.trees)]
+        header = self.header | {"tree_sizes": " ".join(str(len(t.encode())) for t in trees)}
+        lines = [name if value is None else f"{name}={value}" for name, value in header.items()]
+        text = "\n".join(lines) + "\n\n" + "".join(trees) + "end of trees" + self.tail
+        return lgb.Booster(model_str=text)
+
+
+def _entry(line: str) -> tuple[str, str | None]:
+    name, equals, value = line.partition("=")
+    return name, value if equals else None
+
+
+def _changed(tree: str, change: Callable[[float], float], *, slopes: bool = True) -> str:
+    """Change the numbers that a tree adds to the scores."""
+    names = PER_LEAF if slopes else PER_LEAF[:-1]
+    lines = tree.split("\n")
+    for i, line in enumerate(lines):
+        name, _, values = line.partition("=")
+        if name in names and values:
+            numbers = [repr(change(float(v))) for v in values.split(" ") if v]
+            # The slopes of one leaf are parted from the next leaf's by two spaces.
+            lines[i] = f"{name}={_respaced(values, numbers)}"
+    return "\n".join(lines)
+
+
+def _respaced(values: str, numbers: list[str]) -> str:
+    replacements = iter(numbers)
+    return re.sub(r"\S+", lambda _: next(replacements), values)
+
+
+def _renumbered(tree: str, place: Sequence[int]) -> str:
+    lines = tree.split("\n")
+    for i, line in enumerate(lines):
+        name, _, values = line.partition("=")
+        if name in ("split_feature", "leaf_features") and values:
+            lines[i] = f"{name}=" + re.sub(r"\d+", lambda m: str(place[int(m[0])]), values)
+    return "\n".join(lines)
