@@ -1,8 +1,6 @@
 """Addresses of a registry go to the registry, unopened."""
 
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -27,9 +25,7 @@ def asked(monkeypatch):
         calls.append((address, trusted))
         return LoadedModel(BASE, {"rows": 50})
 
-    registry = ModuleType("holdfast.registry")
-    registry.load_registered = load_registered
-    monkeypatch.setitem(sys.modules, "holdfast.registry", registry)
+    monkeypatch.setattr("holdfast.models.mlflow.models.load_registered", load_registered)
     return calls
 
 

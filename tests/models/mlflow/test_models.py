@@ -24,7 +24,8 @@ from holdfast.gate.predict import with_known_classes
 from holdfast.gate.promotion import check_promotable, log_run, promote
 from holdfast.models.mlflow.address import resolve
 from holdfast.models.mlflow.folder import load_folder
-from holdfast.models.mlflow.models import load_registered, log_model, session
+from holdfast.models.mlflow.models import load_registered, log_model
+from holdfast.models.mlflow.session import session
 from holdfast.tables import write_table
 
 mlflow = pytest.importorskip("mlflow")
