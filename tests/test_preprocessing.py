@@ -289,7 +289,7 @@ def test_images_are_scaled():
     [
         (np.zeros((3, 8, 8), np.uint8), r"X must be images .*, got shape \(3, 8, 8\); reshape"),
         (np.zeros((0, 1, 8, 8), np.uint8), r"X must be images .*, got shape \(0, 1, 8, 8\)"),
-        (np.zeros((3, 1, 8, 8)), "X must be images of uint8, got float64; whole numbers"),
+        (np.zeros((3, 1, 8, 8)), "X must be images of uint8, got float64; convert whole numbers"),
         (np.zeros((3, 8, 8, 1), np.uint8), r"of shape \(1, 8, 8\) as in training, got \(8, 8, 1"),
     ],
 )

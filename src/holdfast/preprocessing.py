@@ -1,4 +1,4 @@
-"""The usual preprocessing: of data frames for trees or linear models, of texts and of images."""
+"""Usual preprocessing of data frames for trees or linear models, of texts and of images."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ScaledImages", "TokenIds", "preprocessor"]
 
-RESERVED = ("<padding>", "<unknown>")  # the first two ids; no word has these signs
+RESERVED = ("<padding>", "<unknown>")  # the first two ids; no word has angle brackets
 UNKNOWN = 1
-# A vocabulary is saved at the width of its longest word, which one encoded file would make endless.
+# Every word of a vocabulary takes the room of its longest word, which one encoded file among the
+# texts would make huge.
 LONGEST_WORD = 64
 WORD = re.compile(r"\w+(?:'\w+)*")
 
@@ -34,23 +35,28 @@ def preprocessor(X: Any, *, kind: str = "trees") -> ColumnTransformer:
     Parameters
     ----------
     X : data frame
-        Says which columns are numeric and which categorical (text, categories, booleans).
+        The rows whose types say which columns are numeric and which are categorical (text,
+        categories, booleans).
     kind : {"trees", "linear"}
-        "trees": numbers stay as they are, missing ones NaN; categories become integers, -1 for one
-        that was not seen in training, -2 for NaN (None among Python objects is a category of its
-        own). "linear": numbers are filled with the median (and a column says where), then
-        standardised; categories become indicator columns, in which those of fewer than five rows,
-        and unseen ones, share one column.
+        Kind of model that takes the numbers.
+
+        With "trees" numbers stay as they are, and missing ones are NaN. Categories become integers:
+        -1 for a category that was not seen in training and -2 for NaN. None among Python objects is
+        a category of its own.
+
+        With "linear" missing numbers become the median, an added column marks them, and numbers are
+        standardised. Categories become indicator columns; those with fewer than five rows share one
+        column, which also marks unseen ones.
 
     Returns
     -------
     sklearn.compose.ColumnTransformer
-        Unseen categories never make it fail.
+        The transformer. It never fails because of an unseen category.
 
     Raises
     ------
     InvalidInputError
-        When `X` is no data frame or has columns that are neither numbers nor categories.
+        When `X` is not a data frame or has columns that are neither numbers nor categories.
 
     Examples
     --------
@@ -70,7 +76,7 @@ def preprocessor(X: Any, *, kind: str = "trees") -> ColumnTransformer:
 
 
 def _has_parts(column: nw.Series[Any]) -> bool:
-    """Whether values of a column of Python objects are lists, mappings or bytes."""
+    """Return whether a column of Python objects holds lists, mappings, sets, bytes or arrays."""
     first = column.drop_nulls().head(1).to_list()
     return any(isinstance(value, list | dict | set | bytes | np.ndarray) for value in first)
 
@@ -92,10 +98,10 @@ def _column_kinds(X: Any) -> tuple[list[str], list[str]]:
         for name, dtype in schema.items()
         if isinstance(dtype, kinds) and not (dtype == nw.Object and _has_parts(frame[name]))
     ]
-    others = [name for name in schema if name not in {*numeric, *categorical}]
-    if others or not schema:
+    unknown = [name for name in schema if name not in {*numeric, *categorical}]
+    if unknown or not schema:
         raise InvalidInputError(
-            f"X must have numeric and categorical columns only, got {others or 'no column'}; turn "
+            f"X must have numeric and categorical columns only, got {unknown or 'no column'}; turn "
             "dates into numbers and drop the rest"
         )
     return numeric, categorical
@@ -107,7 +113,7 @@ def _tree_steps() -> tuple[Any, Any]:
     encoder = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
     )
-    # Changes no value, but turns pandas.NA into NaN, which "passthrough" does not.
+    # This scaler changes no value, but unlike "passthrough" it turns pandas.NA into NaN.
     return StandardScaler(with_mean=False, with_std=False), encoder
 
 
@@ -126,35 +132,35 @@ def _linear_steps() -> tuple[Any, Any]:
 
 
 class TokenIds(TransformerMixin, BaseEstimator):
-    """Texts as rows of word numbers, for `nn.Transformer`.
+    """Transformer of texts into rows of word numbers, for `nn.Transformer`.
 
-    A word is a run of letters, digits and underscores, apostrophes inside it included, in lower
-    case. Number 0 is padding, 1 a word that is not in the vocabulary, 2 the most frequent word of
-    the training texts, and so on; equally frequent words are in alphabetical order, so the result
-    does not depend on the order of the texts. As Keras does by default, texts are cut and padded at
-    the front: the last words count.
+    A word is a run of letters, digits and underscores in lower case; it may have apostrophes
+    inside. The number 0 is padding, 1 is a word that is not in the vocabulary, 2 is the most
+    frequent word of the training texts, and so on. Equally frequent words are in alphabetical
+    order, so the result does not depend on the order of the texts. As in Keras by default, texts
+    are cut and padded at the front, so that their last words remain.
 
     Parameters
     ----------
     vocabulary_size : int
-        How many numbers there are at most, 0 and 1 included; at least 3.
+        Largest number of distinct word numbers, 0 and 1 included; at least 3.
     length : int
-        Words of each row.
+        Number of words in each row.
 
     Attributes
     ----------
     vocabulary_ : ndarray of str, shape (at most `vocabulary_size`,)
-        The word of each number. Words of more than 64 characters are never among them.
+        The word of each number. Words of more than 64 characters are left out.
 
     Raises
     ------
     InvalidInputError
-        By `fit` and `transform`, when `X` holds no texts, other things or missing ones; by `fit`
-        when a parameter is out of range or the texts have no word.
+        When `fit` or `transform` gets no texts, missing texts or anything else, when a parameter is
+        out of range, or when `fit` finds no word in the texts.
 
     References
     ----------
-    The conventions are those of ``keras.datasets.imdb`` and ``keras.utils.pad_sequences``.
+    The conventions follow ``keras.datasets.imdb`` and ``keras.utils.pad_sequences``.
 
     Examples
     --------
@@ -178,7 +184,7 @@ class TokenIds(TransformerMixin, BaseEstimator):
         X : sequence of str, or series or one-column frame of any library, shape (n,) or (n, 1)
             The training texts.
         y : None
-            Not looked at.
+            Ignored.
         """
         check_count("vocabulary_size", self.vocabulary_size, least=3, hint="give e.g. 20000")
         check_count("length", self.length, hint="give e.g. 200")
@@ -201,10 +207,12 @@ class TokenIds(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : sequence of str, or series or one-column frame of any library, shape (n,) or (n, 1)
+            The texts.
 
         Returns
         -------
         ndarray of int, shape (n, length)
+            One number for each word, after 0 for padding.
         """
         check_is_fitted(self)
         texts = _texts(X)
@@ -213,7 +221,7 @@ class TokenIds(TransformerMixin, BaseEstimator):
         ids = np.zeros((len(texts), self.length), dtype=np.int64)
         for row, text in zip(ids, texts, strict=True):
             last = _words(text)[-self.length :]
-            # An empty slice from the end would be the whole row.
+            # Without a word the slice below would be the whole row.
             if last:
                 row[-len(last) :] = [number(word, UNKNOWN) for word in last]
         return ids
@@ -239,7 +247,7 @@ def _texts(X: Any) -> list[str]:
         values = _only_column(values)
     if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    for method in ("tolist", "to_list"):  # NumPy's name and narwhals' for it
+    for method in ("tolist", "to_list"):  # the names in NumPy and in narwhals
         values = getattr(values, method)() if hasattr(values, method) else values
     if isinstance(values, (str, bytes)) or not isinstance(values, Sequence):
         raise InvalidInputError(
@@ -286,11 +294,11 @@ def _check_texts(texts: list[Any]) -> None:
 
 
 class ScaledImages(TransformerMixin, BaseEstimator):
-    """Images of bytes as real numbers in [0, 1], for the networks of `nn`.
+    """Transformer of images of bytes into real numbers in [0, 1], for the networks of `nn`.
 
-    Nothing is learned from the data but the shape, so the same image always gives the same numbers,
-    whatever model was trained before: standardising by the mean of the training images would change
-    every input of an update a little.
+    It learns nothing but the shape from the data, so the same image gives the same numbers in every
+    update of a model. Standardising by the mean of the training images would change every input a
+    little with each update.
 
     Attributes
     ----------
@@ -300,8 +308,8 @@ class ScaledImages(TransformerMixin, BaseEstimator):
     Raises
     ------
     InvalidInputError
-        By `fit` and `transform`, when `X` is not uint8 of shape (n, channels, height, width); by
-        `transform` for images of another shape than in training.
+        When `fit` or `transform` gets anything but uint8 of shape (n, channels, height, width), or
+        `transform` gets images of a shape other than in training.
 
     Examples
     --------
@@ -313,13 +321,14 @@ class ScaledImages(TransformerMixin, BaseEstimator):
     """
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Look at the shape.
+        """Store the shape of the images.
 
         Parameters
         ----------
         X : ndarray of uint8, shape (n, channels, height, width)
+            The training images.
         y : None
-            Not looked at.
+            Ignored.
         """
         self.image_shape_ = _images(X).shape[1:]
         return self
@@ -330,10 +339,12 @@ class ScaledImages(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : ndarray of uint8, shape (n, channels, height, width)
+            The images.
 
         Returns
         -------
         ndarray of float32, of the same shape
+            The images as real numbers.
         """
         check_is_fitted(self)
         images = _images(X)
@@ -359,7 +370,7 @@ def _images(X: ArrayLike) -> NDArray[np.uint8]:
         )
     if images.dtype != np.uint8:
         raise InvalidInputError(
-            f"X must be images of uint8, got {images.dtype}; whole numbers from 0 to 255 become so "
-            "with X.astype('uint8'), and images in [0, 1] need no scaling"
+            f"X must be images of uint8, got {images.dtype}; convert whole numbers from 0 to "
+            "255 with X.astype('uint8'); images in [0, 1] need no scaling"
         )
     return images

@@ -1,4 +1,12 @@
-"""Tables on disk: a file is read whole or refused, and written whole or not at all."""
+"""Tables on disk: a file is read whole or refused, and written whole or not at all.
+
+The files, in reading order:
+
+- `paths`: the files that belong to the path of a table, which may be a folder or a pattern.
+- `spreadsheets`: text in CSV files that a spreadsheet would run as a formula, made harmless.
+- `reading`: tables read from Parquet, CSV and Arrow files, or opened in DuckDB for queries.
+- `writing`: data frames written to such files.
+"""
 
 from __future__ import annotations
 

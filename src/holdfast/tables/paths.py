@@ -1,4 +1,4 @@
-"""Which files a path of a table names."""
+"""The files that belong to the path of a table: a file, a folder or a pattern."""
 
 from __future__ import annotations
 
@@ -11,30 +11,42 @@ from holdfast.exceptions import InvalidInputError
 __all__ = ["TABLE_SUFFIXES", "files_of"]
 
 CSV_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-
-
 ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
-
-
 TABLE_SUFFIXES = (".parquet", *CSV_SUFFIXES, *ARROW_SUFFIXES)
 
 
 def files_of(path: Path) -> tuple[list[Path], Path | None]:
-    """Return the files of a path, and the folder below which `key=value` folders are columns."""
+    """Return the files of a path, and the folder below which `key=value` folders are columns.
+
+    Parameters
+    ----------
+    path : Path
+        A file, a folder or a pattern.
+
+    Returns
+    -------
+    tuple of (list of Path, Path or None)
+        The files. Then the folder, or None if `path` is a single file.
+
+    Raises
+    ------
+    InvalidInputError
+        When there are no table files at `path`, or files of several kinds.
+    """
     if path.is_file():
         return [path], None
     if path.is_dir():
-        found, root = [p for p in path.rglob("*") if p.is_file() and not _hidden(p, path)], path
-        files = sorted(file for file in found if _known(file))
+        inside = [file for file in path.rglob("*") if file.is_file() and not _hidden(file, path)]
+        files, root = sorted(file for file in inside if _known(file)), path
     elif any(character in str(path) for character in "*?["):
         root = Path(*takewhile(lambda part: not re.search(r"[*?[]", part), path.parts))
         pattern = str(path.relative_to(root))
-        found = files = sorted(file for file in root.glob(pattern) if file.is_file())
+        inside = files = sorted(file for file in root.glob(pattern) if file.is_file())
     else:
-        suffix_of(path)  # a kind that cannot be read is the first thing to say
+        suffix_of(path)  # raises for a kind of file that cannot be read, the more helpful error
         raise InvalidInputError(f"path must be a table, got no file at {path}; check the path")
     if not files:
-        kinds = sorted({file.suffix for file in found})
+        kinds = sorted({file.suffix for file in inside})
         raise InvalidInputError(
             f"{path} must hold table files, got {', '.join(kinds) if kinds else 'no files'}; "
             f"give files that end in one of {', '.join(TABLE_SUFFIXES)}"
@@ -49,7 +61,7 @@ def files_of(path: Path) -> tuple[list[Path], Path | None]:
 
 
 def _hidden(file: Path, root: Path) -> bool:
-    """Whether a file or a folder above it is no data by convention, such as _SUCCESS."""
+    """Return whether a file or a folder above it is not data by convention, such as _SUCCESS."""
     return any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
 
 
@@ -58,6 +70,7 @@ def _known(path: Path) -> bool:
 
 
 def suffix_of(path: Path) -> str:
+    """Return the suffix that names the kind of a table file, such as ".csv.gz"."""
     for suffix in sorted(TABLE_SUFFIXES, key=len, reverse=True):
         if path.name.lower().endswith(suffix):
             return suffix

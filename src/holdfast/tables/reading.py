@@ -1,4 +1,4 @@
-"""Reading tables: a file is read whole or refused."""
+"""Reading of tables: a file is read whole or refused."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ import numpy as np
 
 from holdfast.common.parameters import require
 from holdfast.exceptions import InvalidInputError
+from holdfast.tables.paths import ARROW_SUFFIXES, files_of, suffix_of
 from holdfast.tables.spreadsheets import plain_name, was_escaped
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
-from holdfast.tables.paths import ARROW_SUFFIXES, files_of, suffix_of
 
 __all__ = [
     "Table",
@@ -41,20 +41,14 @@ __all__ = [
 ]
 
 MAX_REASON = 200
-
-
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b", re.IGNORECASE)
-
-
-# The dialect is fixed: left to guess, DuckDB reads a file with a ragged row as another table. Types
-# are taken from all rows, and "yes"/"no" and dates stay text.
+# The dialect is fixed, since DuckDB's guess at it would read a file with a ragged row as another
+# table. Types are taken from all rows; "yes" and "no" and dates stay text.
 _CSV_OPTIONS = (
     "header = true, skip = 0, quote = '\"', escape = '\"', comment = '', strict_mode = true, "
     "null_padding = false, ignore_errors = false, sample_size = -1, "
     "auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR']"
 )
-
-
 NEVER_TEXT = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$")
 
 
@@ -64,22 +58,26 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     Parameters
     ----------
     path : path-like
-        `.parquet`; `.csv` or `.tsv`, also with `.gz` (UTF-8, a header, every row as long as it);
-        `.arrow`, `.feather` or `.ipc` (needs the extra `arrow`). Or a folder of Parquet or CSV
-        files, whose `key=value` subfolders are columns, or a pattern such as ``"part-*.csv"``.
+        A file, a folder of files, or a pattern such as ``"part-*.csv"``.
+
+        Parquet files end in `.parquet`. CSV files end in `.csv` or `.tsv`, perhaps followed by
+        `.gz`; they are UTF-8 and have a header and as many values in every row. Arrow files end in
+        `.arrow`, `.feather` or `.ipc` and need the extra `arrow`.
+
+        A folder or a pattern holds Parquet or CSV files, whose `key=value` folders become columns.
 
     Returns
     -------
     pandas.DataFrame
-        Text is text, integers are integers (real numbers where some are missing). In CSV files
-        `true` and `false` are booleans; dates stay text, and so do numbers with leading zeros. The
-        apostrophe that `write_table` puts before text and names in CSV files is taken off again.
+        The table. Integers with missing values become real numbers. In CSV files `true` and `false`
+        are booleans; dates and numbers with leading zeros stay text. The apostrophe that
+        `write_table` puts before some text and names in CSV files is removed.
 
     Raises
     ------
     InvalidInputError
-        When the file is missing, of another kind, damaged, cut short or without rows. A
-        CSV file that ends exactly where a value or a row may end cannot be told from a whole one.
+        When the file is missing, of another kind, damaged, cut short or without rows. A CSV file
+        that was cut exactly at the end of a value or a row looks whole, and is read.
     MissingExtraError
         When an Arrow file is read without pyarrow.
 
@@ -101,7 +99,21 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Table:
-    """One file, readable under `name` in a DuckDB connection."""
+    """A table that can be queried in a DuckDB connection.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        The connection.
+    name : str
+        Name of the table in queries.
+    path : Path
+        Path from which it was opened.
+    types : dict of str to str
+        DuckDB's type of each column.
+    n : int
+        Number of rows.
+    """
 
     connection: duckdb.DuckDBPyConnection
     name: str
@@ -114,15 +126,15 @@ class Table:
 def connect(
     memory_limit: str | None = None, temp_dir: str | os.PathLike[str] | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB in memory, which never fetches an extension.
+    """Open a connection to a DuckDB in memory, which never fetches an extension.
 
     Parameters
     ----------
     memory_limit : str, optional
-        Such as "512MB"; by default 80 % of the machine's memory.
+        Largest amount of memory, such as "512MB"; by default 80 % of the machine's memory.
     temp_dir : path-like, optional
-        Where it writes what does not fit, in a folder of its own that is removed in the end; by
-        default the system's folder for temporary files.
+        Folder for data that does not fit into memory; by default the system's folder for temporary
+        files. DuckDB writes into a subfolder of its own, which is removed at the end.
     """
     import duckdb
 
@@ -153,10 +165,10 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> 
     ----------
     connection : duckdb.DuckDBPyConnection
     path : Path
-        A file; a folder of Parquet or CSV files, whose `key=value` subfolders are columns; or a
-        pattern of such files.
+        A file, or a folder or a pattern of Parquet or CSV files, whose `key=value` folders become
+        columns.
     name : str
-        Plain.
+        Name of the table in queries; it must need no quotes.
     """
     files, root = files_of(path)
     suffix = suffix_of(files[0])
@@ -177,7 +189,15 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> 
 
 @contextmanager
 def reading(*paths: Path) -> Iterator[None]:
-    """Tell errors of DuckDB as those of reading some tables; without any, leave them alone."""
+    """Re-raise errors of DuckDB as `InvalidInputError` that names the tables.
+
+    Without tables, errors pass as they are.
+
+    Parameters
+    ----------
+    *paths : Path
+        Paths of the tables that are read.
+    """
     import duckdb
 
     try:
@@ -185,10 +205,10 @@ def reading(*paths: Path) -> Iterator[None]:
     except (duckdb.Error, OSError, EOFError, zlib.error, ValueError) as error:
         if not paths or isinstance(error, InvalidInputError):
             raise
-        told = " and ".join(map(str, paths))
+        names = " and ".join(map(str, paths))
         if isinstance(error, duckdb.OutOfMemoryException):
             raise InvalidInputError(
-                f"memory_limit must suffice for {told}, got: {reason_of(error)}; allow more, or "
+                f"memory_limit must suffice for {names}, got: {reason_of(error)}; allow more, or "
                 "name a larger disk with temp_dir="
             ) from error
         suffixes = dict.fromkeys(suffix_of(files_of(path)[0][0]) for path in paths)
@@ -196,14 +216,15 @@ def reading(*paths: Path) -> Iterator[None]:
         form = "UTF-8 text with a header and rows as long as it" if text else "complete"
         kind = f"whole {' and '.join(suffixes)} file{'s' if len(paths) > 1 else ''} ({form})"
         raise InvalidInputError(
-            f"{told} must be {'' if len(paths) > 1 else 'a '}{kind}, got: {reason_of(error)}; "
+            f"{names} must be {'' if len(paths) > 1 else 'a '}{kind}, got: {reason_of(error)}; "
             "copy or write it again"
         ) from error
 
 
 def reason_of(error: BaseException) -> str:
-    told = re.split(r"\bLINE \d+:", str(error))[0]  # DuckDB goes on with the query
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    """Return the first lines of an error, shortened."""
+    message = re.split(r"\bLINE \d+:", str(error))[0]  # DuckDB appends the query
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     reason = " ".join(lines[:2]) or type(error).__name__
     return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
 
@@ -220,7 +241,7 @@ def _open_parquet(
     connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")
     first = _literal(files[0])
     schema = rows_of(connection, f"SELECT name, num_children FROM parquet_schema({first})")
-    columns, nested = [], 0  # the schema is a tree, written depth first under one root
+    columns, nested = [], 0  # the schema lists a tree depth first, from its root
     for column, children in schema[1:]:
         if nested:
             nested -= 1
@@ -231,10 +252,10 @@ def _open_parquet(
 
 
 def _hive(files: Sequence[Path], root: Path | None) -> str:
-    """Return the option that makes columns of `key=value` folders, where there are some."""
+    """Return DuckDB's option that makes columns of `key=value` folders, on if there are any."""
     below = [] if root is None else [file.relative_to(root).parent.parts for file in files]
-    found = any("=" in part for parts in below for part in parts)
-    return f"hive_partitioning = {str(found).lower()}"
+    has_keys = any("=" in part for parts in below for part in parts)
+    return f"hive_partitioning = {str(has_keys).lower()}"
 
 
 def _open_csv(
@@ -244,7 +265,7 @@ def _open_csv(
     suffix: str,
     root: Path | None,
 ) -> list[str]:
-    """Read the files once into a table: every later query would parse them again."""
+    """Read the files into a table at once, since later queries would parse them again."""
     opener = gzip.open if suffix.endswith(".gz") else open
     with opener(files[0], "rt", encoding="utf-8-sig", newline="") as file:
         first = file.readline()
@@ -256,9 +277,9 @@ def _open_csv(
     text = [quoted(column) for column, kind in types.items() if kind == "VARCHAR"]
     tests = [f"coalesce(bool_and(lower({c}) IN ('true', 'false')), false)" for c in text]
     tests += [f"coalesce(bool_or(starts_with({c}, '''')), false)" for c in text]
-    found = rows_of(connection, f"SELECT {', '.join(tests)} FROM {name}_text")[0] if text else ()
+    passed = rows_of(connection, f"SELECT {', '.join(tests)} FROM {name}_text")[0] if text else ()
     boolean, escaped = (
-        set(compress(text, part)) for part in (found[: len(text)], found[len(text) :])
+        set(compress(text, part)) for part in (passed[: len(text)], passed[len(text) :])
     )
     listed = []
     for column in types:
@@ -290,7 +311,7 @@ def _open_arrow(connection: duckdb.DuckDBPyConnection, path: Path, name: str) ->
 
 
 def _literal(path: Path) -> str:
-    """Return the path as an SQL string in which DuckDB sees no pattern."""
+    """Return the path as an SQL string that DuckDB does not read as a pattern."""
     plain = re.sub(r"([*?\[])", r"[\1]", str(path))
     return "'" + plain.replace("'", "''") + "'"
 
@@ -300,11 +321,12 @@ def _literals(paths: Sequence[Path]) -> str:
 
 
 def quoted(column: str) -> str:
-    """Return a column's name as SQL."""
+    """Return a column's name in quotes, for SQL."""
     return '"' + column.replace('"', '""') + '"'
 
 
 def check_columns(owner: str, columns: list[str]) -> None:
+    """Raise if two names differ in nothing but case; `owner` is the table in the message."""
     counts = Counter(column.casefold() for column in columns)
     twice = [column for column in columns if counts[column.casefold()] > 1]
     if twice:
@@ -315,19 +337,19 @@ def check_columns(owner: str, columns: list[str]) -> None:
 
 
 def fetch(table: Table, columns: list[str]) -> pd.DataFrame:
-    """Read columns of an open table."""
+    """Return columns of an open table as a data frame."""
     listed = ", ".join(quoted(column) for column in dict.fromkeys(columns))
     return fetch_sql(table, f"SELECT {listed} FROM {table.name}")
 
 
 def fetch_sql(table: Table, sql: str) -> pd.DataFrame:
-    """Read a query; an error is one of reading the table's file."""
+    """Return the result of a query as a data frame; errors name the path of the table."""
     with reading(table.path):
         return ordinary_columns(table.connection.execute(sql).df())
 
 
 def ordinary_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Turn nullable and categorical columns into those that every library understands."""
+    """Turn nullable and categorical columns into ordinary ones that every library knows."""
     from pandas.api import types
 
     for column, dtype in list(frame.dtypes.items()):

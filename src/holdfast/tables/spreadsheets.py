@@ -1,6 +1,7 @@
 """Text that a spreadsheet would run as a formula, made harmless by a leading apostrophe.
 
-What is to be escaped is told once, by two patterns that RE2, and so DuckDB, reads as Python does.
+Two patterns define which text is escaped. RE2, and with it DuckDB, reads them in the same way as
+Python.
 """
 
 from __future__ import annotations
@@ -14,24 +15,32 @@ _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
 
 
 def is_formula(text: str) -> str:
-    """Return the SQL condition that text must be escaped: a formula, or escaped already.
+    """Return the SQL condition that a text has to be escaped.
+
+    That is so for a formula, and for text that looks like an escaped formula.
 
     Parameters
     ----------
     text : str
-        An SQL expression.
+        The SQL expression of the text.
     """
     formula = _FORMULA.replace("'", "''")
     return f"(regexp_matches({text}, '{formula}') AND NOT regexp_matches({text}, '{_NUMBER}'))"
 
 
 def was_escaped(text: str) -> str:
-    """Return the SQL condition that text is what escaping makes of other text."""
+    """Return the SQL condition that a text is the escaped form of another text.
+
+    Parameters
+    ----------
+    text : str
+        The SQL expression of the text.
+    """
     return f"(starts_with({text}, '''') AND {is_formula(f'substr({text}, 2)')})"
 
 
 def escaped_name(name: str) -> str:
-    """Return a column's name as it is written.
+    """Return the form of a column's name that is written to a CSV file.
 
     Examples
     --------
@@ -43,7 +52,7 @@ def escaped_name(name: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """Return a column's name as it was before it was written.
+    """Return a column's name, given its form in a CSV file.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Writing tables, whole or not at all."""
+"""Writing of tables: a file is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import TYPE_CHECKING, Any
 from holdfast.common.files import replace_file
 from holdfast.common.parameters import require
 from holdfast.exceptions import InvalidInputError, MissingExtraError
+from holdfast.tables.paths import ARROW_SUFFIXES, CSV_SUFFIXES, suffix_of
+from holdfast.tables.reading import NEVER_TEXT, check_columns, connect, quoted, reason_of, rows_of
 from holdfast.tables.spreadsheets import escaped_name, is_formula
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
-from holdfast.tables.paths import ARROW_SUFFIXES, CSV_SUFFIXES, suffix_of
-from holdfast.tables.reading import NEVER_TEXT, check_columns, connect, quoted, reason_of, rows_of
 
 __all__ = ["write_table"]
 
 
 def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
-    """Write a data frame to Parquet, CSV or Arrow, whole or not at all.
+    """Write a data frame to a Parquet, CSV or Arrow file, whole or not at all.
 
     Parameters
     ----------
     frame : pandas.DataFrame, or an eager frame of another library that narwhals knows
-        An index is not written.
+        The table. Its index is not written.
     path : path-like
-        The extension says the format, as for `read_table`; an existing file is replaced.
+        The file, whose ending names the format as for `read_table`. An existing file is replaced.
 
     Raises
     ------
     InvalidInputError
-        When `frame` is no data frame, has no rows or two columns of one name, or `path` has another
-        extension or cannot be written.
+        When `frame` is not a data frame, has no rows, or has two columns of the same name, and when
+        `path` has another ending or cannot be written.
     MissingExtraError
         When an Arrow file is written without pyarrow.
 
@@ -42,13 +42,14 @@ def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
     -----
     Text in a CSV file that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return would
     run as a formula in a spreadsheet. Such cells and column names get a leading apostrophe, unless
-    they are plain numbers; those that have apostrophes there already get one more. `read_table`
-    takes exactly that one off, so that it reads what was written here unchanged.
+    they are plain numbers. If they already begin with apostrophes, they get one more. `read_table`
+    removes exactly the one that was added, so it returns the table unchanged.
 
     Examples
     --------
     >>> from holdfast.tables import read_table
     >>> import pandas as pd, pathlib, tempfile
+    >>> from holdfast.tables import read_table
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "table.parquet"
     >>> write_table(pd.DataFrame({"id": [1, 2], "prediction": ["cat", "dog"]}), path)
     >>> read_table(path)["id"].tolist()
@@ -115,7 +116,7 @@ def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
 
 
 def _escaped_columns(connection: duckdb.DuckDBPyConnection, name: str) -> str:
-    """Return the columns of a query in which no text is a formula."""
+    """Return the columns of a query, with every text that would be a formula escaped."""
     listed = []
     for column, kind, *_ in rows_of(connection, f"DESCRIBE {name}"):
         value = quoted(column)
