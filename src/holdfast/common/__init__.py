@@ -10,4 +10,6 @@ The files in reading order:
 - `classes`: orders classes and matches them by value
 - `files`: writes files whole or not at all
 - `provenance`: the facts about how a result was made
+- `version`: the release of the package
+- `warning`: warns at the line of the user's code
 """

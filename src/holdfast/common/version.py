@@ -1,3 +1,3 @@
-"""The release, written here alone."""
+"""The release of the package, which is written nowhere else."""
 
 __version__ = "0.1.0"

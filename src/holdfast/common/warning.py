@@ -1,4 +1,4 @@
-"""Warnings that point at the user's own line."""
+"""Issues warnings that point at the line of the user's own code."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Issue a warning at the line outside the package that called into it.
+    """Issue a warning that points at the line outside the package that called it.
 
-    However deep in the package the warning arises, Python then shows the line that the user can
-    change, and shows it once for each such line.
+    Wherever in the package a warning arises, Python shows the line that the user can change, and
+    warns once for each such line.
 
     Parameters
     ----------

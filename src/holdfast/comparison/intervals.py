@@ -115,13 +115,13 @@ def mcnemar_p_value(gained: int, lost: int) -> float:
     return min(1.0, 2 * _lower_tail(min(gained, lost), gained + lost))
 
 
-EXACT_ROWS = 10_000  # up to which a binomial coefficient is computed as a whole number
+EXACT_ROWS = 10_000  # up to so many rows, binomial coefficients are computed as whole numbers
 
 
 def _lower_tail(k: int, n: int) -> float:
     """Return P(X <= k) for X of Binomial(n, 1/2), where k is below n / 2."""
     total = term = 1.0
-    for count in range(k, 0, -1):  # each term as a share of the largest, which is that of k
+    for count in range(k, 0, -1):  # terms as shares of the largest term, that of k
         term *= count / (n - count + 1)
         total += term
         if term < 1e-18 * total:
@@ -134,9 +134,9 @@ def _probability(k: int, n: int) -> float:
 
     References
     ----------
-    Loader, "Fast and accurate computation of binomial probabilities", 2000: no large numbers cancel
-    in the logarithm. Its series for Stirling's formula ends after the first term, since the next
-    ones are below rounding for many rows.
+    Loader, "Fast and accurate computation of binomial probabilities", 2000. In this form no large
+    numbers cancel in the logarithm. The series for Stirling's formula ends after its first term,
+    since for many rows the further terms are smaller than rounding.
     """
     if n <= EXACT_ROWS:
         return math.comb(n, k) / 2**n

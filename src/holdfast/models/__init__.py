@@ -10,6 +10,7 @@ The files in reading order:
 - `loading`: `load_model`, which reads a file or an address
 - `files`: `save_model`, and the readers of model files
 - `skops`: reads and writes skops files, and decides what is trusted in them
+- `moved`: where the classes that model files of release 0.1.0 name are today
 - `card`: a loaded model with its card
 - `onnx`: models of other libraries as ONNX files
 - `mlflow`: models in an MLflow registry

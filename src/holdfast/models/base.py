@@ -46,7 +46,7 @@ class BaseModel:
         classes : ndarray of shape (K,)
             The classes of the labels.
         """
-        model = getattr(model, "served_", model)  # an update is deployed as what it serves
+        model = getattr(model, "served_", model)  # an update is deployed as its served model
         known = classes if base_classes is None else check_labels("base_classes", base_classes)
         if not hasattr(model, "predict_proba") and not callable(model):
             booster = booster_as_classifier(model, known)

@@ -38,7 +38,7 @@ class BasePredictions:
 
     @classmethod
     def none(cls, n: int, classes: NDArray[Any]) -> BasePredictions:
-        """Return what there is of n rows without a base model."""
+        """Return the predictions of n rows without a base model, all of which are missing."""
         nothing = np.full((n, len(classes)), np.nan)
         matched = MatchedProba(nothing, n, 0, unknown_classes=(), removed_classes=())
         return cls(matched, np.full(n, -1), np.repeat(classes[:1], n), np.zeros(n, dtype=bool))

@@ -1,4 +1,4 @@
-"""Where classes stood in release 0.1.0, for model files that name them."""
+"""The present places of classes that have moved, for model files of release 0.1.0."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["with_present_names"]
 
-# (Module in release 0.1.0, class) -> the module that has the class today.
+# The present module of each class, by its module in release 0.1.0 and its name.
 HOMES = {
     ("holdfast._base_model", "BasePredictions"): "holdfast.models.base_predictions",
     ("holdfast._base_model", "BaseModel"): "holdfast.models.base",
@@ -46,17 +46,17 @@ SCHEMA = "schema.json"
 
 
 def with_present_names(source: Path) -> bytes | None:
-    """Return a skops file whose classes are named by where they stand today.
+    """Return a skops file in which all classes are named by their present modules.
 
     Parameters
     ----------
     source : Path
-        A zip file that has a schema.
+        A zip file with a schema of skops.
 
     Returns
     -------
     bytes or None
-        None where the file names no class that has moved, which is then read as it is.
+        The content of the file. None if no class in it has moved, so that it can be read as it is.
     """
     with zipfile.ZipFile(source) as archive:
         schema = archive.read(SCHEMA)
@@ -72,6 +72,6 @@ def with_present_names(source: Path) -> bytes | None:
 
 
 def _renamed(node: dict[str, Any]) -> dict[str, Any]:
-    """Return one node of a schema, its class named by where it stands today."""
+    """Return a node of a schema, with its class named by the present module."""
     home = HOMES.get((str(node.get("__module__")), str(node.get("__class__"))))
     return node if home is None else node | {"__module__": home}

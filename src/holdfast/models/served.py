@@ -103,10 +103,10 @@ def serve(
 def answers_of(model: Any, X: Any) -> NDArray[Any]:
     """Return the answers of a fitted classifier, shape (n,).
 
-    This is the one definition of what a served model answers: `predict` returns it, and all that is
-    stated of the model is measured on it.
+    This is the only definition of a served model's answers. `predict` returns them, and everything
+    that is stated about the model is measured on them.
     """
-    return np.ravel(model.predict(X))  # CatBoost answers several classes in a column
+    return np.ravel(model.predict(X))  # CatBoost returns a column for more than two classes
 
 
 def served_proba(

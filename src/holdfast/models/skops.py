@@ -87,7 +87,7 @@ def write_skops(model: Any, path: Path, card: dict[str, Any]) -> None:
 
 
 def _stored(model: Any) -> Any:
-    """Return what is stored of a model: all that it needs to predict, and no rows of its fit."""
+    """Return a model without the rows of its fit; it still holds all that predicting needs."""
     without_rows = getattr(model, "without_rows", None)
     return model if without_rows is None else without_rows()
 
