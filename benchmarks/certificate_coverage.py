@@ -36,12 +36,14 @@ from holdfast.exceptions import InfeasibleBudgetError
 from holdfast.learners.lookup import learner_of
 from holdfast.methods import Cold, Distill
 from holdfast.metrics import divergence_per_row
-from holdfast.selection.limits import Limits
+from holdfast.models.base_predictions import base_predictions
+from holdfast.selection.budget import Budget
 from holdfast.selection.mixtures import mix
 from holdfast.selection.override import override_classes
 from holdfast.selection.override_search import select_override
 from holdfast.update.certification import CertificationRows, certify
 from holdfast.update.fitting import PathFitter
+from holdfast.update.rows import UpdateRows
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "certificate_coverage.json"
@@ -158,15 +160,18 @@ def coverage(population: Population, kind: str, n: int) -> dict[str, Any]:
     }
 
 
-def limits_of(kind: str, budget: dict[str, float]) -> Limits:
+def arguments_of(kind: str, budget: dict[str, float]) -> dict[str, Any]:
+    """Return the arguments of `select` that stand for a budget."""
     groups = {name: limit for name, limit in budget.items() if "=" in name}
-    overall = {"overall": budget["churn"], **groups} if groups else budget["churn"]
-    return Limits.of(overall, budget.get("negative flips"), "kl" if kind == "kl" else "hard")
+    return {
+        "max_churn": {"overall": budget["churn"], **groups} if groups else budget["churn"],
+        "max_negative_flips": budget.get("negative flips"),
+        "churn": "kl" if kind == "kl" else "hard",
+    }
 
 
 def chosen(population: Population, kind: str, budget: dict[str, float], rows: Any) -> Any:
     """Select on some rows."""
-    limits = limits_of(kind, budget)
     proba, base, y = population.proba[:, rows], population.base[rows], population.y[rows]
     weight = population.weight[rows] if kind == "weighted" else None
     if kind != "override":
@@ -174,19 +179,17 @@ def chosen(population: Population, kind: str, budget: dict[str, float], rows: An
             proba,
             base,
             y,
-            churn="kl" if kind == "kl" else "hard",
             include_base=True,
             groups={"group": population.group[rows]},
             sample_weight=weight,
-            **limits.arguments,
+            **arguments_of(kind, budget),
         )
     return select_override(
         proba,
         base.argmax(axis=1),
         np.ones(len(rows), dtype=bool),
         y,
-        max_churn=budget["churn"],
-        min_accuracy=None,
+        budget=Budget(max_churn=budget["churn"]),
     )
 
 
@@ -194,19 +197,18 @@ def certified(
     population: Population, kind: str, budget: dict[str, float], selection: Any, rows: Any
 ) -> dict[str, float]:
     """Return the true values of what is certified on some rows."""
-    pred, y = population.base_pred[rows], population.y[rows]
-    known = CertificationRows(
-        population.proba[:, rows],
-        population.base[rows],
-        pred,
-        np.ones(len(rows), dtype=bool),
+    classes = np.arange(population.base.shape[1])
+    drawn = UpdateRows(
+        None,
+        population.y[rows],
+        classes,
         population.weight[rows] if kind == "weighted" else None,
+        base_predictions(population.base[rows], classes, classes),
         {"group": population.group[rows]},
-        pred == y,
     )
-    found = certify(
-        selection, known, limits_of(kind, budget), confidence=CONFIDENCE, n_selection=N_SELECT
-    )
+    limits = Budget.of(**arguments_of(kind, budget), min_accuracy=None)
+    known = CertificationRows(drawn, population.proba[:, rows])
+    found = certify(selection, known, limits, confidence=CONFIDENCE, n_selection=N_SELECT).step
     if kind == "override":
         proba = mix(population.proba, found.weights, selection.average_in)
         answers = override_classes(proba, population.base_pred, found.threshold)

@@ -123,16 +123,22 @@ def test_accuracy_equals_scikit_learn(weighted):
     assert found == pytest.approx(sk.accuracy_score(y, base, sample_weight=weight))
 
 
-def test_churn_floor_equals_a_loop_over_pairs():
+def test_pairwise_churn_equals_a_loop_over_pairs():
     runs = np.random.default_rng(0).integers(0, 3, (4, 50))
     pairs = [np.mean(runs[i] != runs[j]) for i in range(4) for j in range(i)]
-    assert metrics.churn_floor(list(runs)) == pytest.approx(np.mean(pairs))
+    assert metrics.pairwise_churn(list(runs)) == pytest.approx(np.mean(pairs))
     with pytest.raises(InvalidInputError, match="at least two retrainings, got 1"):
-        metrics.churn_floor([[0, 1]])
+        metrics.pairwise_churn([[0, 1]])
     with pytest.raises(
         InvalidInputError, match=r"must have the same number of rows, got base_pred"
     ):
-        metrics.churn_floor([[0, 1], [0, 1, 1]])
+        metrics.pairwise_churn([[0, 1], [0, 1, 1]])
+
+
+def test_the_old_name_of_pairwise_churn_warns_and_still_works():
+    runs = [[0, 1, 1, 0], [0, 1, 0, 0]]
+    with pytest.warns(DeprecationWarning, match="churn_floor is now metrics.pairwise_churn"):
+        assert metrics.churn_floor(runs) == metrics.pairwise_churn(runs) == 0.25
 
 
 # --- probabilities -------------------------------------------------------------------------------

@@ -46,7 +46,8 @@ __all__ = [
     "targets",
 ]
 
-# Public name -> module that defines it; loaded on first use, so that the import stays cheap.
+# The module that defines each public name. It is imported when the name is first used, so that
+# `import holdfast` stays fast.
 _HOME = {
     "Comparison": "comparison.result",
     "compare": "comparison.compare",
@@ -66,7 +67,7 @@ _HOME = {
     "RegistryError": "exceptions",
     "UnsupportedEstimatorError": "exceptions",
     "UntrustedModelError": "exceptions",
-    "Selection": "selection.budget",
+    "Selection": "selection.outcome",
     "select": "selection.weights",
     "override_threshold": "selection.override",
     "LowChurnClassifier": "update.classifier",

@@ -1,4 +1,4 @@
-"""`python -m holdfast`: the command line."""
+"""`python -m holdfast` runs the command line."""
 
 from holdfast.cli import main
 

@@ -1,4 +1,4 @@
-"""The errors of holdfast: one base class, few kinds."""
+"""The errors that holdfast raises."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class InvalidInputError(HoldfastError, ValueError):
 
 
 class UnsupportedEstimatorError(HoldfastError, TypeError):
-    """An estimator cannot be trained on soft targets in the way that was asked for."""
+    """An estimator cannot be trained on soft targets in the requested way."""
 
 
 class InfeasibleBudgetError(HoldfastError, ValueError):
@@ -31,10 +31,9 @@ class InfeasibleBudgetError(HoldfastError, ValueError):
     Attributes
     ----------
     lowest_churn : float or None
-        The lowest churn (in the unit of the budget) that was reachable, where the budget was on
-        churn.
+        The lowest reachable churn, in the unit of the budget; None for a budget on accuracy.
     highest_accuracy : float or None
-        The highest accuracy that was reachable, where the budget was on accuracy.
+        The highest reachable accuracy; None for a budget on churn.
     """
 
     def __init__(
@@ -58,4 +57,7 @@ class UntrustedModelError(HoldfastError):
 
 
 class RegistryError(HoldfastError):
-    """A model registry did not answer, refused, or changed meanwhile; says what was left undone."""
+    """A model registry did not answer, refused a request, or changed in the meantime.
+
+    The message says what was left undone.
+    """

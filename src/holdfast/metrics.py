@@ -1,12 +1,13 @@
-"""Measures of predictive churn: arrays in, floats out.
+"""Measures of predictive churn, which take arrays and return one number.
 
-Flips always read base -> new: a *negative* flip is a row that the base model had right and the new
-model has wrong. Labels are arrays of shape (n,); probabilities have shape (n, K) with rows that sum
-to 1. Under `sample_weight` each share is the weighted share of rows.
+A flip goes from the base model to the new model: in a row with a *negative* flip the base model is
+right and the new model is wrong. Labels are arrays of shape (n,). Probabilities have shape (n, K),
+and each row sums to 1. With `sample_weight` every share of rows is a weighted share.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ __all__ = [
     "lateral_flip_rate",
     "log_loss",
     "negative_flip_rate",
+    "pairwise_churn",
     "positive_flip_rate",
     "risk",
     "unavoidable_churn",
@@ -37,29 +39,32 @@ __all__ = [
 LOSSES = ("log_loss", "brier")
 DIVERGENCES = ("kl", "brier")
 
-SMALLEST = float(np.finfo(np.float64).eps)  # probability that a logarithm is taken of
+SMALLEST = float(np.finfo(np.float64).eps)  # smallest probability whose logarithm is taken
 
 
 def churn_rate(
     base_pred: ArrayLike, new_pred: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Share of rows whose predicted class differs between base and new model (hard churn).
+    """Hard churn: the share of rows whose predicted class differs between base and new model.
 
     Parameters
     ----------
-    base_pred, new_pred : array-like of shape (n,)
-        Predicted classes of the base and of the new model for the same rows.
+    base_pred : array-like of shape (n,)
+        Predicted classes of the base model.
+    new_pred : array-like of shape (n,)
+        Predicted classes of the new model for the same rows.
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        In [0, 1].
+        The share, in [0, 1].
 
     Raises
     ------
     InvalidInputError
-        For missing values, unequal lengths or empty input.
+        When values are missing, lengths differ or the input is empty.
 
     References
     ----------
@@ -81,23 +86,28 @@ def negative_flip_rate(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Share of rows that go from right (base) to wrong (new).
+    """Share of rows that the base model gets right and the new model gets wrong.
 
     Parameters
     ----------
-    y, base_pred, new_pred : array-like of shape (n,)
-        The truth, and the predicted classes of both models.
+    y : array-like of shape (n,)
+        True classes.
+    base_pred : array-like of shape (n,)
+        Predicted classes of the base model.
+    new_pred : array-like of shape (n,)
+        Predicted classes of the new model.
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        In [0, churn_rate].
+        The share, in [0, `churn_rate`].
 
     Raises
     ------
     InvalidInputError
-        For missing values, unequal lengths or empty input.
+        When values are missing, lengths differ or the input is empty.
 
     References
     ----------
@@ -119,23 +129,28 @@ def positive_flip_rate(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Share of rows that go from wrong (base) to right (new).
+    """Share of rows that the base model gets wrong and the new model gets right.
 
     Parameters
     ----------
-    y, base_pred, new_pred : array-like of shape (n,)
-        The truth, and the predicted classes of both models.
+    y : array-like of shape (n,)
+        True classes.
+    base_pred : array-like of shape (n,)
+        Predicted classes of the base model.
+    new_pred : array-like of shape (n,)
+        Predicted classes of the new model.
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        In [0, churn_rate].
+        The share, in [0, `churn_rate`].
 
     Raises
     ------
     InvalidInputError
-        For missing values, unequal lengths or empty input.
+        When values are missing, lengths differ or the input is empty.
 
     Examples
     --------
@@ -153,25 +168,30 @@ def lateral_flip_rate(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Share of rows that both models have wrong, with different answers.
+    """Share of rows that both models get wrong, with different answers.
 
-    Always 0 for two classes. Negative, positive and lateral flips add up to the churn.
+    It is always 0 for two classes. Negative, positive and lateral flips add up to the churn.
 
     Parameters
     ----------
-    y, base_pred, new_pred : array-like of shape (n,)
-        The truth, and the predicted classes of both models.
+    y : array-like of shape (n,)
+        True classes.
+    base_pred : array-like of shape (n,)
+        Predicted classes of the base model.
+    new_pred : array-like of shape (n,)
+        Predicted classes of the new model.
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        In [0, churn_rate].
+        The share, in [0, `churn_rate`].
 
     Raises
     ------
     InvalidInputError
-        For missing values, unequal lengths or empty input.
+        When values are missing, lengths differ or the input is empty.
 
     Examples
     --------
@@ -183,22 +203,26 @@ def lateral_flip_rate(
 
 
 def accuracy(y: ArrayLike, pred: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
-    """Share of rows whose predicted class is the truth.
+    """Share of rows whose predicted class is the true one.
 
     Parameters
     ----------
-    y, pred : array-like of shape (n,)
+    y : array-like of shape (n,)
+        True classes.
+    pred : array-like of shape (n,)
+        Predicted classes.
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        In [0, 1].
+        The share, in [0, 1].
 
     Raises
     ------
     InvalidInputError
-        For missing values, unequal lengths or empty input.
+        When values are missing, lengths differ or the input is empty.
 
     Examples
     --------
@@ -218,23 +242,28 @@ def accuracy_gain(
 ) -> float:
     """Accuracy of the new model minus accuracy of the base model, on the same rows.
 
-    Equals positive minus negative flips.
+    It equals the rate of positive flips minus the rate of negative flips.
 
     Parameters
     ----------
-    y, base_pred, new_pred : array-like of shape (n,)
-        The truth, and the predicted classes of both models.
+    y : array-like of shape (n,)
+        True classes.
+    base_pred : array-like of shape (n,)
+        Predicted classes of the base model.
+    new_pred : array-like of shape (n,)
+        Predicted classes of the new model.
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        In [-1, 1].
+        The gain, in [-1, 1].
 
     Raises
     ------
     InvalidInputError
-        For missing values, unequal lengths or empty input.
+        When values are missing, lengths differ or the input is empty.
 
     Examples
     --------
@@ -253,23 +282,30 @@ def unavoidable_churn(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Absolute accuracy change: churn that any model of the new accuracy must have.
+    """Unavoidable churn: the absolute change of accuracy.
+
+    Any model that is as accurate as the new one has at least this much churn.
 
     Parameters
     ----------
-    y, base_pred, new_pred : array-like of shape (n,)
-        The truth, and the predicted classes of both models.
+    y : array-like of shape (n,)
+        True classes.
+    base_pred : array-like of shape (n,)
+        Predicted classes of the base model.
+    new_pred : array-like of shape (n,)
+        Predicted classes of the new model.
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        In [0, churn_rate].
+        The share, in [0, `churn_rate`].
 
     Raises
     ------
     InvalidInputError
-        For missing values, unequal lengths or empty input.
+        When values are missing, lengths differ or the input is empty.
 
     Examples
     --------
@@ -286,23 +322,29 @@ def excess_churn(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Churn beyond the unavoidable: `churn_rate` minus `unavoidable_churn`.
+    """Excess churn: `churn_rate` minus `unavoidable_churn`.
 
     Parameters
     ----------
-    y, base_pred, new_pred : array-like of shape (n,)
-        The truth, and the predicted classes of both models.
+    y : array-like of shape (n,)
+        True classes.
+    base_pred : array-like of shape (n,)
+        Predicted classes of the base model.
+    new_pred : array-like of shape (n,)
+        Predicted classes of the new model.
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        In [0, churn_rate]. For two classes, twice the smaller of negative and positive flips.
+        The share, in [0, `churn_rate`]. For two classes it is twice the smaller of the rates of
+        negative and positive flips.
 
     Raises
     ------
     InvalidInputError
-        For missing values, unequal lengths or empty input.
+        When values are missing, lengths differ or the input is empty.
 
     Examples
     --------
@@ -311,11 +353,13 @@ def excess_churn(
     """
     churn = churn_rate(base_pred, new_pred, sample_weight=sample_weight)
     gain = accuracy_gain(y, base_pred, new_pred, sample_weight=sample_weight)
-    return max(churn - abs(gain), 0.0)  # rounding may leave -1e-17
+    return max(churn - abs(gain), 0.0)  # rounding may give -1e-17
 
 
-def churn_floor(predictions: Sequence[ArrayLike]) -> float:
-    """Mean churn between every two of several retrainings that differ only in the seed.
+def pairwise_churn(predictions: Sequence[ArrayLike]) -> float:
+    """Mean churn over all pairs of several retrainings, such as ones that differ only in the seed.
+
+    The churn between retrainings that differ only in the seed is the noise of training.
 
     Parameters
     ----------
@@ -325,16 +369,20 @@ def churn_floor(predictions: Sequence[ArrayLike]) -> float:
     Returns
     -------
     float
-        In [0, 1]: the churn that is noise of training.
+        The mean churn, in [0, 1].
 
     Raises
     ------
     InvalidInputError
-        For fewer than two retrainings, missing values or unequal lengths.
+        When there are fewer than two retrainings, values are missing or lengths differ.
+
+    See Also
+    --------
+    holdfast.churn_floor : Retrains an estimator and measures the churn between its retrainings.
 
     Examples
     --------
-    >>> churn_floor([[0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 1, 0]])
+    >>> pairwise_churn([[0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 1, 0]])
     0.16666666666666666
     """
     if len(predictions) < 2:
@@ -347,6 +395,36 @@ def churn_floor(predictions: Sequence[ArrayLike]) -> float:
     return float(np.mean([churn_rate(a, b) for a, b in pairs]))
 
 
+def churn_floor(predictions: Sequence[ArrayLike]) -> float:
+    """Return the mean churn over all pairs of retrainings, as `pairwise_churn` does.
+
+    .. deprecated:: 0.1
+        Use `pairwise_churn`; the next release removes this name.
+
+    Parameters
+    ----------
+    predictions : sequence of at least two array-likes of shape (n,)
+        Predicted classes of each retraining for the same rows.
+
+    Returns
+    -------
+    float
+        The mean churn, in [0, 1].
+
+    Warns
+    -----
+    DeprecationWarning
+        Whenever the function is called.
+    """
+    warnings.warn(
+        "metrics.churn_floor is now metrics.pairwise_churn; call that, since the next release "
+        "removes the old name",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return pairwise_churn(predictions)
+
+
 def log_loss(
     y: ArrayLike,
     proba: ArrayLike,
@@ -354,25 +432,28 @@ def log_loss(
     classes: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Mean negative log-probability of the truth, in nats.
+    """Mean negative log-probability of the true class, in nats.
 
     Parameters
     ----------
     y : array-like of shape (n,)
+        True classes.
     proba : array-like of shape (n, K)
+        Predicted probabilities.
     classes : array-like of shape (K,), optional
-        Class of each column; 0 … K-1 when left out.
+        Class of each column; 0 … K-1 by default.
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        At least 0. Probabilities are clipped from below at 2.2e-16, as in scikit-learn.
+        The mean, at least 0. Probabilities below 2.2e-16 count as 2.2e-16, as in scikit-learn.
 
     Raises
     ------
     InvalidInputError
-        For rows that are not distributions, labels outside `classes`, unequal lengths.
+        When rows are not distributions, labels are outside `classes`, or lengths differ.
 
     Examples
     --------
@@ -389,25 +470,28 @@ def brier_score(
     classes: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Mean squared distance ‖e_y − h‖² between the truth's indicator and the probabilities.
+    """Mean squared distance ‖e_y − h‖² between indicators of the true class and probabilities.
 
     Parameters
     ----------
     y : array-like of shape (n,)
+        True classes.
     proba : array-like of shape (n, K)
+        Predicted probabilities.
     classes : array-like of shape (K,), optional
-        Class of each column; 0 … K-1 when left out.
+        Class of each column; 0 … K-1 by default.
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        In [0, 2]; for two classes twice the squared error of one column.
+        The mean, in [0, 2]. For two classes it is twice the squared error of one column.
 
     Raises
     ------
     InvalidInputError
-        For rows that are not distributions, labels outside `classes`, unequal lengths.
+        When rows are not distributions, labels are outside `classes`, or lengths differ.
 
     References
     ----------
@@ -429,27 +513,31 @@ def risk(
     classes: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Mean proper loss of the labels, R(h).
+    """Risk R(h): the mean of a proper loss of the labels.
 
     Parameters
     ----------
     y : array-like of shape (n,)
+        True classes.
     proba : array-like of shape (n, K)
+        Predicted probabilities.
     loss : {"log_loss", "brier"}
+        Loss of each row, as in `log_loss` or `brier_score`.
     classes : array-like of shape (K,), optional
-        Class of each column; 0 … K-1 when left out.
+        Class of each column; 0 … K-1 by default.
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        At least 0.
+        The mean loss, at least 0.
 
     Raises
     ------
     InvalidInputError
-        For rows that are not distributions, labels outside `classes`, unequal lengths, another
-        loss.
+        When rows are not distributions, labels are outside `classes`, lengths differ, or the loss
+        is another one.
 
     Examples
     --------
@@ -471,25 +559,28 @@ def churn_divergence(
     divergence: str = "kl",
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Mean divergence d(g(x) ‖ h(x)) of the new probabilities from the base's (soft churn, C).
+    """Soft churn C: the mean divergence d(g(x) ‖ h(x)) of new probabilities h from base ones g.
 
     Parameters
     ----------
-    base_proba, new_proba : array-like of shape (n, K)
-        Same classes in the same order.
+    base_proba : array-like of shape (n, K)
+        Probabilities g(x) of the base model.
+    new_proba : array-like of shape (n, K)
+        Probabilities h(x) of the new model, with the same classes in the same order.
     divergence : {"kl", "brier"}
-        KL(g ‖ h) in nats, or ‖g − h‖².
+        The divergence: KL(g ‖ h) in nats, or ‖g − h‖².
     sample_weight : array-like of shape (n,), optional
+        Weight of each row.
 
     Returns
     -------
     float
-        At least 0, and 0 only for equal probabilities.
+        The mean divergence, at least 0. It is 0 only for equal probabilities.
 
     Raises
     ------
     InvalidInputError
-        For rows that are not distributions, unequal shapes, another divergence.
+        When rows are not distributions, shapes differ, or the divergence is another one.
 
     References
     ----------
@@ -506,18 +597,18 @@ def churn_divergence(
     return _mean(divergence_per_row(base, new, divergence), sample_weight)
 
 
-# --- per row, on checked arrays -------------------------------------------------------------------
+# --- measures of each row, for checked arrays -----------------------------------------------------
 
 
 def loss_per_row(
     y_index: NDArray[np.intp], proba: NDArray[np.floating], loss: str
 ) -> NDArray[np.float64]:
-    """Return the loss of each row; `y_index` (n,) is the column of the truth."""
-    of_truth = np.take_along_axis(proba, y_index[:, None], axis=1)[:, 0].astype(np.float64)
+    """Return the loss of each row; `y_index` (n,) is the column of its true class."""
+    true_proba = np.take_along_axis(proba, y_index[:, None], axis=1)[:, 0].astype(np.float64)
     if loss == "log_loss":
-        return -np.log(clip(of_truth).clip(max=1))
+        return -np.log(clip(true_proba).clip(max=1))
     squares = np.einsum("nk,nk->n", proba, proba, dtype=np.float64)
-    return np.maximum(squares - 2 * of_truth + 1, 0.0)
+    return np.maximum(squares - 2 * true_proba + 1, 0.0)
 
 
 def divergence_per_row(
@@ -534,7 +625,7 @@ def divergence_per_row(
 
 
 def clip(proba: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return `proba` in float64 with zeros raised to 2.2e-16, so that logarithms are finite."""
+    """Return `proba` in float64, at least 2.2e-16 everywhere, so that logarithms are finite."""
     return np.maximum(proba, SMALLEST, dtype=np.float64)
 
 
@@ -554,7 +645,7 @@ def _labels(**named: ArrayLike) -> list[NDArray[Any]]:
     arrays = {name: check_labels(name, values) for name, values in named.items()}
     check_same_length(**arrays)
     if len({label_kind(array) for array in arrays.values()}) > 1:
-        union_classes(**arrays)  # raises for numbers against strings
+        union_classes(**arrays)  # raises if one holds numbers and another strings
     return list(arrays.values())
 
 

@@ -1,10 +1,10 @@
-"""Models in an MLflow registry: addresses, loading and logging."""
+"""Models in an MLflow registry: finding, loading and logging them."""
 
 from __future__ import annotations
 
 from holdfast.models.mlflow.address import ModelAddress, resolve
 
-# MLflow folders name this module as their loader, and MLflow calls this function of it.
+# Logged models name this module as their loader, in which MLflow calls `_load_pyfunc`.
 from holdfast.models.mlflow.models import _load_pyfunc as _load_pyfunc
 from holdfast.models.mlflow.models import load_registered, log_model
 from holdfast.models.mlflow.session import session

@@ -1,4 +1,4 @@
-"""Soft targets: labels and base probabilities in, one distribution a row out."""
+"""Soft targets, which turn labels and base probabilities into one distribution for each row."""
 
 from __future__ import annotations
 
@@ -29,17 +29,19 @@ def one_hot(y: ArrayLike, *, classes: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     y : array-like of shape (n,)
+        Labels.
     classes : array-like of shape (K,)
         Class of each column.
 
     Returns
     -------
     ndarray of shape (n, K)
+        1 in the column of the label, 0 elsewhere.
 
     Raises
     ------
     InvalidInputError
-        For a label that is not among `classes`.
+        When a label is not among `classes`.
 
     Examples
     --------
@@ -73,22 +75,23 @@ def distill(
     Parameters
     ----------
     y : array-like of shape (n,)
+        Labels.
     base_proba : array-like of shape (n, K)
-        g(x). A row of NaN has no base prediction and gets λ = 0.
+        Base probabilities g(x). A row of NaN has no base prediction and gets λ = 0.
     lam : float or array-like of shape (n,)
-        λ in [0, 1]: the weight of the base model, for all rows or for each.
+        Weight λ of the base model in [0, 1], one for all rows or one for each row.
     classes : array-like of shape (K,), optional
-        Class of each column; 0 … K-1 when left out.
+        Class of each column; 0 … K-1 by default.
 
     Returns
     -------
     ndarray of shape (n, K)
-        Rows sum to 1.
+        Targets, whose rows sum to 1.
 
     Raises
     ------
     InvalidInputError
-        For λ outside [0, 1], rows that are not distributions, unknown labels, unequal lengths.
+        When λ is outside [0, 1], rows are not distributions, labels are unknown, or lengths differ.
 
     References
     ----------
@@ -115,31 +118,34 @@ def anchor(
     *,
     classes: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
-    """Return the anchor target (RCP): stay near the base model only where it is right.
+    """Return the anchor target (RCP), which keeps to the base model only where it is right.
 
-    Where the base model's most probable class is the truth, α·g(x) + (1 − α)·e_y; where it is
-    wrong, η·e_y. A row of NaN has no base prediction and gets e_y.
+    The target of a row is α·g(x) + (1 − α)·e_y if the base model's most probable class is the
+    label, and η·e_y if it is another class.
 
     Parameters
     ----------
     y : array-like of shape (n,)
+        Labels.
     base_proba : array-like of shape (n, K)
+        Base probabilities g(x). A row of NaN has no base prediction and gets the target e_y.
     alpha : float
-        Weight of the base model where it is right, in [0, 1].
+        Weight of the base model in rows that it gets right, in [0, 1].
     eta : float
-        Weight of the rows that the base model has wrong, in [0, 1].
+        Weight of the rows that the base model gets wrong, in [0, 1].
     classes : array-like of shape (K,), optional
-        Class of each column; 0 … K-1 when left out.
+        Class of each column; 0 … K-1 by default.
 
     Returns
     -------
     ndarray of shape (n, K)
-        Rows sum to 1, or to η where the base model is wrong.
+        Targets. Rows that the base model gets wrong sum to η, all others to 1.
 
     Raises
     ------
     InvalidInputError
-        For α or η outside [0, 1], rows that are not distributions, unknown labels.
+        When α or η is outside [0, 1], rows are not distributions, labels are unknown, or lengths
+        differ.
 
     References
     ----------
@@ -169,19 +175,21 @@ def smooth(y: ArrayLike, alpha: float, *, classes: ArrayLike) -> NDArray[np.floa
     Parameters
     ----------
     y : array-like of shape (n,)
+        Labels.
     alpha : float
-        In [0, 1].
+        Share of the target that is spread over all classes, in [0, 1].
     classes : array-like of shape (K,)
+        Class of each column.
 
     Returns
     -------
     ndarray of shape (n, K)
-        Rows sum to 1.
+        Targets, whose rows sum to 1.
 
     Raises
     ------
     InvalidInputError
-        For α outside [0, 1] or unknown labels.
+        When α is outside [0, 1] or labels are unknown.
 
     References
     ----------

@@ -88,7 +88,7 @@ def test_reasons_name_what_decided():
     assert len(kept.reasons) == 2
     open_ = Policy(max_churn=found.churn_rate, min_gain=-0.5).decide(found)
     assert len(open_.reasons) == 1
-    assert "cannot be told from" in open_.reasons[0]
+    assert "may keep or break" in open_.reasons[0]
 
 
 def test_confidence_is_the_policy_s():

@@ -198,7 +198,7 @@ READ = (
 import numpy as np
 import onnxruntime, torch
 from holdfast.models.base import BaseModel
-from holdfast.models.files import load_model
+from holdfast.models.loading import load_model
 
 rng = np.random.default_rng(0)
 tables, images = rng.normal(size=(5, 4)), rng.normal(size=(5, 1, 12, 12)).astype(np.float32)

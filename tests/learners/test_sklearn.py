@@ -30,7 +30,7 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from holdfast.exceptions import UnsupportedEstimatorError
-from holdfast.learners import sklearn as sklearn_learner
+from holdfast.learners import repeated_rows
 from holdfast.learners.estimators import final_of, join
 from holdfast.learners.sklearn import SklearnLearner, fit_plain
 from holdfast.methods import Distill
@@ -214,7 +214,7 @@ def one_label_as_soft_target(estimator, X, y, weight):
     learner = SklearnLearner(estimator)
     rows = learner.prepare(X, y, NAMES[: y.max() + 1], weight)
     final = clone(final_of(estimator))
-    sklearn_learner._fit_weighted(final, rows, np.eye(y.max() + 1)[y])
+    repeated_rows.fit_weighted(final, rows, np.eye(y.max() + 1)[y])
     return join(learner.estimator, rows, final)
 
 
@@ -265,7 +265,7 @@ def test_counted_rows_are_those_of_the_data_whatever_the_base_says():
 # --- forests and bagging draw rows ----------------------------------------------------------------
 
 
-@pytest.mark.skipif(not sklearn_learner.DRAWS_BY_WEIGHT, reason="needs scikit-learn 1.9")
+@pytest.mark.skipif(not repeated_rows.DRAWS_BY_WEIGHT, reason="needs scikit-learn 1.9")
 @pytest.mark.parametrize(
     "estimator",
     [
@@ -333,7 +333,7 @@ def test_parameters_are_restored_when_the_fit_fails():
     rows = learner.prepare(X, y, NAMES, None)
     final = Failing()
     with pytest.raises(RuntimeError, match="no luck"):
-        sklearn_learner._fit_weighted(final, rows, base)
+        repeated_rows.fit_weighted(final, rows, base)
     assert final.get_params() == Failing().get_params()
 
 

@@ -23,8 +23,8 @@ from holdfast.methods import (
     ShrinkPerturb,
     Warm,
     WarmDistill,
+    grid,
     resolve_methods,
-    training,
 )
 from holdfast.methods import method as method_module
 
@@ -146,7 +146,7 @@ def test_words_and_weights():
 def test_a_method_of_one_s_own_is_found_by_name(monkeypatch):
     table = dict(METHODS)
     monkeypatch.setattr(method_module, "METHODS", table)
-    monkeypatch.setattr(training, "METHODS", table)
+    monkeypatch.setattr(grid, "METHODS", table)
 
     class Nameless(methods.Method):
         pass

@@ -161,7 +161,7 @@ def times(folder):
 
 WORK = textwrap.dedent("""
     import numpy as np, sys
-    from holdfast import cache_module
+    from holdfast.models import cache as cache_module
     cache_module.MAX_BYTES = 3000
     for i in range(60):
         X = np.full((6, 2), i % 15)

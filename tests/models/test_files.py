@@ -164,7 +164,7 @@ def test_own_classes_are_trusted(tmp_path):
 
 def test_own_functions_are_not_trusted(tmp_path):
     save_model(with_attribute(FunctionTransformer(load_model)), tmp_path / "m.skops")
-    with pytest.raises(UntrustedModelError, match=r"holdfast\.models\.files\.load_model"):
+    with pytest.raises(UntrustedModelError, match=r"holdfast\.models\.loading\.load_model"):
         load_model(tmp_path / "m.skops")
 
 
@@ -179,13 +179,13 @@ def rewrite_schema(path, old, new):
 
 
 @pytest.mark.parametrize(
-    "module", [b"holdfast.models.files", b"holdfast.no_such_module", b"subprocess"]
+    "module", [b"holdfast.models.card", b"holdfast.no_such_module", b"subprocess"]
 )
 def test_a_name_that_a_holdfast_module_imports_is_not_holdfasts(tmp_path, module):
     path = tmp_path / "m.skops"
     save_model(with_attribute(LoadedModel(3)), path)
     rewrite_schema(path, b'"__class__": "LoadedModel"', b'"__class__": "Path"')
-    rewrite_schema(path, b'"__module__": "holdfast.models.files"', b'"__module__": "%s"' % module)
+    rewrite_schema(path, b'"__module__": "holdfast.models.card"', b'"__module__": "%s"' % module)
     with pytest.raises(UntrustedModelError, match=rf"got {module.decode()}\.Path;"):
         load_model(path)
 
@@ -310,7 +310,7 @@ def test_zip_bomb(tmp_path, saved, monkeypatch):
     with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros.npy", bytes(2**22))
     assert isinstance(load_model(saved), LoadedModel)
-    monkeypatch.setattr("holdfast.models.files.MAX_UNPACKED", 2**21)
+    monkeypatch.setattr("holdfast.models.skops.MAX_UNPACKED", 2**21)
     with pytest.raises(
         InvalidInputError, match="must unpack to at most 2 MB or 100 times its size"
     ):
@@ -318,7 +318,7 @@ def test_zip_bomb(tmp_path, saved, monkeypatch):
 
 
 def test_a_model_of_zeros_is_no_bomb(tmp_path, monkeypatch):
-    monkeypatch.setattr("holdfast.models.files.MAX_UNPACKED", 2**21)
+    monkeypatch.setattr("holdfast.models.skops.MAX_UNPACKED", 2**21)
     model = simple_model()
     model.zeros_ = np.zeros(2**19)
     save_model(model, tmp_path / "m.skops")

@@ -27,9 +27,9 @@ def asked(monkeypatch):
         calls.append((address, trusted))
         return LoadedModel(BASE, {"rows": 50})
 
-    registry = ModuleType("holdfast.registry")
+    registry = ModuleType("holdfast.models.mlflow.models")
     registry.load_registered = load_registered
-    monkeypatch.setitem(sys.modules, "holdfast.registry", registry)
+    monkeypatch.setitem(sys.modules, registry.__name__, registry)
     return calls
 
 

@@ -135,28 +135,28 @@ def argument(**values):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda d: d.update(architecture="torch.nn.Linear"), "no known architecture"),
-        (lambda d: d.update(architecture=["ConvNet"]), "no known architecture"),
+        (lambda d: d.update(architecture="torch.nn.Linear"), "an unknown architecture"),
+        (lambda d: d.update(architecture=["ConvNet"]), "an unknown architecture"),
         (lambda d: d.update(architecture="ConvNet"), "missing|unexpected"),
-        (lambda d: d.pop("arguments"), "no known architecture"),
+        (lambda d: d.pop("arguments"), "an unknown architecture"),
         (argument(other=3), "unexpected keyword argument 'other'"),
-        (argument(width="5"), "the argument width is no number"),
-        (argument(width=True), "the argument width is no number"),
+        (argument(width="5"), "the argument width is not a number"),
+        (argument(width=True), "the argument width is not a number"),
         (argument(width=2**40), "the argument width is out of range"),
         (argument(width=-1), "the argument width is out of range"),
         (argument(width=0), "width must be an integer of at least 1"),
         (argument(width=2.5), "width must be an integer of at least 1"),
-        (argument(width=6), "the tensor .* has another shape than in the network"),
+        (argument(width=6), "the tensor .* has a shape other than in the network"),
         (argument(width=2**31, n_features=2**31), "damaged"),
-        (argument(n_classes=3), "another number of classes"),
-        (lambda d: d.update(classes=["a"]), "another number of classes"),
+        (argument(n_classes=3), "a number of classes other than the network"),
+        (lambda d: d.update(classes=["a"]), "a number of classes other than the network"),
         (lambda d: d.update(classes=["a", "a"]), "classes must be 2 distinct names"),
         (lambda d: d.update(classes=["a", 2.5]), "classes of several types"),
-        (lambda d: d.update(classes={"a": 1}), "no known architecture"),
-        (lambda d: d.update(sha256="0" * 64), "tensors with another hash"),
-        (lambda d: d.pop("sha256"), "tensors with another hash"),
+        (lambda d: d.update(classes={"a": 1}), "an unknown architecture"),
+        (lambda d: d.update(sha256="0" * 64), "tensors with a hash other than the recorded one"),
+        (lambda d: d.pop("sha256"), "tensors with a hash other than the recorded one"),
         (lambda d: d.update(format_version=2), "must have format version 1, got 2"),
-        (lambda d: d.update(card=[1]), "a card that is no object"),
+        (lambda d: d.update(card=[1]), "a card that is not an object"),
         (lambda d: d.update(card={"features": 3}), "must have a card that is a dictionary"),
     ],
 )
@@ -173,7 +173,7 @@ def test_a_huge_network_is_refused_before_it_takes_memory(saved):
 
     rewrite(saved, argument(width=2**30))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(InvalidInputError, match="another shape than in the network"):
+    with pytest.raises(InvalidInputError, match="a shape other than in the network"):
         load_model(saved)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**16  # 64 MB, in kB
 
@@ -184,7 +184,7 @@ def test_other_tensors_than_the_network_has(saved):
     (length,) = struct.unpack("<Q", content[:8])
     metadata = json.loads(content[8 : 8 + length])["__metadata__"]
     save_file({**tensors, "more": torch.zeros(1)}, saved, metadata=metadata)
-    with pytest.raises(InvalidInputError, match="other tensors than the network has"):
+    with pytest.raises(InvalidInputError, match="tensors other than the network"):
         load_model(saved)
 
 

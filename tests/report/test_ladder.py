@@ -54,14 +54,17 @@ def test_the_cold_start_is_the_first_candidate_on_the_selection_rows(rows):
     result = ladder(model)
     assert result["cold"]["churn_rate"] == cold.churn_rate
     assert result["cold"]["accuracy"] == cold.accuracy_new
-    selection = model._selection_rows
+    selection = model._update.selecting
     answers = model.classes_[model.path_.proba[0].argmax(axis=1)]
     expected = compare(selection.base.served, answers, model.classes_[selection.y])
     assert cold.to_dict() == expected.to_dict()
     with pytest.raises(InvalidInputError, match="position must be an integer from 0 to"):
         model.compare_candidate(len(model.path_.candidates))
     first = LowChurnClassifier(LogisticRegression()).fit(*rows[:2])
-    with pytest.raises(InvalidInputError, match="compare_candidate needs an update"):
+    with pytest.raises(
+        InvalidInputError,
+        match="rows of an update, got a first release",
+    ):
         first.compare_candidate()
     assert ladder(first) is None
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
+from holdfast.selection.budget import Budget
 from holdfast.selection.mixtures import mix
 from holdfast.selection.override import override_classes
 from holdfast.selection.override_search import CURVE_BUDGETS, select_override
@@ -42,7 +43,7 @@ def test_max_churn_takes_the_most_accurate_that_fits(seed):
     everything = np.ones(len(y), dtype=bool)
     for budget in (0.0, 0.05, 0.2, 1.0):
         chosen = select_override(
-            proba, base, everything, y, max_churn=budget, min_accuracy=None, sample_weight=weight
+            proba, base, everything, y, budget=Budget(max_churn=budget), sample_weight=weight
         )
         assert chosen.churn_rate <= budget + 1e-12
         served = override_classes(overriding(proba, chosen), base, chosen.threshold)
@@ -75,23 +76,21 @@ def test_min_accuracy_takes_the_fewest_changes(seed, weighted):
     for share in (0.0, 0.4, 0.8, 1.0):
         target = min(accuracies) + share * (max(accuracies) - min(accuracies)) - 1e-9
         chosen = select_override(
-            proba, base, answered, y, max_churn=None, min_accuracy=target, sample_weight=weight
+            proba, base, answered, y, budget=Budget(min_accuracy=target), sample_weight=weight
         )
         assert chosen.accuracy >= target - 1e-12
         expected = min(churn for _, churn, accuracy in outcomes if accuracy >= target)
         assert chosen.churn_rate == pytest.approx(expected, abs=1e-12)
     with pytest.raises(InfeasibleBudgetError, match="min_accuracy must be at most") as caught:
         select_override(
-            proba, base, answered, y, max_churn=None, min_accuracy=1.0, sample_weight=weight
+            proba, base, answered, y, budget=Budget(min_accuracy=1.0), sample_weight=weight
         )
     assert caught.value.highest_accuracy == pytest.approx(max(accuracies))
 
 
 def test_frontier_runs_from_nothing_changed_to_everything():
     proba, base, y = draw()
-    chosen = select_override(
-        proba, base, np.ones(80, dtype=bool), y, max_churn=0.1, min_accuracy=None
-    )
+    chosen = select_override(proba, base, np.ones(80, dtype=bool), y, budget=Budget(max_churn=0.1))
     curve = chosen.frontier[:CURVE_BUDGETS]
     churn = [point.churn_rate for point in curve]
     assert churn == sorted(churn)
@@ -105,12 +104,12 @@ def test_frontier_runs_from_nothing_changed_to_everything():
 def test_an_average_is_taken_before_any_candidate(average_in):
     proba, base, y = draw()
     everything, weights = np.ones(80, dtype=bool), np.array([0.2, 0.5, 0.3])
-    budget = {"max_churn": 0.1, "min_accuracy": None}
+    budget = Budget(max_churn=0.1)
     chosen = select_override(
-        proba, base, everything, y, **budget, average=weights, average_in=average_in
+        proba, base, everything, y, budget=budget, average=weights, average_in=average_in
     )
     alone = mix(proba, weights, average_in)[None]
-    expected = select_override(alone, base, everything, y, **budget)
+    expected = select_override(alone, base, everything, y, budget=budget)
     np.testing.assert_array_equal(chosen.weights, weights)
     for name in ("threshold", "accuracy", "churn_rate"):
         assert getattr(chosen, name) == getattr(expected, name)
@@ -122,18 +121,18 @@ def test_an_average_is_taken_before_any_candidate(average_in):
 def test_what_changes_least_overrides_where_accuracy_is_kept(seed):
     proba, base, y = draw(seed=seed)
     everything, weights = np.ones(80, dtype=bool), np.array([0.2, 0.5, 0.3])
-    budget = {"max_churn": None, "min_accuracy": 0.75}
+    budget = Budget(min_accuracy=0.75)
     options = [*proba, mix(proba, weights, "probability")]
-    alone = [select_override(p[None], base, everything, y, **budget) for p in options]
-    chosen = select_override(proba, base, everything, y, **budget, average=weights)
+    alone = [select_override(p[None], base, everything, y, budget=budget) for p in options]
+    chosen = select_override(proba, base, everything, y, budget=budget, average=weights)
     assert chosen.churn_rate == min(one.churn_rate for one in alone)
     poor = np.array([0.9, 0.0, 0.1])
     proba[1] = np.eye(3)[y]  # always right
-    budget["min_accuracy"] = 1.0
-    chosen = select_override(proba, base, everything, y, **budget, average=poor)
+    budget = Budget(min_accuracy=1.0)
+    chosen = select_override(proba, base, everything, y, budget=budget, average=poor)
     assert chosen.weights.tolist() == [0, 1, 0]
     with pytest.raises(InfeasibleBudgetError, match="min_accuracy must be at most"):
-        select_override(proba[[0, 2, 2]], base, everything, y, **budget, average=poor)
+        select_override(proba[[0, 2, 2]], base, everything, y, budget=budget, average=poor)
 
 
 def test_answers_that_are_gone_exceed_the_budget_by_themselves():
@@ -141,13 +140,13 @@ def test_answers_that_are_gone_exceed_the_budget_by_themselves():
     base[:8] = -1
     everything = np.ones(80, dtype=bool)
     with pytest.raises(InfeasibleBudgetError, match=r"must be at least 0\.1 ") as caught:
-        select_override(proba, base, everything, y, max_churn=0.05, min_accuracy=None)
+        select_override(proba, base, everything, y, budget=Budget(max_churn=0.05))
     assert caught.value.lowest_churn == pytest.approx(0.1)
-    chosen = select_override(proba, base, everything, y, max_churn=0.1, min_accuracy=None)
+    chosen = select_override(proba, base, everything, y, budget=Budget(max_churn=0.1))
     assert chosen.churn_rate == pytest.approx(0.1)
 
 
 def test_no_base_prediction_at_all():
     proba, base, y = draw()
     with pytest.raises(InvalidInputError, match="at least one selection row"):
-        select_override(proba, base, np.zeros(80, dtype=bool), y, max_churn=0.1, min_accuracy=None)
+        select_override(proba, base, np.zeros(80, dtype=bool), y, budget=Budget(max_churn=0.1))

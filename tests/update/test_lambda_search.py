@@ -12,6 +12,7 @@ from holdfast.exceptions import InfeasibleBudgetError
 from holdfast.methods import Cold, Distill
 from holdfast.report.frontier import frontier
 from holdfast.selection import select
+from holdfast.selection.budget import Budget
 from holdfast.selection.mixtures import mix
 from holdfast.selection.override import override_classes
 from holdfast.selection.override_search import OverrideSelection
@@ -99,7 +100,7 @@ def test_everything_that_suits_competes(budget):
     average = update(lambdas=auto.path_.lambdas, **budget)
     both = [auto.selection_, auto.rival_]
     (override,) = (one for one in both if isinstance(one, OverrideSelection))
-    rows = auto._selection_rows
+    rows = auto._update.selecting
     free = select(auto.path_.proba, rows.base.matched.proba, rows.y, max_churn=np.inf, churn="kl")
     if budget["max_churn"]:
         np.testing.assert_allclose(override.weights, free.weights, atol=1e-6)
@@ -128,13 +129,13 @@ def test_what_overrides_on_the_certification_rows_is_what_is_served(average_in):
     auto = LowChurnClassifier(trees[1], base, max_churn=0.1, **options).fit(X, Y)
     override = auto.selection_ if isinstance(auto.selection_, OverrideSelection) else auto.rival_
     assert np.count_nonzero(override.weights) > 1
-    rows = auto._certification
-    found = certify(override, rows, auto._limits, confidence=0.9, n_selection=1)
-    new = mix(rows.proba, override.weights, average_in)
-    changed = override_classes(new, rows.base_pred, found.threshold) != rows.base_pred
+    rows = auto._update.certification
+    found = certify(override, rows, Budget(max_churn=0.1), confidence=0.9, n_selection=1)
+    new, pred = mix(rows.proba, override.weights, average_in), rows.rows.base.pred
+    changed = override_classes(new, pred, found.step.threshold) != pred
     assert found.certificate.limits[0].value == changed.mean()
     assert found.certificate.limits[0].upper <= 0.1
-    np.testing.assert_array_equal(found.weights, override.weights)
+    np.testing.assert_array_equal(found.step.weights, override.weights)
 
 
 def test_no_override_without_a_base_model_to_serve():

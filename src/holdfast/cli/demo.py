@@ -186,22 +186,14 @@ class _Update:
 
     def summary(self, lines: list[_Line]) -> dict[str, Any]:
         """Return what the report shows: all budgets, and the middle one in detail."""
-        from holdfast.comparison.policy import Policy
-        from holdfast.report.frontier import frontier
-        from holdfast.report.ladder import ladder
-        from holdfast.report.summarise import summarise_comparison
+        from holdfast.report.update import MeasuredRows, summarise_update
 
         detailed = lines[1:][(len(lines) - 1) // 2]
-        model, classes = detailed.model, detailed.model.classes_
-        summary = summarise_comparison(
-            detailed.comparison,
-            decision=Policy(max_churn=detailed.budget).decide(detailed.comparison),
-            base=self.base.predict_proba(self.X_test),
-            new=model.predict_proba(self.X_test),
-            classes=classes,
-            answers=(self.base_pred, model.predict(self.X_test)),
-            y=self.y_test,
-            ids=self.X_test.index.to_numpy(),
+        model = detailed.model
+        base_proba = self.base.predict_proba(self.X_test)
+        summary = summarise_update(
+            model,
+            MeasuredRows(self.X_test, self.y_test, self.base_pred, base_proba, detailed.comparison),
             title=f"Updating a model of {self.data.name}",
             facts={
                 "data": self.data.name,
@@ -210,12 +202,10 @@ class _Update:
                 "rows": self.n_rows | {"selection": model.selection_.n},
                 "seed": self.seed,
             },
+            floor=self._floor(),
         )
         return summary | {
             "subtitle": f"In detail: {detailed.name} under a budget of {percent(detailed.budget)}",
-            "serving": model.serving_,
-            "frontier": frontier(model, floor=self._floor()),
-            "ladder": ladder(model),
             "budgets": [line.to_dict() for line in lines],
         }
 

@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from holdfast.comparison.policy import Decision
-    from holdfast.comparison.result import Comparison
     from holdfast.datasets.dataset import Dataset
-    from holdfast.models.base_predictions import BasePredictions
     from holdfast.models.card import LoadedModel
+    from holdfast.report.update import MeasuredRows
     from holdfast.update.classifier import LowChurnClassifier
 
 
@@ -154,7 +152,7 @@ def train(
     save_model(model.served_, out, card=card)
     if report is not None:
         with progress("measuring the churn floor"):
-            write_report(report, result.summary(floor, jobs))
+            write_report(report, result.summary(card, floor, jobs))
     _print(result, card, out, as_json=as_json)
 
 
@@ -253,7 +251,7 @@ def _split(rows: _Rows, test_fraction: float, seed: int) -> _Parts:
 
 @dataclass(frozen=True, eq=False)
 class _Result:
-    """One finished training, and what is told about it."""
+    """A finished training, measured on its test rows."""
 
     model: LowChurnClassifier
     rows: _Rows
@@ -263,117 +261,65 @@ class _Result:
     seed: int
 
     @cached_property
-    def comparison(self) -> Comparison | None:
-        """Base against new model on the test rows."""
+    def measured(self) -> MeasuredRows | None:
+        """The test rows with both models' answers; None without a base model or without rows."""
         from holdfast.comparison.compare import compare
+        from holdfast.models.base import BaseModel
+        from holdfast.report.update import MeasuredRows
 
         if self.loaded is None or not len(self.parts.test):
             return None
-        X = self.rows.X.iloc[self.parts.test]
-        return compare(
-            self._base_predictions.served, self.model.predict(X), self.rows.y[self.parts.test]
-        )
+        X, y = self._part(self.parts.test)
+        classes = self.model.classes_
+        base = BaseModel.of(self.loaded.model, None, classes)
+        predicted = base.predict(X, classes, sha256=self.loaded.sha256)
+        comparison = compare(predicted.served, self.model.predict(X), y)
+        return MeasuredRows(X, y, predicted.served, predicted.matched.proba, comparison)
 
-    @cached_property
-    def _base_predictions(self) -> BasePredictions:
-        from holdfast.models.base import BaseModel
-
-        assert self.loaded is not None  # asked for only where there is a base model
-        base = BaseModel.of(self.loaded.model, None, self.model.classes_)
-        X = self.rows.X.iloc[self.parts.test]
-        return base.predict(X, self.model.classes_, sha256=self.loaded.sha256)
+    def _part(self, index: NDArray[Any]) -> tuple[pd.DataFrame, NDArray[Any]]:
+        return self.rows.X.iloc[index], self.rows.y[index]
 
     @cached_property
     def accuracy(self) -> float | None:
         """Accuracy of the new model on the test rows."""
         if not len(self.parts.test):
             return None
-        X = self.rows.X.iloc[self.parts.test]
-        return float((self.model.predict(X) == self.rows.y[self.parts.test]).mean())
-
-    @property
-    def decision(self) -> Decision | None:
-        """The budget held against the test rows."""
-        from holdfast.comparison.policy import Policy
-
-        limit = self.model.max_churn
-        if self.comparison is None or limit is None:
-            return None
-        overall = limit.get("overall") if isinstance(limit, dict) else limit
-        flips = self.model.max_negative_flips
-        if overall is None and flips is None:
-            return None
-        return Policy(max_churn=overall, max_negative_flips=flips).decide(self.comparison)
+        X, y = self._part(self.parts.test)
+        return float((self.model.predict(X) == y).mean())
 
     def card(self) -> dict[str, Any]:
-        """Return what the model file tells about itself."""
-        from holdfast.common.provenance import provenance
+        """Return the card of the model file."""
+        from holdfast.report.update import card_of
 
-        model = self.model
-        return provenance(
-            data=self.rows.data.name,
-            data_sha256=self.rows.data.sha256,
-            target=self.rows.data.target,
+        return card_of(
+            self.model,
+            self.rows.data,
             features=list(self.rows.X.columns),
-            classes=model.classes_,
             learner=self.learner,
-            method=model.method,
-            mixture=model.mixture,
-            max_churn=model.max_churn,
-            max_negative_flips=model.max_negative_flips,
-            certificate=None if model.certificate_ is None else model.certificate_.to_dict(),
-            lam=model.lambda_,
-            serving=model.serving_,
             seed=self.seed,
-            rows={
-                "train": len(self.parts.train),
-                "selection": 0 if model.selection_ is None else model.selection_.n,
-                "certificate": 0 if model.certificate_ is None else model.certificate_.n,
-                "test": len(self.parts.test),
-            },
+            n_train=len(self.parts.train),
+            n_test=len(self.parts.test),
         )
 
-    def summary(self, n_floor: int, jobs: int) -> dict[str, Any]:
-        """Return what the report shows; the churn floor is of so many retrainings."""
-        from holdfast.report.frontier import frontier
-        from holdfast.report.ladder import ladder
-        from holdfast.report.summarise import summarise_comparison
+    def summary(self, card: dict[str, Any], n_floor: int, jobs: int) -> dict[str, Any]:
+        """Return what the report shows; `n_floor` retrainings measure the churn floor."""
+        from holdfast.report.update import summarise_update
 
-        card = self.card()
-        if self.loaded is None or self.comparison is None:
-            return {"title": "Model trained", "serving": self.model.serving_, "provenance": card}
-        X = self.rows.X.iloc[self.parts.test]
-        summary = summarise_comparison(
-            self.comparison,
-            decision=self.decision,
-            base=self._base_predictions.matched.proba,
-            new=self.model.predict_proba(X),
-            classes=self.model.classes_,
-            answers=(self._base_predictions.served, self.model.predict(X)),
-            y=self.rows.y[self.parts.test],
-            ids=X.index.to_numpy(),
-            title="Update inside a churn budget",
-            facts=card,
-        )
-        promised = self.model.certificate_
-        return summary | {
-            "serving": self.model.serving_,
-            "certificate": None if promised is None else str(promised).splitlines(),
-            "frontier": frontier(self.model, floor=self._floor(n_floor, jobs)),
-            "ladder": ladder(self.model),
-        }
+        if self.measured is None:
+            return summarise_update(self.model, None, title="Model trained", facts=card)
+        title = "Update inside a churn budget"
+        floor = self._floor(n_floor, jobs)
+        return summarise_update(self.model, self.measured, title=title, facts=card, floor=floor)
 
     def _floor(self, n_models: int, jobs: int) -> float | None:
         from holdfast.update.floor import churn_floor
 
         if n_models == 0 or self.model.selection_ is None:
             return None
-        train, test = self.parts.train, self.parts.test
         return churn_floor(
             self.model.estimator,
-            self.rows.X.iloc[train],
-            self.rows.y[train],
-            test=(self.rows.X.iloc[test], self.rows.y[test]),
+            *self._part(self.parts.train),
+            test=self._part(self.parts.test),
             vary="bootstrap",
             n_models=n_models,
             n_jobs=jobs,
@@ -382,11 +328,15 @@ class _Result:
 
 
 def _print(result: _Result, card: dict[str, Any], out: Path, *, as_json: bool) -> None:
-    comparison, decision = result.comparison, result.decision
+    from holdfast.report.update import budget_decision
+
+    measured = result.measured
+    comparison = None if measured is None else measured.comparison
+    decision = None if comparison is None else budget_decision(result.model, comparison)
     if as_json:
-        measured = {} if comparison is None else comparison.to_dict()
+        figures = {} if comparison is None else comparison.to_dict()
         verdict = {"verdict": None, "reasons": []} if decision is None else decision.to_dict()
-        accuracy = {"accuracy_new": result.accuracy} | measured
+        accuracy = {"accuracy_new": result.accuracy} | figures
         print_json({"out": str(out), "card": card} | accuracy | verdict)
         return
     typer.echo(f"{out}: {result.model.serving_}, {len(result.rows.X.columns)} features")

@@ -1,4 +1,4 @@
-"""Checks of arrays: labels, probabilities, weights and lengths."""
+"""Checks arrays: labels, probabilities, weights and lengths."""
 
 from __future__ import annotations
 
@@ -19,17 +19,13 @@ __all__ = [
     "missing_rows",
 ]
 
-SUM_TOLERANCE = 1e-3
-
-
-ROUNDING = 1e-9  # what arithmetic may leave below 0
-
-
-LEAST_WEIGHT = 1e-100
+SUM_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
+ROUNDING = 1e-9  # how far below 0 rounding may take a probability
+LEAST_WEIGHT = 1e-100  # the square of a smaller weight cannot be summed
 
 
 def as_array(name: str, values: Any) -> NDArray[Any]:
-    """Turn an array, a sequence or a series or frame of any library into a NumPy array.
+    """Turn an array, a sequence, or a series or frame of any library into a NumPy array.
 
     Raises
     ------
@@ -60,11 +56,11 @@ def _to_numpy(values: Any) -> NDArray[Any]:
         array = values.data.astype(object)
         array[np.ma.getmaskarray(values)] = None
         return array
-    # Arrow arrays have the method too, but without copies, and so for few types only.
+    # Arrow arrays have `to_numpy` too, but it makes no copies, so it works for few types only.
     if hasattr(values, "to_numpy") and not type(values).__module__.startswith("pyarrow"):
         values = values.to_numpy()
     array = np.asarray(values)
-    # NumPy writes numbers and NaN beside text as text: [1, "a"] as ["1", "a"].
+    # NumPy turns numbers and NaN beside text into text: [1, "a"] becomes ["1", "a"].
     listed = array.dtype.kind in "US" and isinstance(values, (list, tuple)) and array.ndim == 1
     if listed and not all(isinstance(value, (str, bytes)) for value in values):
         return np.array(values, dtype=object)
@@ -74,7 +70,13 @@ def _to_numpy(values: Any) -> NDArray[Any]:
 def check_labels(name: str, values: Any) -> NDArray[Any]:
     """Return `values` as a 1-D array of class labels without missing values.
 
-    Python objects become integers, booleans or real numbers where all of them are; text stays.
+    Python objects become integers, booleans or real numbers where all of them are of that type.
+    Text stays as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        When `values` has another shape, missing values, real numbers or mixed types.
     """
     labels = as_array(name, values)
     if labels.ndim != 1:
@@ -104,7 +106,7 @@ def _object_labels(name: str, labels: NDArray[Any]) -> NDArray[Any]:
     try:
         return labels.astype(types[kind])
     except OverflowError:
-        return labels  # integers of more than 64 bits compare as they are
+        return labels  # integers of more than 64 bits can be compared as they are
 
 
 def _raise_label_type(name: str, got: str) -> NoReturn:
@@ -147,15 +149,16 @@ def check_proba(name: str, values: Any, *, allow_missing: bool = False) -> NDArr
     Parameters
     ----------
     name : str
-        The parameter's name, for messages.
+        The name of the parameter, for messages.
     values : array-like of shape (n, K)
     allow_missing : bool
-        Whether whole rows may be NaN (no prediction for that row).
+        Whether whole rows may be NaN; such a row has no prediction.
 
     Raises
     ------
     InvalidInputError
-        For another shape, NaN, values outside [0, 1] (logits), rows that do not sum to 1.
+        When `values` has another shape, holds NaN or values outside [0, 1] (such as logits), or a
+        row does not sum to 1.
     """
     proba = as_array(name, values)
     if proba.ndim != 2 or proba.shape[1] < 2:
@@ -169,9 +172,9 @@ def check_proba(name: str, values: Any, *, allow_missing: bool = False) -> NDArr
 
 
 def as_probabilities(name: str, proba: NDArray[Any]) -> NDArray[np.floating]:
-    """Return `proba` as floats, whatever number type it came in."""
+    """Return `proba` as floats, whatever type of number it holds."""
     if proba.dtype.kind == "f":
-        # Sums in half precision are off by more than the tolerance.
+        # In half precision, sums are wrong by more than the tolerance.
         return proba.astype(np.float32) if proba.dtype.itemsize == 2 else proba
     floats = None
     if proba.dtype.kind in "iub":
@@ -186,7 +189,7 @@ def as_probabilities(name: str, proba: NDArray[Any]) -> NDArray[np.floating]:
 
 
 def _objects_to_floats(values: NDArray[Any]) -> NDArray[np.float64] | None:
-    """Return numbers with None and NA as NaN, or None where some are text or no numbers."""
+    """Return numbers, with NaN for None and NA; return None where a value is not a number."""
     import pandas as pd
 
     if any(isinstance(value, str) for value in values.flat):
@@ -202,7 +205,20 @@ def check_proba_rows(
 ) -> None:
     """Raise unless each row of `proba` is a distribution (or, where allowed, all NaN).
 
-    `first_row` is the number of the first row, for messages on a block of rows.
+    Parameters
+    ----------
+    name : str
+        The name of the parameter, for messages.
+    proba : ndarray of shape (n, K)
+    allow_missing : bool
+        Whether whole rows may be NaN.
+    first_row : int
+        The number of the first row, for messages about a block of rows.
+
+    Raises
+    ------
+    InvalidInputError
+        When a value or the sum of a row is wrong.
     """
     low, high = proba.min(), proba.max()
     if np.isnan(low):
@@ -225,7 +241,7 @@ def check_proba_rows(
             f"{name} must be probabilities in [0, 1], got values from {low:.4g} to {high:.4g}, "
             f"which look like {reason}"
         )
-    # A matrix product is the fastest row sum; the ones carry the dtype.
+    # A matrix product sums rows fastest, as long as both factors have the same type.
     off = np.abs(proba @ np.ones(proba.shape[1], dtype=proba.dtype) - 1)
     if off.max() > SUM_TOLERANCE:
         row = int(np.argmax(off))
@@ -237,12 +253,12 @@ def check_proba_rows(
 
 
 def missing_rows(proba: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return which rows of `proba` (n, K) are NaN throughout."""
+    """Return a mask of the rows of `proba` (n, K) that are all NaN."""
     return np.isnan(proba).all(axis=1)
 
 
 def check_weights(name: str, values: Any, n: int) -> NDArray[np.float64]:
-    """Return `values` as n finite weights >= 0 with a positive sum."""
+    """Return `values` as n finite weights of at least 0 with a positive sum."""
     weights = as_array(name, values)
     if weights.ndim == 1 and weights.dtype.kind == "O":
         _check_present(name, weights)
@@ -267,7 +283,7 @@ def check_weights(name: str, values: Any, n: int) -> NDArray[np.float64]:
 
 
 def check_same_length(**arrays: Any) -> int:
-    """Return the common length of the named arrays; None entries are passed over."""
+    """Return the common length of the named arrays; those that are None are left out."""
     lengths = {name: len(array) for name, array in arrays.items() if array is not None}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())

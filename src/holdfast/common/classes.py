@@ -1,4 +1,4 @@
-"""Classes: their order, and matching them by value."""
+"""Orders classes and matches them by value."""
 
 from __future__ import annotations
 
@@ -22,11 +22,9 @@ __all__ = [
     "union_classes",
 ]
 
-# --- classes -------------------------------------------------------------------------------------
-
 
 def check_classes(name: str, values: Any, n_columns: int) -> NDArray[Any]:
-    """Return the class of each of `n_columns` columns, 0 … K-1 where `values` is None."""
+    """Return the class of each of `n_columns` columns; they are 0 … K-1 for None."""
     if values is None:
         return np.arange(n_columns)
     classes = check_labels(name, values)
@@ -40,7 +38,7 @@ def check_classes(name: str, values: Any, n_columns: int) -> NDArray[Any]:
 
 
 def label_kind(labels: NDArray[Any]) -> str:
-    """Return what checked labels are: numbers (booleans too) or strings."""
+    """Return "strings" or "numbers" for checked labels; booleans count as numbers."""
     text = labels.dtype.kind == "U" or (
         labels.dtype.kind == "O" and len(labels) > 0 and isinstance(labels.flat[0], str)
     )
@@ -53,7 +51,7 @@ def union_classes(**named: Any) -> NDArray[Any]:
     Raises
     ------
     InvalidInputError
-        When some are numbers and others strings: labels of another type never match by value.
+        When some are numbers and others strings, since their values can never be equal.
     """
     distinct = {
         name: _distinct(check_labels(name, values))
@@ -75,7 +73,8 @@ def union_classes(**named: Any) -> NDArray[Any]:
 def _concatenate(arrays: list[NDArray[Any]]) -> NDArray[Any]:
     common = np.result_type(*arrays)
     if common.kind == "f" and all(array.dtype.kind in "iub" for array in arrays):
-        common = np.dtype(object)  # signed and unsigned: real numbers would merge large classes
+        # Signed and unsigned integers combine to real numbers, in which large classes may be equal.
+        common = np.dtype(object)
     return np.concatenate([array.astype(common) for array in arrays])
 
 
@@ -88,7 +87,7 @@ def _distinct(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDArray[np.intp]:
-    """Return, per value, its position in `classes` (any order), or -1 where it is not there."""
+    """Return the position of each value in `classes` (in any order), or -1 if it is absent."""
     values, classes = np.asarray(values), np.asarray(classes)
     if values.dtype.kind == "O" or classes.dtype.kind == "O":
         import pandas as pd
@@ -102,20 +101,21 @@ def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDA
 
 @dataclass(frozen=True)
 class MatchedProba:
-    """Base probabilities brought to another set of classes.
+    """Base probabilities matched to another set of classes.
 
     Attributes
     ----------
     proba : ndarray of shape (n, K)
-        Columns in the order of the new classes; NaN rows have no usable base prediction.
+        Probabilities with columns in the order of the new classes. A row of NaN has no usable base
+        prediction.
     n_missing : int
-        Rows that came without a prediction (NaN).
+        Number of rows that came without a prediction (as NaN).
     n_without_mass : int
-        Rows whose whole probability was on classes that are gone.
+        Number of rows whose whole probability was on classes that no longer exist.
     unknown_classes : tuple
-        New classes that the base model never knew (columns of zeros).
+        New classes that the base model does not know; their columns are zero.
     removed_classes : tuple
-        Base classes that are gone (columns dropped, rows renormalised).
+        Base classes that no longer exist; their columns are dropped and the rows renormalised.
     """
 
     proba: NDArray[np.float64]
@@ -137,11 +137,18 @@ def match_classes(
     proba : ndarray of shape (n, K_base)
         Checked probabilities; a row of NaN has no base prediction.
     base_classes : ndarray of shape (K_base,)
+        The classes of the columns.
     classes : ndarray of shape (K,)
+        The classes to match them to.
 
     Returns
     -------
     MatchedProba
+
+    Raises
+    ------
+    InvalidInputError
+        When `base_classes` does not name each column once, or classes are of different types.
     """
     if proba.shape[1] != len(base_classes):
         raise InvalidInputError(
@@ -149,7 +156,7 @@ def match_classes(
             f"{len(base_classes)} classes; give base_classes in the order of the columns"
         )
     check_classes("base_classes", base_classes, proba.shape[1])
-    union_classes(base_classes=base_classes, classes=classes)  # raises for labels of another type
+    union_classes(base_classes=base_classes, classes=classes)  # raises for different types
     n_missing = int(missing_rows(proba).sum())
     column = class_index(classes, base_classes)
     matched = np.zeros((len(proba), len(classes)))

@@ -1,4 +1,7 @@
-"""Files: written whole, to a temporary file beside the target, then renamed; their hashes."""
+"""Writes files whole or not at all, and computes their hashes.
+
+A file is written under a temporary name in the folder of the target, and then renamed.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,29 @@ from holdfast.exceptions import InvalidInputError
 
 __all__ = ["file_hash", "replace_file", "write_text"]
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # whose errors name no file
+# Errors of a full disk or quota; they do not name the file.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path in the target's folder; on success it replaces `path`, else it goes.
+    """Yield a temporary file, which replaces `path` on success and is deleted otherwise.
 
     Parameters
     ----------
     path : path-like
         The file to write. Its folder must exist.
 
+    Yields
+    ------
+    Path
+        The temporary file, in the folder of `path`.
+
     Raises
     ------
     InvalidInputError
         When `path` is a folder or a device, its folder does not exist or cannot be written to, or
-        there is no room for it.
+        the disk is full.
 
     Examples
     --------
@@ -41,7 +50,7 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> target.read_text()
     'whole or not at all'
     """
-    target = Path(path).resolve()  # a link stays a link: the file that it names is replaced
+    target = Path(path).resolve()  # a link stays, and the file that it points to is replaced
     if target.exists() and not target.is_file():
         raise InvalidInputError(
             f"{target} must be an ordinary file, got a folder or a device; name a file"
@@ -63,8 +72,8 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         with temporary.open("rb") as written:
-            os.fsync(written.fileno())  # or a loss of power could leave the name without content
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; outputs are shared
+            os.fsync(written.fileno())  # else a power failure could leave an empty file
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files, but outputs are shared
         temporary.replace(target)
     except OSError as error:
         if error.errno not in FULL:
@@ -89,6 +98,6 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
+    """Return the SHA-256 hash of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

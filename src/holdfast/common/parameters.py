@@ -1,4 +1,4 @@
-"""Checks of parameters, optional libraries, and the first line of an error."""
+"""Checks parameters, imports optional libraries, and shortens errors to their first line."""
 
 from __future__ import annotations
 
@@ -23,9 +23,18 @@ def check_share(
     open_ends: bool = False,
     hint: str | None = None,
 ) -> float:
-    """Return `value` as a float in [low, high] (or, with `open_ends`, strictly inside).
+    """Return `value` as a float in [low, high], or raise InvalidInputError.
 
-    `hint` says what to do instead, for a parameter that is no share of rows.
+    Parameters
+    ----------
+    name : str
+        The name of the parameter, for messages.
+    value : object
+    low, high : float
+    open_ends : bool
+        Whether the value must lie strictly between `low` and `high`.
+    hint : str, optional
+        What to do instead, for a parameter that is not a share of rows.
     """
     number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
     inside = number and (low < value < high if open_ends else low <= value <= high)
@@ -42,7 +51,7 @@ def check_share(
 
 
 def check_count(name: str, value: Any, *, least: int = 1, hint: str = "give e.g. 10") -> int:
-    """Return `value` as an int of at least `least`; `hint` says what to do instead."""
+    """Return `value` as an int of at least `least`, or raise; `hint` says what to do instead."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise InvalidInputError(
             f"{name} must be an integer of at least {least}, got {plain_scalar(value)!r}; {hint}"
@@ -51,7 +60,7 @@ def check_count(name: str, value: Any, *, least: int = 1, hint: str = "give e.g.
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
-    """Return `value` when it is one of `choices`; the error names the nearest."""
+    """Return `value` if it is one of `choices`, or raise an error that names the nearest one."""
     options = list(choices)
     if isinstance(value, str) and value in options:
         return value
@@ -64,12 +73,12 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
 
 
 def first_line(reason: object) -> str:
-    """Return the first line of what an error, or something else, says; its type where nothing."""
+    """Return the first line of an error's text, or its type where the text is empty."""
     return next(iter(str(reason).strip().splitlines()), type(reason).__name__)
 
 
 def require(module: str, *, extra: str, purpose: str) -> Any:
-    """Import an optional module, or raise an error that names the extra to install."""
+    """Import an optional module for a purpose, or raise an error that names its extra."""
     from importlib import import_module
 
     try:

@@ -1,4 +1,4 @@
-"""Values as JSON and messages know them."""
+"""Turns values into plain Python values, which JSON and messages can show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["plain", "plain_scalar"]
 
 
 def plain(value: Any) -> Any:
-    """Return the nearest value that JSON knows.
+    """Return the nearest value that JSON has.
 
     Examples
     --------
@@ -20,7 +20,7 @@ def plain(value: Any) -> Any:
     {'share': 0.5, 'rows': [3, None]}
     """
     if isinstance(value, (np.datetime64, np.timedelta64)):
-        return str(value)  # their own conversion gives a bare count of nanoseconds
+        return str(value)  # `tolist` would give a mere count of nanoseconds
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if is_dataclass(value) and not isinstance(value, type):
@@ -35,5 +35,5 @@ def plain(value: Any) -> Any:
 
 
 def plain_scalar(value: Any) -> Any:
-    """Return a NumPy scalar as Python's own, which reads better in a message."""
+    """Return a NumPy scalar as a Python value, which reads better in a message."""
     return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""How a result was made: versions, and the facts that the caller adds."""
+"""Facts about how a result was made: versions, and what the caller adds."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ PACKAGES = ("holdfast", "numpy", "scikit-learn")
 
 
 def provenance(**facts: Any) -> dict[str, Any]:
-    """Return facts about how a result was made, with the versions of what made it.
+    """Return facts about how a result was made, with the versions of the libraries in use.
 
     Parameters
     ----------
     **facts
-        Rows, seeds, commands and the like; values may be nested mappings. A mapping ``versions``
-        is added to.
+        Rows, seeds, commands and the like. Values may be nested mappings. A mapping ``versions``
+        is merged with the versions found here.
 
     Returns
     -------
     dict
-        Plain Python values; no clock is read, so that the same work gives the same facts.
+        Plain Python values. They contain no time, so that the same work gives the same facts.
 
     Examples
     --------

@@ -1,4 +1,15 @@
-"""Two models on the same rows: counts, measures with intervals, verdicts."""
+"""Comparison of two models on the same rows, from counts to a verdict.
+
+The files in reading order:
+
+- `counts`: the counts of two models' answers, which add up over parts of the rows
+- `counting`: counts the rows in one pass
+- `intervals`: confidence intervals of shares and of paired differences
+- `shares`: turns counts into shares with intervals, and judges groups
+- `result`: `Comparison`, which holds all statistics of two models
+- `compare`: checks the predictions of two models and compares them
+- `policy`: the limits of a promotion, and the verdict on a comparison
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`compare`: the predictions of two models on the same rows become a `Comparison`."""
+"""`compare`: compares the predictions of two models on the same rows."""
 
 from __future__ import annotations
 
@@ -42,20 +42,22 @@ def compare(
     y : array-like of shape (n,), optional
         The truth. Without it only churn is measured.
     groups : array-like of shape (n,), mapping or data frame, optional
-        Groups to report one by one: one column, or several by name. Missing values are a group.
+        Groups to report one by one: one column, or several columns by name. Rows with a missing
+        value form a group of their own.
     sample_weight : array-like of shape (n,), optional
-        Importance of each row. Shares become shares of weight; intervals use the effective number
-        of rows (Σw)² / Σw² of Kish in place of n; no McNemar p-value is given.
+        Importance of each row. Shares become shares of weight, and intervals use Kish's effective
+        number of rows (Σw)² / Σw² in place of n. No McNemar p-value is given.
     classes : array-like of shape (K,), optional
         Class of each probability column; 0 … K-1 when left out.
     confidence : float
-        Of the two-sided intervals: Wilson for shares, Bonett and Price for the paired accuracy
-        difference. Each interval holds on its own; none is corrected for the number of groups.
+        Confidence level of the two-sided intervals. Shares have Wilson intervals, the paired
+        accuracy difference has that of Bonett and Price. Each interval holds on its own; none is
+        corrected for the number of groups.
     max_group_churn : float, optional
-        Limit on each group's churn. A group passes when its interval lies within the limit, is
-        underpowered when the interval straddles it, and fails when the interval lies beyond it at a
-        confidence that is corrected for the number of groups (Bonferroni), so that among many
-        groups chance alone seldom fails one.
+        Limit on each group's churn. A group passes when its interval lies within the limit, and is
+        underpowered when the interval straddles it. It fails when the interval still lies beyond
+        the limit at a confidence that is corrected for the number of groups (Bonferroni), so
+        chance alone seldom makes one of many groups fail.
 
     Returns
     -------
@@ -64,8 +66,8 @@ def compare(
     Raises
     ------
     InvalidInputError
-        For unequal lengths, missing values, probabilities that do not sum to 1 or look like logits,
-        labels of another type, the same object given twice.
+        When lengths differ, values are missing, probabilities do not sum to 1 or look like logits,
+        labels are of different types, or `base` and `new` are the same object.
 
     Examples
     --------
@@ -98,7 +100,7 @@ def compare(
 
 
 def _check_same_columns(base: Any, new: Any) -> None:
-    """Raise for two frames whose columns have the same names in another order."""
+    """Raise when two frames have the same columns in different orders."""
     names = [[str(name) for name in _column_names(model)] for model in (base, new)]
     if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
         raise InvalidInputError(
@@ -108,12 +110,12 @@ def _check_same_columns(base: Any, new: Any) -> None:
 
 
 def _column_names(frame: Any) -> Sequence[Any]:
-    # Arrow's `columns` are the values.
+    # In an Arrow table, `columns` are the values and not the names.
     return getattr(frame, "column_names", getattr(frame, "columns", ()))
 
 
 def _predictions(name: str, values: ArrayLike) -> NDArray[Any]:
-    """Labels are checked here; probabilities block by block while they are counted."""
+    """Check labels now; probabilities are checked block by block while they are counted."""
     array = as_array(name, values)
     if array.ndim == 1:
         return check_labels(name, array)
@@ -133,7 +135,7 @@ def _proba_classes(
         if classes is not None:
             raise InvalidInputError(
                 "classes must only be given with probabilities, got labels for both models; "
-                "leave it out"
+                "leave classes out"
             )
         return None
     if len(set(widths.values())) > 1:

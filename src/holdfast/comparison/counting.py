@@ -1,4 +1,7 @@
-"""From rows to paired counts, in one pass over the rows."""
+"""Counts the rows of two models' predictions, in one pass over the rows.
+
+Rows are read in blocks that fit the processor's cache, so the extra memory does not grow with n.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +27,12 @@ from holdfast.metrics import divergence_per_row, loss_per_row
 
 __all__ = ["CellRows", "count_pairs", "counts_of_cells"]
 
-BLOCK = 1 << 16
-
-
-MAX_INTEGER_RANGE = 1 << 16
-
-
+BLOCK = 1 << 16  # rows that are counted at a time
+MAX_INTEGER_RANGE = 1 << 16  # the widest range of labels that serve as their own codes
 MAX_DENSE_CLASSES = 128
-
-
 MAX_PENDING_CELLS = 1 << 20
 
-
+# Returns the class codes of a block of rows.
 Codes = Callable[[slice], NDArray[np.intp]]
 
 
@@ -48,7 +45,7 @@ def count_pairs(
     sample_weight: NDArray[np.float64] | None,
     groups: Mapping[str, NDArray[Any]],
 ) -> PairedCounts:
-    """Count the rows of checked input; `base` and `new` are labels (n,) or probabilities (n, K)."""
+    """Count rows that are already checked; `base` and `new` have shape (n,) or (n, K)."""
     classes, codes = _encode({"base": base, "new": new, "y": y}, proba_classes)
     table = _CellTable(len(classes), weighted=sample_weight is not None)
     soft = _SoftSums(base, new, _columns_of(classes, proba_classes))
@@ -89,20 +86,25 @@ def _outcome(
     return (base == truth) * BASE_RIGHT + (new == truth) * NEW_RIGHT
 
 
-# --- rows that are counted already ----------------------------------------------------------------
+# --- rows that were counted elsewhere -------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class CellRows:
-    """Rows that were counted elsewhere: one entry for each cell that occurs, in any order.
+    """Rows that a data frame's own library counted: one entry for each cell, in any order.
 
     Attributes
     ----------
-    changed, outcome : ndarray of shape (m,)
+    changed : ndarray of shape (m,)
+        Whether the answer of the cell's rows changed.
+    outcome : ndarray of shape (m,)
+        Which models are right on the cell's rows, as bits.
     rows : ndarray of shape (m,)
-        How many.
-    weight, weight_squares : ndarray of shape (m,)
-        Sums over them.
+        Number of rows in the cell.
+    weight : ndarray of shape (m,)
+        Sum of the rows' weights.
+    weight_squares : ndarray of shape (m,)
+        Sum of the rows' squared weights.
     """
 
     changed: NDArray[np.bool_]
@@ -112,7 +114,7 @@ class CellRows:
     weight_squares: NDArray[np.float64]
 
     def of_groups(self, name: str, values: Any) -> GroupCounts:
-        """Return the counts of each group; `values` (m,) says which one a cell is of."""
+        """Return the counts of each group; `values` (m,) holds the group of each cell."""
         codes, groups = _group_codes(name, values)
         size = len(groups)
         cell = (codes * 2 + self.changed) * N_OUTCOMES + self.outcome
@@ -134,7 +136,7 @@ def counts_of_cells(
     sums: dict[str, float],
     groups: dict[str, GroupCounts],
 ) -> PairedCounts:
-    """Return the counts of cells whose answers are `base` and `new`, labels of shape (m,)."""
+    """Return the counts of m cells; `base` and `new` (m,) hold the answers of each."""
     classes = union_classes(base=base, new=new)
     b, n = class_index(base, classes), class_index(new, classes)
     table = _CellTable(len(classes), weighted=True)
@@ -159,7 +161,7 @@ def counts_of_cells(
 def _encode(
     arrays: dict[str, NDArray[Any] | None], proba_classes: NDArray[Any] | None
 ) -> tuple[NDArray[Any], dict[str, Codes]]:
-    """Return sorted classes, and per array a function from a block of rows to class codes."""
+    """Return the sorted classes, and for each array the codes of its rows."""
     given = {name: array for name, array in arrays.items() if array is not None}
     labels = {name: array for name, array in given.items() if array.ndim == 1}
     by_value = dict(labels)
@@ -177,7 +179,10 @@ def _encode(
 def _encode_small_integers(
     arrays: dict[str, NDArray[Any]],
 ) -> tuple[NDArray[Any], dict[str, Codes]] | None:
-    """Integers in a narrow range are their own codes: no hashing, no copy of the column."""
+    """Use integers in a narrow range as their own codes, without hashing or copying the column.
+
+    Returns None for other labels.
+    """
     if any(array.dtype.kind not in "iub" for array in arrays.values()):
         return None
     low = min(int(array.min()) for array in arrays.values())
@@ -216,7 +221,7 @@ def _argmax_codes(proba: NDArray[np.floating], column_code: NDArray[np.intp]) ->
 def _columns_of(
     classes: NDArray[Any], proba_classes: NDArray[Any] | None
 ) -> NDArray[np.intp] | None:
-    """Return the probability column of each class, -1 where it has none."""
+    """Return the probability column of each class, or -1 for a class without one."""
     return None if proba_classes is None else class_index(classes, proba_classes)
 
 
@@ -231,7 +236,7 @@ class _Cells(NamedTuple):
 
 
 class _CellTable:
-    """Weight per (base class, new class, outcome): dense for few classes, sparse for many."""
+    """Weight of each (base class, new class, outcome): dense for few classes, sparse for many."""
 
     def __init__(self, n_classes: int, *, weighted: bool) -> None:
         self.n_classes = n_classes
@@ -271,7 +276,7 @@ class _CellTable:
     def result(
         self,
     ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
-        """Return the pairs that occur, their cells, and the positions of the classes that occur."""
+        """Return the pairs that occur, their cells, and the positions of the classes in use."""
         cell, weight = self._cells()
         pair, row = np.unique(cell // N_OUTCOMES, return_inverse=True)
         pair_cells = np.zeros((len(pair), N_OUTCOMES))
@@ -290,7 +295,7 @@ class _CellTable:
 
 
 class _GroupTable:
-    """Weight per (group, answer changed, outcome)."""
+    """Weight of each (group, answer changed, outcome)."""
 
     def __init__(self, name: str, values: NDArray[Any]) -> None:
         self.codes, self.values = _group_codes(name, values)
@@ -313,7 +318,7 @@ class _GroupTable:
 
 
 def _group_codes(name: str, values: Any) -> tuple[NDArray[np.intp], list[Any]]:
-    """Return the code of each row's group, and the groups' values, None for a missing one."""
+    """Return the code of each row's group, and the value of each group (None if missing)."""
     import pandas as pd
 
     try:
@@ -324,10 +329,10 @@ def _group_codes(name: str, values: Any) -> tuple[NDArray[np.intp], list[Any]]:
             f"got: {error}; convert them, e.g. to text"
         ) from error
     if distinct.dtype.kind in "mM":
-        distinct = pd.Index(distinct).astype(object)  # an array's own list holds integers
+        distinct = pd.Index(distinct).astype(object)  # the array itself would list integers
     missing = np.asarray(pd.isna(distinct))
-    named = zip(distinct.tolist(), missing, strict=True)
-    return codes, [None if gone else value for value, gone in named]
+    values_and_gaps = zip(distinct.tolist(), missing, strict=True)
+    return codes, [None if is_missing else value for value, is_missing in values_and_gaps]
 
 
 def _in_order(
@@ -346,7 +351,7 @@ def _in_order(
 
 
 class _SoftSums:
-    """Sums of losses and divergences, for those of base and new that are probabilities."""
+    """Sums of losses and divergences of the models that gave probabilities."""
 
     def __init__(
         self, base: NDArray[Any], new: NDArray[Any], column: NDArray[np.intp] | None

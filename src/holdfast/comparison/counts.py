@@ -1,4 +1,9 @@
-"""Paired counts of two models, which add up: everything that comparisons need."""
+"""Paired counts of two models, from which every comparison follows.
+
+Each row falls into a cell (base class, new class, outcome), where the outcome says which of the two
+models are right. The cells suffice for every measure of hard churn and of accuracy, and the counts
+of two sets of rows can be added.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +18,8 @@ from holdfast.exceptions import InvalidInputError
 
 __all__ = ["BASE_RIGHT", "NEW_RIGHT", "N_OUTCOMES", "GroupCounts", "PairedCounts"]
 
-# Bits of an outcome. Without a truth, every row has outcome 0.
+# The bits of an outcome. Without the truth, every row has outcome 0.
 BASE_RIGHT, NEW_RIGHT = 1, 2
-
-
 N_OUTCOMES = 4
 
 
@@ -27,11 +30,13 @@ class GroupCounts:
     Attributes
     ----------
     values : tuple of length G
+        Value of each group; None for rows without a value.
     rows : ndarray of shape (G,)
+        Number of rows of each group.
     weight_squares : ndarray of shape (G,)
-        Sums of squared weights, for effective numbers of rows.
+        Sums of squared weights, from which effective numbers of rows follow.
     cells : ndarray of shape (G, 2, 4)
-        Weight by (answer changed, outcome).
+        Weight of each (answer changed, outcome).
     """
 
     values: tuple[Any, ...]
@@ -42,7 +47,7 @@ class GroupCounts:
     def __add__(self, other: GroupCounts) -> GroupCounts:
         values = sorted({*self.values, *other.values}, key=sort_key)
         place = {value: i for i, value in enumerate(values)}
-        found = GroupCounts(
+        total = GroupCounts(
             tuple(values),
             np.zeros(len(values), dtype=np.int64),
             np.zeros(len(values)),
@@ -50,32 +55,36 @@ class GroupCounts:
         )
         for part in (self, other):
             at = [place[value] for value in part.values]
-            found.rows[at] += part.rows
-            found.weight_squares[at] += part.weight_squares
-            found.cells[at] += part.cells
-        return found
+            total.rows[at] += part.rows
+            total.weight_squares[at] += part.weight_squares
+            total.cells[at] += part.cells
+        return total
 
 
 @dataclass(frozen=True, eq=False)
 class PairedCounts:
-    """Counts over all rows, which add up: those of two sets of rows are ``a + b``.
+    """Counts over all rows. The counts of two sets of rows are added with ``a + b``.
 
     Attributes
     ----------
     n : int
-    weighted, has_truth : bool
+        Number of rows.
+    weighted : bool
+        Whether the rows have weights.
+    has_truth : bool
+        Whether the truth is known, so that outcomes are.
     weight_squares : float
         Sum of squared weights.
     classes : ndarray of shape (K,)
-        The classes that the models predict for rows with weight, sorted.
+        The classes that either model predicts for rows of positive weight, sorted.
     pairs : ndarray of shape (m, 2)
-        Base and new class (positions in `classes`) of the pairs that occur.
+        Base and new class of each pair that occurs, as positions in `classes`.
     pair_cells : ndarray of shape (m, 4)
-        Weight of each pair by outcome.
+        Weight of each pair and outcome.
     sums : dict
-        Weighted sums of losses and divergences, where probabilities were given.
-    groups : dict
-        Column name -> GroupCounts.
+        Weighted sums of losses and divergences, where probabilities are given.
+    groups : dict of str to GroupCounts
+        The counts of each group column.
     """
 
     n: int
@@ -90,12 +99,18 @@ class PairedCounts:
 
     @property
     def cells(self) -> NDArray[np.float64]:
-        """Weight by (answer changed, outcome), shape (2, 4)."""
+        """Weight of each (answer changed, outcome), shape (2, 4)."""
         changed = self.pairs[:, 0] != self.pairs[:, 1]
         return np.stack([self.pair_cells[~changed].sum(axis=0), self.pair_cells[changed].sum(0)])
 
     def __add__(self, other: PairedCounts) -> PairedCounts:
-        """Return the counts over the rows of both; raise InvalidInputError for other columns."""
+        """Return the counts over the rows of both.
+
+        Raises
+        ------
+        InvalidInputError
+            When the two were not counted with the same columns.
+        """
         if not isinstance(other, PairedCounts):
             return NotImplemented
         for what, mine, its in (
@@ -131,5 +146,6 @@ class PairedCounts:
 
 
 def sort_key(value: Any) -> tuple[bool, bool, Any]:
+    """Return the key that sorts groups: numbers, then text, then the missing value."""
     number = isinstance(value, (int, float))
     return value is None, not number, value if number else str(value)

@@ -1,7 +1,9 @@
-"""Confidence intervals of shares and of paired differences: arrays in, arrays out."""
+"""Confidence intervals of shares and of paired differences, for arrays."""
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,15 +13,16 @@ __all__ = ["mcnemar_p_value", "paired_interval", "wilson_interval"]
 
 
 def wilson_interval(share: ArrayLike, n: ArrayLike, confidence: float) -> tuple[Any, Any]:
-    """Wilson score interval of a binomial share, two-sided.
+    """Return the two-sided Wilson score interval of a binomial share.
 
     Parameters
     ----------
     share : array-like
         Observed shares in [0, 1].
     n : array-like
-        Rows behind each share (an effective number under weights); 0 gives [0, 1].
+        Number of rows behind each share (an effective number under weights); 0 gives [0, 1].
     confidence : float
+        Confidence level of the interval.
 
     Returns
     -------
@@ -39,27 +42,30 @@ def wilson_interval(share: ArrayLike, n: ArrayLike, confidence: float) -> tuple[
     z2 = _z(confidence) ** 2
     centre = (p * n + z2 / 2) / (n + z2)
     half = np.sqrt(z2 * (p * (1 - p) * n + z2 / 4)) / (n + z2)
-    # At the ends the bound is exact; rounding must not move it past the share itself.
+    # For a share of 0 or 1 that bound equals the share; rounding must not move it past the share.
     return np.minimum(np.maximum(centre - half, 0), p), np.maximum(np.minimum(centre + half, 1), p)
 
 
 def paired_interval(
     gained: ArrayLike, lost: ArrayLike, n: ArrayLike, confidence: float
 ) -> tuple[Any, Any]:
-    """Adjusted Wald interval of the difference `gained` - `lost` of paired shares, two-sided.
+    """Return the two-sided adjusted Wald interval of the difference `gained` - `lost`.
 
     Parameters
     ----------
-    gained, lost : array-like
-        Shares of rows that went from wrong to right and from right to wrong.
+    gained : array-like
+        Share of the rows that went from wrong to right.
+    lost : array-like
+        Share of the rows that went from right to wrong.
     n : array-like
-        Rows behind each share (an effective number under weights).
+        Number of rows behind each share (an effective number under weights).
     confidence : float
+        Confidence level of the interval.
 
     Returns
     -------
     low, high : ndarray
-        In [-1, 1].
+        The ends of the interval, in [-1, 1].
 
     References
     ----------
@@ -80,17 +86,19 @@ def paired_interval(
 
 
 def mcnemar_p_value(gained: int, lost: int) -> float:
-    """Exact two-sided p-value of equal accuracy, from the two counts of discordant rows.
+    """Return the exact two-sided p-value of McNemar's test that both models are equally accurate.
 
     Parameters
     ----------
-    gained, lost : int
-        Rows that went from wrong to right, and from right to wrong.
+    gained : int
+        Number of rows that went from wrong to right.
+    lost : int
+        Number of rows that went from right to wrong.
 
     Returns
     -------
     float
-        1 when no row is discordant.
+        The p-value; 1 when no row went either way.
 
     References
     ----------
@@ -102,14 +110,44 @@ def mcnemar_p_value(gained: int, lost: int) -> float:
     >>> round(mcnemar_p_value(8, 2), 6)
     0.109375
     """
-    from scipy.special import bdtr
-
     if gained == lost:
         return 1.0
-    return float(min(1.0, 2 * bdtr(min(gained, lost), gained + lost, 0.5)))
+    return min(1.0, 2 * _lower_tail(min(gained, lost), gained + lost))
+
+
+EXACT_ROWS = 10_000  # up to which a binomial coefficient is computed as a whole number
+
+
+def _lower_tail(k: int, n: int) -> float:
+    """Return P(X <= k) for X of Binomial(n, 1/2), where k is below n / 2."""
+    total = term = 1.0
+    for count in range(k, 0, -1):  # each term as a share of the largest, which is that of k
+        term *= count / (n - count + 1)
+        total += term
+        if term < 1e-18 * total:
+            break
+    return total * _probability(k, n)
+
+
+def _probability(k: int, n: int) -> float:
+    """Return P(X = k) for X of Binomial(n, 1/2).
+
+    References
+    ----------
+    Loader, "Fast and accurate computation of binomial probabilities", 2000: no large numbers cancel
+    in the logarithm. Its series for Stirling's formula ends after the first term, since the next
+    ones are below rounding for many rows.
+    """
+    if n <= EXACT_ROWS:
+        return math.comb(n, k) / 2**n
+    skew = (n - 2 * k) / n
+    if skew > 0.5:
+        return 0.0  # the smallest float is larger
+    distance = n / 2 * (math.log1p(-(skew**2)) + 2 * skew * math.atanh(skew))
+    stirling = (1 / n - 1 / k - 1 / (n - k)) / 12
+    return math.exp(stirling - distance) * math.sqrt(n / (2 * math.pi * k * (n - k)))
 
 
 def _z(confidence: float) -> float:
-    from scipy.special import ndtri
-
-    return float(-ndtri((1 - confidence) / 2))
+    tail = (1 - confidence) / 2
+    return -NormalDist().inv_cdf(tail) if tail > 0 else math.inf

@@ -1,4 +1,4 @@
-"""The promotion verdict: limits + a comparison -> PROMOTE, REJECT or HOLD, with reasons."""
+"""`Policy`: limits that turn a comparison into a verdict, with reasons."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Check", "Decision", "Policy", "Verdict"]
 
 
 class Verdict(StrEnum):
-    """What to do with the new model."""
+    """What to do with the new model: replace the base model, keep it out, or bring more rows."""
 
     PROMOTE = "PROMOTE"
     REJECT = "REJECT"
@@ -33,9 +33,14 @@ class Check:
     ----------
     name : str
         The measure, e.g. ``churn_rate`` or ``churn_rate[country=DE]``.
-    limit, value : float
+    limit : float
+        The limit on the measure.
+    value : float
+        The measured value.
     interval : (float, float)
+        The confidence interval of the value.
     status : {"pass", "fail", "underpowered"}
+        Whether the interval keeps the limit, breaks it, or straddles it.
     reason : str
         One readable sentence.
     """
@@ -56,8 +61,8 @@ class Decision:
     ----------
     verdict : Verdict
     reasons : tuple of str
-        The checks that decided: the failed ones for REJECT, those that could not be told for HOLD,
-        all of them for PROMOTE.
+        The reasons of the checks that decided: those that failed for REJECT, those that are
+        underpowered for HOLD, and all of them for PROMOTE.
     checks : tuple of Check
         Every limit that was checked.
     """
@@ -79,24 +84,27 @@ class Decision:
 class Policy:
     """Limits under which a new model may replace the base model.
 
-    A limit is kept when the whole confidence interval is inside it, broken when the whole interval
-    is outside, and undecided when the interval straddles it. All kept: PROMOTE. One broken: REJECT.
-    Else HOLD: these rows cannot tell; bring more. Every limit must be kept for a promotion, so a
-    promotion needs no correction for their number; a group counts as broken only at a confidence
-    that is corrected for the number of groups (see `compare`).
+    A limit is kept when the whole confidence interval lies within it, and broken when the whole
+    interval lies beyond it. It is undecided when the interval straddles it. The verdict is PROMOTE
+    when every limit is kept, and REJECT when one is broken. Otherwise it is HOLD: these rows are
+    too few to decide, and more are needed.
+
+    A promotion needs no correction for the number of limits, since all of them must be kept. A
+    group breaks its limit only at a confidence that is corrected for the number of groups (see
+    `compare`).
 
     Parameters
     ----------
     max_churn : float, optional
         Largest share of rows whose answer may change.
     max_negative_flips : float, optional
-        Largest share of rows that may go from right to wrong. Needs labels.
+        Largest share of rows that may go from right to wrong. It needs labels.
     min_gain : float, optional
-        Least accuracy gain, in [-1, 1]; -0.005 is "at most half a point worse". Needs labels.
+        Least accuracy gain, in [-1, 1]; -0.005 means "at most half a point worse". It needs labels.
     per_group : float, optional
         Largest churn within each group.
     confidence : float
-        Of the two-sided intervals.
+        Confidence level of the two-sided intervals.
 
     Examples
     --------
@@ -119,9 +127,17 @@ class Policy:
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Policy:
-        """Read a policy from a TOML file with the parameters' names as keys.
+        """Read a policy from a TOML file, whose keys are the names of the parameters.
 
-        Keys stand at the top level or in a table ``[policy]``.
+        The keys stand at the top level or in a table ``[policy]``.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Returns
+        -------
+        Policy
 
         Raises
         ------
@@ -160,7 +176,7 @@ class Policy:
         Parameters
         ----------
         comparison : Comparison
-            Its counts are used; its own confidence does not matter.
+            The comparison to judge. Only its counts are used, whatever its own confidence is.
 
         Returns
         -------
@@ -169,7 +185,7 @@ class Policy:
         Raises
         ------
         InvalidInputError
-            When a limit is out of range or needs labels or groups that the comparison lacks.
+            When a limit is out of range, or needs labels or groups that the comparison lacks.
         """
         self.check()
         self._check_has_what_it_needs(comparison)
@@ -188,12 +204,12 @@ class Policy:
         needs_labels = self.max_negative_flips is not None or self.min_gain is not None
         if needs_labels and comparison.accuracy_gain is None:
             raise InvalidInputError(
-                "max_negative_flips and min_gain need labels, got a comparison without; "
+                "max_negative_flips and min_gain need labels, got a comparison without labels; "
                 "give y to compare"
             )
         if self.per_group is not None and not comparison.groups:
             raise InvalidInputError(
-                "per_group needs groups, got a comparison without; give groups to compare"
+                "per_group needs groups, got a comparison without groups; give groups to compare"
             )
 
     def _overall_checks(self, measured: Comparison) -> list[Check]:
@@ -232,7 +248,7 @@ class Policy:
 
 
 def _policy_table(content: dict[str, Any], path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the limits of a TOML file: its table ``[policy]``, or all of it."""
+    """Return the limits of a TOML file: its table ``[policy]`` if there is one, else all keys."""
     known = [field.name for field in fields(Policy)]
     table = content.get("policy", content)
     if not isinstance(table, dict):
@@ -240,7 +256,7 @@ def _policy_table(content: dict[str, Any], path: str | os.PathLike[str]) -> dict
             f"policy must be a table [policy], got {table!r} in {path}; write the limits below it"
         )
     unknown = sorted(set(table) - set(known))
-    if table is not content:  # other tables are other people's, but a limit outside is lost
+    if table is not content:  # other tables are allowed, but a limit beside [policy] is lost
         unknown += sorted(set(content) & set(known))
     if unknown:
         raise InvalidInputError(
@@ -250,7 +266,7 @@ def _policy_table(content: dict[str, Any], path: str | os.PathLike[str]) -> dict
     return table
 
 
-_WORDS = {"pass": "keeps", "fail": "breaks", "underpowered": "cannot be told from"}
+_WORDS = {"pass": "keeps", "fail": "breaks", "underpowered": "may keep or break"}
 
 
 def _check(

@@ -1,4 +1,4 @@
-"""`Comparison`: paired statistics of two models on the same rows."""
+"""`Comparison`: the paired statistics of two models on the same rows."""
 
 from __future__ import annotations
 
@@ -26,41 +26,50 @@ __all__ = ["Comparison"]
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What changes for whom when the new model replaces the base model.
+    """What changes, and in which groups, when the new model replaces the base model.
 
-    All shares are of rows (or of weight). Flips read base -> new. Fields that need labels or
-    probabilities are None where these were not given.
+    All shares are shares of rows (or of weight). Flips read base → new. A field that needs labels
+    or probabilities is None where these were not given.
 
     Attributes
     ----------
     n : int
-        Rows.
+        Number of rows.
     n_effective : float
-        Rows behind the intervals: `n`, or (Σw)² / Σw² under weights (Kish).
+        Number of rows that the intervals use: `n`, or (Σw)² / Σw² under weights (Kish).
     weighted : bool
+        Whether the rows have weights.
     confidence : float
-        Of every interval, two-sided.
+        Confidence level of every interval, two-sided.
     classes : tuple
-        Classes that either model predicts (for rows with weight), sorted.
+        The classes that either model predicts for rows of positive weight, sorted.
     churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float
-        With Wilson intervals in ``*_interval``.
+        Share of the rows whose answer changed, and of those that went from right to wrong, from
+        wrong to right, and from one wrong answer to another. Each has a Wilson interval in
+        ``*_interval``.
     accuracy_base, accuracy_new : float
-        With Wilson intervals.
+        Accuracy of each model, with Wilson intervals.
     accuracy_gain : float
         New minus base, with the adjusted Wald interval of Bonett and Price for paired shares.
     mcnemar_p_value : float
-        Exact, of equal accuracy. None under weights, for which no exact test exists.
-    unavoidable_churn, excess_churn : float
-        |accuracy gain|, and churn beyond it.
+        Exact p-value of McNemar's test of equal accuracy. None under weights, for which no exact
+        test exists.
+    unavoidable_churn : float
+        |accuracy gain|: the least churn of any model with the new accuracy.
+    excess_churn : float
+        The churn beyond the unavoidable churn.
     log_loss_base, log_loss_new, brier_base, brier_new : float
-        Mean losses of the labels, for each model that came as probabilities.
-    churn_divergence, churn_divergence_brier : float
-        Mean KL(base ‖ new) in nats, and mean ‖base − new‖².
+        Mean losses of the labels, for each model that gave probabilities.
+    churn_divergence : float
+        Mean KL(base ‖ new), in nats.
+    churn_divergence_brier : float
+        Mean ‖base − new‖².
     max_group_churn : float or None
         The limit that the groups were held against.
     groups : tuple of GroupResult
+        The statistics of each group.
     counts : PairedCounts
-        The counts that all of this was computed from.
+        The counts from which all of this was computed.
     """
 
     n: int
@@ -107,7 +116,7 @@ class Comparison:
 
     @property
     def transitions(self) -> csr_array:
-        """Weight of each (base class, new class), a sparse array of shape (K, K)."""
+        """Weight of each (base class, new class), as a sparse array of shape (K, K)."""
         return self._matrix(self.counts.pair_cells.sum(axis=1))
 
     @property
@@ -124,16 +133,17 @@ class Comparison:
         Parameters
         ----------
         max_classes : int
-            Where there are more classes, those with most flips into or out of them are kept, in
-            the order of the classes.
+            The most classes to keep. Of more classes, those with the most flips into or out of
+            them are kept, in the order of the classes.
 
         Returns
         -------
         dict
-            ``classes`` : list of length K; ``counts`` : K × K list of rows (or weight) that went
-            from the row's class to the column's, the diagonal holding those that kept their
-            answer; ``negative`` : the same for flips from right to wrong, or None without labels;
-            ``other_classes`` : number of classes left out.
+            - ``classes`` : list of length K
+            - ``counts`` : K × K list; the number (or weight) of rows that went from one class
+              (down) to another (across); the diagonal holds those that kept their answer
+            - ``negative`` : the same for flips from right to wrong, or None without labels
+            - ``other_classes`` : number of classes left out
 
         Examples
         --------
@@ -174,25 +184,28 @@ class Comparison:
         confidence: float = 0.95,
         max_group_churn: float | None = None,
     ) -> Comparison:
-        """Return what paired counts tell, such as the sum of those of several parts.
+        """Return the comparison that follows from paired counts, e.g. from the sum of several.
 
         Parameters
         ----------
         counts : PairedCounts
-            As `count_tables` returns it.
-        confidence, max_group_churn
-            As for `compare`.
+            The counts, e.g. those that `count_tables` returns.
+        confidence : float
+            Confidence level of the intervals, as in `compare`.
+        max_group_churn : float, optional
+            Limit on each group's churn, as in `compare`.
 
         Raises
         ------
         InvalidInputError
-            For limits out of range, or counts of no weight.
+            When a limit is out of range, or no row has a positive weight.
 
         Examples
         --------
-        >>> one = compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0])
-        >>> two = compare([0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 1, 0])
-        >>> Comparison.from_counts(one.counts + two.counts).churn_rate
+        >>> from holdfast.comparison import compare
+        >>> monday = compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0])
+        >>> tuesday = compare([0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 1, 0])
+        >>> Comparison.from_counts(monday.counts + tuesday.counts).churn_rate
         0.125
         """
         check_limits(confidence, max_group_churn, grouped=bool(counts.groups))
@@ -203,13 +216,13 @@ class Comparison:
         return comparison_of(counts, float(confidence), max_group_churn)
 
     def at(self, confidence: float, *, max_group_churn: float | None = None) -> Comparison:
-        """Return the same comparison with intervals at another confidence or group limit."""
+        """Return the same comparison at another confidence level or group limit."""
         return self.from_counts(self.counts, confidence=confidence, max_group_churn=max_group_churn)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain Python values, ready for JSON; keys are the field names.
+        """Return plain Python values, ready for JSON, under the names of the fields.
 
-        ``transitions`` lists the pairs of classes that changed, most frequent first.
+        ``transitions`` lists the pairs of classes that changed, the most frequent first.
         """
         skipped = ("counts", "groups")
         result = {key: plain(value) for key, value in vars(self).items() if key not in skipped}
@@ -235,7 +248,7 @@ class Comparison:
         ]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for all rows and one for each group, one column for each measure."""
+        """Return a data frame of the measures: first for all rows, then for each group."""
         import pandas as pd
 
         names = [
@@ -287,15 +300,17 @@ class Comparison:
         return render_snippet(self.to_dict())
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Return the comparison as one self-contained HTML page; write it where a path is given.
+        """Return the comparison as one self-contained HTML page.
 
         Parameters
         ----------
         path : path-like, optional
+            The file to write the page to.
 
         Returns
         -------
         str
+            The page.
         """
         from holdfast.common.files import write_text
         from holdfast.render.page import render_page
@@ -313,7 +328,7 @@ class Comparison:
         return html
 
 
-TITLE = "Comparison of two models"  # of its page
+TITLE = "Comparison of two models"
 
 _LINES = (
     ("churn", "churn_rate"),
@@ -326,6 +341,7 @@ _LINES = (
 
 
 def check_limits(confidence: float, max_group_churn: float | None, *, grouped: bool) -> None:
+    """Raise unless the limits are in range; `grouped` says whether there are groups."""
     check_share("confidence", confidence, open_ends=True)
     if max_group_churn is None:
         return
@@ -336,12 +352,13 @@ def check_limits(confidence: float, max_group_churn: float | None, *, grouped: b
         )
 
 
-# --- counts -> statistics -------------------------------------------------------------------------
+# --- from counts to statistics --------------------------------------------------------------------
 
 
 def comparison_of(
     counts: PairedCounts, confidence: float, max_group_churn: float | None
 ) -> Comparison:
+    """Return the comparison that follows from counts; limits and counts are already checked."""
     cells = counts.cells
     total = cells.sum()
     n_effective = float(total**2 / counts.weight_squares)
@@ -381,6 +398,7 @@ def comparison_of(
 
 
 def _dense(matrix: Any, shown: NDArray[np.intp]) -> list[list[Any]]:
+    """Return the part of a sparse matrix between the shown classes, whole numbers as integers."""
     dense = matrix[shown][:, shown].toarray()
     whole = dense.astype(np.int64)
     return whole.tolist() if (whole == dense).all() else dense.tolist()

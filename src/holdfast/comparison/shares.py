@@ -1,4 +1,4 @@
-"""Counts -> statistics: shares, intervals and the status of groups."""
+"""Turns counts into shares with intervals, and judges groups."""
 
 from __future__ import annotations
 
@@ -28,14 +28,20 @@ SHARES = (
 
 
 def judge(interval: Interval, limit: float, *, at_least: bool = False) -> str:
-    """Say whether an interval keeps a limit: "pass", "fail", or "underpowered" when it straddles.
+    """Return whether a confidence interval keeps a limit.
 
     Parameters
     ----------
     interval : (float, float)
     limit : float
     at_least : bool
-        Whether the value must be at least the limit instead of at most.
+        Whether the value must be at least the limit; otherwise it must be at most the limit.
+
+    Returns
+    -------
+    {"pass", "fail", "underpowered"}
+        "pass" when the whole interval keeps the limit, "fail" when the whole interval breaks it,
+        and "underpowered" when the interval straddles it.
 
     Examples
     --------
@@ -50,22 +56,26 @@ def judge(interval: Interval, limit: float, *, at_least: bool = False) -> str:
 
 @dataclass(frozen=True)
 class GroupResult:
-    """The rows of one group.
+    """The statistics of one group: the rows where a column has a certain value.
 
     Attributes
     ----------
-    column, value : str, object
-        The group is the rows where `column` has `value`; None is a missing value.
+    column : str
+        The name of the column.
+    value : object
+        The value of the column; None for the rows without a value.
     n : int
-        Rows.
+        Number of rows.
     n_effective : float
-        (Σw)² / Σw²; equals `n` without weights.
+        Kish's effective number of rows, (Σw)² / Σw². It equals `n` without weights.
     churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float or None
         Shares of the group's weight; all but the first need labels.
     accuracy_base, accuracy_new, accuracy_gain : float or None
+        Accuracy of each model within the group, and new minus base; they need labels.
     churn_rate_interval, negative_flip_rate_interval, accuracy_gain_interval : pair or None
+        Confidence intervals of these measures.
     status : {"pass", "fail", "underpowered"} or None
-        Against `max_group_churn`; None where no limit was given.
+        Whether the group's churn keeps `max_group_churn`; None where no limit was given.
     """
 
     column: str
@@ -86,7 +96,7 @@ class GroupResult:
 
     @property
     def name(self) -> str:
-        """The group as ``column=value``."""
+        """The name of the group: ``column=value``."""
         return f"{self.column}={self.value}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,7 +111,7 @@ def shares_of(
     *,
     has_truth: bool,
 ) -> dict[str, Any]:
-    """Return shares and intervals of cells (..., 2, 4); scalars for one cell table."""
+    """Return shares and intervals of cells (..., 2, 4): lists, or scalars for shape (2, 4)."""
     kept, changed = cells[..., 0, :], cells[..., 1, :]
     weight = {"churn_rate": changed.sum(axis=-1)}
     if has_truth:
@@ -113,7 +123,8 @@ def shares_of(
             "accuracy_base": both + changed[..., BASE_RIGHT],
             "accuracy_new": both + changed[..., NEW_RIGHT],
         }
-    # One division after all sums: 18 of 600 rows are exactly 0.03, and keep a limit of 0.03.
+    # Sums come first and one division last, so that 18 of 600 rows are exactly 0.03 and keep a
+    # limit of 0.03.
     total = cells.sum(axis=(-2, -1))
     share = {name: np.minimum(value / total, 1.0) for name, value in weight.items()}
     result: dict[str, Any] = dict.fromkeys(SHARES)
@@ -141,9 +152,9 @@ def group_results(
     n_groups: int,
     has_truth: bool,
 ) -> list[GroupResult]:
-    """Return the measures of each group, held against the limit."""
+    """Return the statistics of each group of a column, held against the limit."""
     weight = group.cells.sum(axis=(1, 2))
-    some = weight > 0  # a group whose rows all weigh nothing has no shares
+    some = weight > 0  # a group without weight has no shares
     cells = group.cells[some]
     n_effective = weight[some] ** 2 / group.weight_squares[some]
     shares: dict[str, Any] = shares_of(cells, n_effective, confidence, has_truth=has_truth)

@@ -1,1 +1,9 @@
-"""The promotion gate: two registered models are compared, and the alias moves."""
+"""The promotion gate: compares two models of a registry, and moves the alias of the deployed one.
+
+The files in reading order:
+
+- `predict`: predicts the same rows with both models
+- `promotion`: logs the comparison as a run, and moves the alias
+
+The command `holdfast gate` joins them with a policy.
+"""

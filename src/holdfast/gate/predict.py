@@ -1,4 +1,4 @@
-"""Two models and rows -> a pair of predictions to compare, and the comparison's figures by name."""
+"""Predicts the same rows with two models, and names the figures of their comparison."""
 
 from __future__ import annotations
 
@@ -23,23 +23,25 @@ __all__ = ["figures", "predict_both", "with_known_classes"]
 def with_known_classes(
     model: Any, other: Any, y: ArrayLike | None = None, *, name: str = "model"
 ) -> Any:
-    """Return a model that answers with classes: a library's own booster learns their names.
+    """Return a model that answers with classes, also for a library's own booster.
+
+    A booster does not know the names of its classes, so they are taken from elsewhere.
 
     Parameters
     ----------
     model : object
-        A classifier is returned as it is.
+        A booster, or a classifier, which is returned as it is.
     other : object
-        The model that it is compared with, whose classes are tried first.
+        The model that it is compared with. Its classes are tried first.
     y : array-like of shape (n,), optional
-        Labels, whose distinct values are tried next, sorted as in scikit-learn.
+        Labels. Their distinct values, sorted as in scikit-learn, are tried next.
     name : str
-        For messages.
+        The name of the model, for messages.
 
     Raises
     ------
     InvalidInputError
-        When the outputs of a booster fit neither.
+        When the outputs of a booster fit neither the other model's classes nor the labels.
 
     Examples
     --------
@@ -55,15 +57,16 @@ def with_known_classes(
         known.append(np.asarray(other.classes_))
     if y is not None:
         known.append(union_classes(y=y))
-    found: Iterator[Any] = (booster_as_classifier(model, classes) for classes in known)
-    classifier = next((candidate for candidate in found if candidate is not None), None)
+    tried: Iterator[Any] = (booster_as_classifier(model, classes) for classes in known)
+    classifier = next((candidate for candidate in tried if candidate is not None), None)
     if classifier is not None:
         return classifier
     if type(model).__name__ == "Booster":
         raise InvalidInputError(
             f"{name} must be a booster of log loss over the classes of the labels or of the other "
-            f"model, got one of other outputs, compared with {[len(each) for each in known]} "
-            "classes; log a classifier instead of its booster"
+            "model, got a booster whose outputs do not fit them "
+            f"({[len(classes) for classes in known]} classes were tried); log a classifier instead "
+            "of its booster"
         )
     return model
 
@@ -76,22 +79,22 @@ def predict_both(
     Parameters
     ----------
     base, new : object
-        With `predict`.
+        Models that have `predict`.
     base_X, new_X : data frame of n rows
-        The features of each.
+        The features that each model takes.
     y : array-like of shape (n,), optional
         The truth.
 
     Returns
     -------
     PredictionPair
-        Probabilities, where both models give them and they say the same as `predict`, whose answer
-        is what is served; else labels.
+        Probabilities, if both models give them and the most probable classes are the answers of
+        `predict`, which are the ones that are served. Otherwise it holds labels.
 
     Raises
     ------
     InvalidInputError
-        When a model does not give one class a row, or classes are of different types.
+        When a model does not predict one class for each row, or classes are of different types.
 
     Examples
     --------
@@ -124,26 +127,26 @@ def _named(base: Any, new: Any, base_X: Any, new_X: Any) -> Iterator[tuple[str, 
 
 def _labels(name: str, model: Any, X: Any) -> NDArray[Any]:
     answer = as_array(name, model.predict(X))
-    if answer.ndim == 2 and answer.shape[1] == 1:  # CatBoost, of several classes
+    if answer.ndim == 2 and answer.shape[1] == 1:  # CatBoost, for more than two classes
         answer = answer[:, 0]
     return check_labels(name, answer)
 
 
 def figures(comparison: Comparison) -> dict[str, float]:
-    """Return every measured number of a comparison; an interval is two, ``_low`` and ``_high``.
+    """Return every number of a comparison by name; an interval gives two, ``_low`` and ``_high``.
 
     Examples
     --------
     >>> from holdfast.comparison import compare
-    >>> found = figures(compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0]))
-    >>> found["churn_rate"], round(found["churn_rate_high"], 3)
+    >>> measured = figures(compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0]))
+    >>> measured["churn_rate"], round(measured["churn_rate_high"], 3)
     (0.25, 0.699)
     """
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for name, value in comparison.to_dict().items():
         if name.endswith("_interval") and value is not None:
-            found[name.replace("_interval", "_low")] = float(value[0])
-            found[name.replace("_interval", "_high")] = float(value[1])
+            numbers[name.replace("_interval", "_low")] = float(value[0])
+            numbers[name.replace("_interval", "_high")] = float(value[1])
         elif isinstance(value, Real) and not isinstance(value, bool):
-            found[name] = float(value)
-    return found
+            numbers[name] = float(value)
+    return numbers

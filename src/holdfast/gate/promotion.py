@@ -1,4 +1,4 @@
-"""What a gate writes to an MLflow registry: the run of a comparison, and the alias that moves."""
+"""Logs a comparison as an MLflow run, and moves the alias of a registered model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REGISTRATION_SECONDS = 60
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """A run that holds a comparison."""
+    """An MLflow run that holds a comparison."""
 
     run_id: str
     name: str
@@ -38,19 +38,20 @@ def log_run(
     files: Mapping[str, str],
     experiment: str | None = None,
 ) -> LoggedRun:
-    """Log a finished run.
+    """Log a comparison as a finished run.
 
     Parameters
     ----------
     candidate : ModelAddress
-        Whose experiment the run goes to.
+        The model to whose experiment the run is logged.
     name : str
-        Of the run.
-    metrics, params, tags : mapping
+        The name of the run.
+    metrics : mapping of str to float
+    params, tags : mapping of str to str
     files : mapping of str to str
-        Name of each artifact and its text.
+        The name and the text of each artifact.
     experiment : str, optional
-        Another experiment, which is made where there is none.
+        Another experiment to log to. It is created if it does not exist.
 
     Returns
     -------
@@ -59,20 +60,20 @@ def log_run(
     Raises
     ------
     InvalidInputError
-        When no experiment is named and the candidate has none.
+        When no experiment is given and the candidate belongs to none.
     RegistryError
-        When the tracking server does not answer, or refuses.
+        When the tracking server does not answer, or refuses the run.
     """
     from mlflow.entities import Metric, Param, RunTag
 
     check_experiment(candidate, experiment)
     now = int(time.time() * 1000)
     with asking("logging the comparison", "its run may be incomplete; no alias was moved"):
-        asked = client()
-        home = _experiment(asked, candidate, experiment)
-        run_id = asked.create_run(home.experiment_id, run_name=name).info.run_id
+        server = client()
+        home = _experiment(server, candidate, experiment)
+        run_id = server.create_run(home.experiment_id, run_name=name).info.run_id
         try:
-            asked.log_batch(
+            server.log_batch(
                 run_id,
                 metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
                 params=[Param(key, value) for key, value in params.items()],
@@ -81,17 +82,17 @@ def log_run(
             with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
                 for file, text in files.items():
                     (Path(folder) / file).write_text(text, encoding="utf-8")
-                asked.log_artifacts(run_id, folder)
+                server.log_artifacts(run_id, folder)
         except BaseException:
             with suppress(Exception):
-                asked.set_terminated(run_id, "FAILED")
+                server.set_terminated(run_id, "FAILED")
             raise
-        asked.set_terminated(run_id, "FINISHED")
+        server.set_terminated(run_id, "FINISHED")
     return LoggedRun(run_id, name, home.name)
 
 
 def check_experiment(candidate: ModelAddress, experiment: str | None) -> None:
-    """Raise where it is not known which experiment a comparison is logged to."""
+    """Raise if no experiment is given and the candidate belongs to none."""
     if experiment is None and candidate.experiment_id is None:
         raise InvalidInputError(
             f"the experiment must be known, got {candidate}, which belongs to none; name one with "
@@ -99,15 +100,15 @@ def check_experiment(candidate: ModelAddress, experiment: str | None) -> None:
         )
 
 
-def _experiment(asked: Any, candidate: ModelAddress, name: str | None) -> Any:
+def _experiment(server: Any, candidate: ModelAddress, name: str | None) -> Any:
     if name is None:
-        return asked.get_experiment(candidate.experiment_id)
-    found = asked.get_experiment_by_name(name)
-    return found or asked.get_experiment(asked.create_experiment(name))
+        return server.get_experiment(candidate.experiment_id)
+    existing = server.get_experiment_by_name(name)
+    return existing or server.get_experiment(server.create_experiment(name))
 
 
 def check_promotable(champion: ModelAddress, candidate: ModelAddress) -> None:
-    """Raise where an alias could not be moved from one model to the other.
+    """Raise if the champion's alias could not be moved to the candidate.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ def check_promotable(champion: ModelAddress, candidate: ModelAddress) -> None:
     Raises
     ------
     InvalidInputError
-        When the champion was not named by an alias, or the candidate is registered elsewhere.
+        When the champion's address has no alias, or the candidate is registered under another name.
     """
     if champion.alias is None:
         raise InvalidInputError(
@@ -136,27 +137,27 @@ def promote(champion: ModelAddress, candidate: ModelAddress, *, run_id: str | No
     Parameters
     ----------
     champion : ModelAddress
-        Named by the alias that moves.
+        The deployed model. Its address has the alias that moves.
     candidate : ModelAddress
         A version of the same registered model, or a model that becomes one.
     run_id : str, optional
-        The comparison's run, which is told the version that was promoted.
+        The run of the comparison, to which the promoted version is added as a tag.
 
     Returns
     -------
     str
-        The version that the alias points to now, as read back.
+        The version to which the alias points now, as read back from the registry.
 
     Raises
     ------
     RegistryError
-        When the alias points elsewhere by now, or the registry does not answer; says where the
-        alias points, as far as that can be known.
+        When the alias points elsewhere by now, or the registry does not answer. The message says
+        where the alias points, as far as that is known.
 
     Notes
     -----
-    MLflow cannot compare and move an alias in one step: another client that moves it in the few
-    milliseconds between the two is noticed afterwards only if it comes last.
+    MLflow cannot check and move an alias in one step. If another client moves it in the few
+    milliseconds in between, this is noticed only if that client moves it last.
     """
     check_promotable(champion, candidate)
     alias = f"alias {champion.alias} of {champion.name}"
@@ -170,7 +171,7 @@ def promote(champion: ModelAddress, candidate: ModelAddress, *, run_id: str | No
     if now != version:
         raise RegistryError(
             f"{alias} must point to version {version}, to which it was moved, got version {now}, "
-            "to which another client moved it right after; look at both"
+            "to which another client moved it right after; compare both versions"
         )
     with asking("marking the run as promoted", f"{alias} was moved to version {version}"):
         if run_id is not None:
@@ -179,8 +180,8 @@ def promote(champion: ModelAddress, candidate: ModelAddress, *, run_id: str | No
 
 
 def _pointed_at(champion: ModelAddress) -> str:
-    found = client().get_model_version_by_alias(champion.name, champion.alias)
-    return str(found.version)
+    version = client().get_model_version_by_alias(champion.name, champion.alias)
+    return str(version.version)
 
 
 def _check_unmoved(champion: ModelAddress) -> None:
@@ -188,13 +189,13 @@ def _check_unmoved(champion: ModelAddress) -> None:
     if now != champion.version:
         raise RegistryError(
             f"alias {champion.alias} of {champion.name} must still point to version "
-            f"{champion.version}, which was compared, got version {now}: it changed meanwhile and "
-            "was left as it is; compare with the new champion"
+            f"{champion.version}, which was compared, got version {now}: the alias was moved in "
+            "the meantime and left there; compare with the new champion"
         )
 
 
 def _move(champion: ModelAddress, version: str) -> None:
-    """Move the alias; where that fails, tell what can be known of where it points."""
+    """Move the alias; if that fails, say where it points, as far as that is known."""
     alias = f"alias {champion.alias} of {champion.name}"
     try:
         with asking("moving the alias", f"whether {alias} was moved is not known; look it up"):
@@ -209,15 +210,15 @@ def _move(champion: ModelAddress, version: str) -> None:
 
 
 def _version_of(champion: ModelAddress, candidate: ModelAddress) -> str:
-    """Return the candidate's version of the champion's registered model; make one if need be."""
-    wanted = f"source_path='{candidate.source}'"
+    """Return the candidate's version of the champion's registered model, or register one."""
+    query = f"source_path='{candidate.source}'"
     if candidate.run_id is not None:
-        wanted = f"run_id='{candidate.run_id}'"
-    found = client().search_model_versions(wanted)
-    same = [v for v in found if v.name == champion.name and v.source == candidate.source]
+        query = f"run_id='{candidate.run_id}'"
+    versions = client().search_model_versions(query)
+    same = [v for v in versions if v.name == champion.name and v.source == candidate.source]
     if same:
         return str(max(int(version.version) for version in same))
-    made = mlflow_module().register_model(
+    registered = mlflow_module().register_model(
         candidate.uri, champion.name, await_registration_for=_REGISTRATION_SECONDS
     )
-    return str(made.version)
+    return str(registered.version)

@@ -1,4 +1,12 @@
-"""What a training run changes relative to plain retraining."""
+"""Methods of retraining: what each changes relative to plain retraining on the labels.
+
+The files, in reading order:
+
+- `method`: the base class `Method` with all that a method may declare.
+- `training`: methods that change the target, the start or the rows of one training.
+- `combining`: methods that combine or cut the models that another method trains.
+- `grid`: method names and values of λ, turned into the list of methods to fit.
+"""
 
 from __future__ import annotations
 

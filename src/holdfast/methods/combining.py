@@ -1,4 +1,4 @@
-"""Methods that serve what other methods have trained, combined or cut."""
+"""Methods that combine or cut the models that another method trains."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ __all__ = ["Average", "Ensemble", "FirstTrees", "Interpolate", "Override"]
 
 
 @dataclass(frozen=True)
-class _Made(Method):
-    """What is made of another method's models once they are trained."""
+class _Derived(Method):
+    """Base class of methods that serve another method's trained models in another form."""
 
     of: Method = field(default=Cold(), kw_only=True)
 
     @property
     def trained(self) -> Method:
-        """What the other method trains."""
+        """The method that is trained: the innermost one."""
         return self.of.trained
 
     def finish(self, trained: Any, base: Any) -> Any:
-        """Return what the other method serves."""
+        """Return the value of a parameter that the other method serves."""
         return self.of.finish(trained, base)
 
     @property
     def rounds(self) -> float:
-        """Share of the rounds that the other method keeps."""
+        """Share of the rounds of boosting that the other method keeps."""
         return self.of.rounds
 
     @property
     def members(self) -> int:
-        """Members of the other method."""
+        """Number of models that the other method averages."""
         return self.of.members
 
     @property
     def base_weight(self) -> float:
-        """Weight of the base model in what the other method serves."""
+        """Weight of the base model in the average that the other method serves."""
         return self.of.base_weight
 
     @property
     def lam(self) -> float:
-        """Weight of the base model in the other method."""
+        """Weight λ of the base model in the other method."""
         return self.of.lam
 
     @property
     def changes(self) -> frozenset[str]:
-        """What the other method changes."""
+        """Names of the aspects in which the other method differs from plain retraining."""
         return self.of.changes
 
     def check(self) -> None:
@@ -69,20 +69,21 @@ class _Made(Method):
 
 
 def _joint_lam(weight: float, lam: float) -> float:
-    """Weight of the base model in w·base + (1 − w)·model, the model having λ of it."""
+    """Return the base model's weight in w·base + (1 − w)·model, where λ is its weight in model."""
     return weight + (1 - weight) * lam
 
 
 @dataclass(frozen=True)
-class Interpolate(_Made):
-    """Parameters w·base + (1 − w)·trained: one model is served.
+class Interpolate(_Derived):
+    """Interpolation of parameters: one model with parameters w·base + (1 − w)·trained is served.
 
     Parameters
     ----------
     weight : float
-        w in [0, 1], of the base model.
+        Weight w of the base model, in [0, 1].
     of : Method
-        What is trained; from the base model's parameters, or the two are not connected.
+        The method that is trained. It should start from the base model's parameters: those of
+        models that are trained apart do not mix.
 
     References
     ----------
@@ -100,7 +101,7 @@ class Interpolate(_Made):
 
     @property
     def changes(self) -> frozenset[str]:
-        """The parameters, and what the trained method changes."""
+        """Names of the aspects that differ from plain retraining, "parameters" among them."""
         return self.of.changes | {"parameters"}
 
     @property
@@ -110,15 +111,15 @@ class Interpolate(_Made):
 
 
 @dataclass(frozen=True)
-class Average(_Made):
-    """Probabilities averaged with the base model's: both models are served.
+class Average(_Derived):
+    """Average of probabilities with the base model's: both models are served.
 
     Parameters
     ----------
     weight : float
-        w in [0, 1], of the base model.
+        Weight w of the base model, in [0, 1].
     of : Method
-        What is trained.
+        The method that is trained.
     """
 
     weight: float = 0.5
@@ -127,7 +128,7 @@ class Average(_Made):
 
     @property
     def base_weight(self) -> float:
-        """Weight w of the base model, and what the other method gives it."""
+        """Weight of the base model in the served average, that of the other method included."""
         return _joint_lam(self.weight, self.of.base_weight)
 
     @property
@@ -137,15 +138,18 @@ class Average(_Made):
 
 
 @dataclass(frozen=True)
-class Override(_Made):
-    """The base model's class, unless the new model's is more probable by more than τ.
+class Override(_Derived):
+    """Override of the base model's class by the new model's, where the new model is sure enough.
+
+    Let p be the probabilities of the new model. Its class c is served in place of the base model's
+    class b if p(c) − p(b) > τ, and b is served otherwise.
 
     Parameters
     ----------
     threshold : float
-        τ in [0, 1].
+        The threshold τ, in [0, 1].
     of : Method
-        What is trained.
+        The method that is trained.
     """
 
     threshold: float = 0.5
@@ -154,15 +158,15 @@ class Override(_Made):
 
 
 @dataclass(frozen=True)
-class Ensemble(_Made):
-    """Models of several seeds, probabilities averaged: a steadier model.
+class Ensemble(_Derived):
+    """Average of the probabilities of models with different seeds, which is steadier than one.
 
     Parameters
     ----------
     members : int
-        How many, two or more.
+        Number of models, two or more.
     of : Method
-        What each of them is.
+        The method by which each model is trained.
     """
 
     members: int = 4
@@ -171,7 +175,7 @@ class Ensemble(_Made):
 
     @classmethod
     def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return one setting: more members are better, and cost more."""
+        """Return one setting, the default: more members are better but cost more."""
         return [cls()]
 
     def check(self) -> None:
@@ -181,22 +185,23 @@ class Ensemble(_Made):
 
 
 @dataclass(frozen=True)
-class FirstTrees(_Made):
-    """The first rounds of boosting alone: a booster of fewer trees, which is surer of less.
+class FirstTrees(_Derived):
+    """The first rounds of boosting: a booster with fewer trees and less extreme probabilities.
 
-    For boosters. Of a model that is trained anyway it costs no training; else no more rounds are
-    trained than are kept.
+    The method works for boosters only. It costs no training if the whole booster is trained anyway.
+    Otherwise only the rounds that are kept are trained.
 
     Parameters
     ----------
     share : float
-        Of the estimator's rounds, in (0, 1]; where training stops early, all rounds up to there
-        where these are fewer.
+        Share of the estimator's rounds that is kept, in (0, 1]. If training stops before that many
+        rounds, all its rounds are kept.
     of : Method
-        What is trained.
+        The method that is trained.
 
     Examples
     --------
+    >>> from holdfast.methods import Distill
     >>> str(FirstTrees(0.5, of=Distill(0.3)))
     'first_trees(share=0.5, of=distill(lam=0.3))'
     """
@@ -207,17 +212,17 @@ class FirstTrees(_Made):
 
     @property
     def kind(self) -> str:
-        """Name of what the trees are of."""
+        """Name of the group of methods with which the whole booster is shown."""
         return self.of.kind
 
     @property
     def rounds(self) -> float:
-        """Share of the rounds, of those that the other method keeps."""
+        """Share of the rounds of boosting that is kept, after the other method's share."""
         return self.share * self.of.rounds
 
     @property
     def changes(self) -> frozenset[str]:
-        """The rounds, and what the other method changes."""
+        """Names of the aspects that differ from plain retraining, "rounds" among them."""
         return self.of.changes | {"rounds"}
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""Names, grids of λ and lists of methods become the settings to fit."""
+"""From a user's choice, method names and values of λ, to the list of methods to fit."""
 
 from __future__ import annotations
 
@@ -15,60 +15,63 @@ from holdfast.methods.training import Cold, Distill, WarmDistill
 __all__ = ["resolve_methods", "searched_methods"]
 
 GRID = tuple(round(0.1 * step, 1) for step in range(1, 10))
-
-
 SEARCHED: dict[str, type[Distill]] = {"distill": Distill, "warm_distill": WarmDistill}
 
 
 def searched_methods(
     method: Any, lambdas: Any, *, auto: Sequence[str] = ("distill",)
 ) -> tuple[list[type[Distill]], list[Any]]:
-    """Part what is asked for: methods whose λ is to be searched, and all others.
+    """Divide methods into those whose λ is to be searched and all others.
 
     Parameters
     ----------
-    method, lambdas, auto
-        As for `resolve_methods`; λ are searched where `lambdas` is "auto".
+    method : str, Method, or sequence of these
+        Methods as for `resolve_methods`.
+    lambdas : "auto" or sequence of float
+        λ is searched only if this is "auto".
+    auto : sequence of str
+        The methods that suit the learner.
 
     Returns
     -------
     tuple of (list of type, list)
-        The others as `resolve_methods` takes them, plain retraining among them.
+        The classes of methods whose λ is to be searched. Then all other methods as
+        `resolve_methods` takes them, plain retraining among them.
 
     Examples
     --------
     >>> searched_methods(["distill", "anchor"], "auto")
-    ([<class 'holdfast.methods.Distill'>], ['cold', 'anchor'])
+    ([<class 'holdfast.methods.training.Distill'>], ['cold', 'anchor'])
     """
     named = [method] if isinstance(method, (str, Method)) else method
     if not isinstance(lambdas, str) or not isinstance(named, (list, tuple)):
         return [], named
-    spelled = [known for name in named for known in (auto if name == "auto" else (name,))]
-    of_lambda = [name for name in spelled if isinstance(name, str) and name in SEARCHED]
-    searched = [SEARCHED[name] for name in dict.fromkeys(of_lambda)]
-    return searched, ["cold", *(name for name in spelled if name not in of_lambda)]
+    names = [known for name in named for known in (auto if name == "auto" else (name,))]
+    searched = [name for name in names if isinstance(name, str) and name in SEARCHED]
+    classes = [SEARCHED[name] for name in dict.fromkeys(searched)]
+    return classes, ["cold", *(name for name in names if name not in searched)]
 
 
 def resolve_methods(
     method: Any, lambdas: Any, *, auto: Sequence[str] = ("distill",)
 ) -> list[Method]:
-    """Return the settings that compete, plain retraining always first.
+    """Return the methods that compete, of which plain retraining is always the first.
 
     Parameters
     ----------
     method : str, Method, or sequence of these
-        A name stands for its whole grid, a method object for its one setting, "auto" for the
+        A name stands for all settings in its grid, a method object for itself, and "auto" for the
         names in `auto`.
     lambdas : "auto" or sequence of float
-        The grid of weights; "auto" is .1, .2 … .9. A 0 is allowed and changes nothing, since plain
-        retraining belongs to every path.
+        Values of λ to try; "auto" means .1, .2 … .9. A 0 is allowed but changes nothing, since
+        plain retraining always competes.
     auto : sequence of str
         The methods that suit the learner.
 
     Raises
     ------
     InvalidInputError
-        For an unknown name or a setting out of range.
+        When a name is unknown or a setting is out of range.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""What a method may declare: the base class of `holdfast.methods`, and the names of its kinds.
+"""The base class `Method` with all that a method may declare, and the table of methods by name.
 
-Learners and trainers work from these declarations alone.
+Learners and trainers know a method by these declarations alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ METHODS: dict[str, type[Method]] = {}
 
 @dataclass(frozen=True)
 class Method:
-    """Base class, which changes nothing: subclasses with a `name` are found by that name."""
+    """Base class of methods, which changes nothing relative to plain retraining.
+
+    A subclass that has a `name` is entered in `METHODS` under that name.
+    """
 
     name: ClassVar[str] = ""
 
@@ -33,99 +36,129 @@ class Method:
 
     @classmethod
     def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return the settings to try: one for each value of the first setting, where there is one.
+        """Return the settings to try, one for each value of the method's first setting.
+
+        A method without settings has one entry.
 
         Parameters
         ----------
         lambdas : sequence of float
-            The user's grid, in (0, 1].
+            The values to try, in (0, 1].
         """
         names = [entry.name for entry in fields(cls) if entry.name != "of"]
         return [cls(**{names[0]: value}) for value in lambdas] if names else [cls()]
 
     @property
     def kind(self) -> str:
-        """Name of the methods that it is shown among."""
+        """Name of the group of methods with which this method is shown."""
         return self.name
 
     # --- what is trained --------------------------------------------------------------------------
 
     @property
     def trained(self) -> Method:
-        """The method that is trained; several may be made of one training."""
+        """The method that is trained; several methods may serve the result of one training."""
         return self
 
     def target(
         self, y: NDArray[np.intp], base_proba: NDArray[np.float64], classes: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        """Return the soft targets (n, K): e_y unless redefined.
+        """Return the soft targets (n, K), which are the indicators e_y unless redefined.
 
         Parameters
         ----------
         y : ndarray of shape (n,)
-            Positions of the labels among the K classes.
+            Position of each row's label among the K classes.
         base_proba : ndarray of shape (n, K)
-            Rows of NaN have no base prediction.
+            Base probabilities. A row of NaN has no base prediction.
         classes : ndarray of shape (K,)
-            0 … K-1.
+            The positions 0 … K-1.
         """
         return targets.one_hot(y, classes=classes)
 
     def start(self, fresh: Any, base: Any) -> Any:
-        """Return where one parameter starts, from its fresh draw and from the base model's.
+        """Return the value with which a parameter starts.
 
         Parameters
         ----------
-        fresh, base : tensor
-            Of one shape. `base` is there only where `needs_base_parameters`.
+        fresh : tensor
+            The freshly drawn value.
+        base : tensor
+            The base model's value, of the same shape; it is given only to a method that
+            `needs_base_parameters`.
         """
         return fresh
 
     def draw(
         self, rng: np.random.Generator, n_batches: int, batch_size: int
     ) -> dict[str, NDArray[Any]]:
-        """Return the random numbers of one epoch for `batch`: arrays of one entry a batch."""
+        """Return the random numbers that `batch` needs in one epoch.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The network's generator.
+        n_batches : int
+            Number of batches.
+        batch_size : int
+            Rows of each batch.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Arrays with one entry for each batch.
+        """
         return {}
 
     def batch(self, x: Any, target: Any, drawn: dict[str, Any]) -> tuple[Any, Any]:
-        """Return what a network sees in place of a batch.
+        """Return the rows and targets on which a network learns in place of a batch.
 
-        Runs under `torch.func.vmap`, all networks of one class of methods at once: what depends on
-        the setting comes out of `draw`, and values decide no branch.
+        This runs under `torch.func.vmap` for all networks of one class of methods at once. Whatever
+        depends on a setting must therefore come from `draw`, and no branch may depend on a value.
 
         Parameters
         ----------
         x : tensor of shape (b, …)
+            Rows of the batch.
         target : tensor of shape (b, K)
+            Their targets.
         drawn : dict of tensors
-            This batch's entries of what `draw` returned.
+            The entries of this batch in the arrays from `draw`.
         """
         return x, target
 
     @property
     def peer_weight(self) -> float:
-        """Weight of a second network's prediction in the target; 0 for a network on its own."""
+        """Weight of a second network's prediction in the target; 0 for a network alone."""
         return 0.0
 
     @property
     def churn_limit(self) -> float | None:
-        """Most churn of the training rows, as an explicit constraint; None without."""
+        """Largest churn of the training rows that training allows; None without a constraint."""
         return None
 
-    # --- what is made of it -----------------------------------------------------------------------
+    # --- what is served ---------------------------------------------------------------------------
 
     def finish(self, trained: Any, base: Any) -> Any:
-        """Return the served value of one parameter, from its trained and the base model's."""
+        """Return the value of a parameter that is served.
+
+        Parameters
+        ----------
+        trained : tensor
+            The trained value.
+        base : tensor
+            The base model's value, of the same shape.
+        """
         return trained
 
     @property
     def rounds(self) -> float:
-        """Share of the rounds of boosting that is kept, the first ones."""
+        """Share of the rounds of boosting, counted from the first, that is kept."""
         return 1.0
 
     @property
     def members(self) -> int:
-        """Models of different seeds whose probabilities are averaged."""
+        """Number of models of different seeds whose probabilities are averaged."""
         return 1
 
     @property
@@ -135,44 +168,44 @@ class Method:
 
     @property
     def threshold(self) -> float | None:
-        """Threshold τ of an override of the base model, None without."""
+        """Threshold τ of an override of the base model; None if the method is not an override."""
         return None
 
     # --- settings ---------------------------------------------------------------------------------
 
     @property
     def lam(self) -> float:
-        """Weight of the base model in the targets, 0 where the method has none."""
+        """Weight λ of the base model in the targets; 0 if it has no part in them."""
         return 0.0
 
     @property
     def needs_base_proba(self) -> bool:
-        """Whether the base model's probabilities of the training rows take part in training."""
+        """Whether training needs the base model's probabilities for the training rows."""
         return self.trained.lam > 0 or "constraint" in self.changes
 
     @property
     def needs_base_parameters(self) -> bool:
-        """Whether the parameters of the base model take part."""
+        """Whether the method needs the parameters of the base model."""
         return bool({"start", "parameters"} & self.changes)
 
     @property
     def changes(self) -> frozenset[str]:
-        """What of a model differs from plain retraining.
+        """Names of the aspects that differ from plain retraining.
 
-        Among "target", "start", "batch", "coupling", "constraint" (in training), "rounds" and
-        "parameters" (thereafter).
+        In training these are "target", "start", "batch", "coupling" and "constraint"; after
+        training they are "rounds" and "parameters".
         """
         kind = type(self.trained)
-        found = {
-            what
-            for what in ("target", "start", "batch")
-            if getattr(kind, what) is not getattr(Method, what)
+        aspects = {
+            aspect
+            for aspect in ("target", "start", "batch")
+            if getattr(kind, aspect) is not getattr(Method, aspect)
         }
         if self.trained.peer_weight:
-            found.add("coupling")
+            aspects.add("coupling")
         if self.trained.churn_limit is not None:
-            found.add("constraint")
-        return frozenset(found)
+            aspects.add("constraint")
+        return frozenset(aspects)
 
     def check(self) -> None:
         """Raise InvalidInputError when a setting is out of range."""
@@ -182,7 +215,7 @@ class Method:
     def params(self) -> dict[str, Any]:
         """Return the settings by name."""
         names = [entry.name for entry in fields(self)]
-        names.sort(key=lambda name: name == "of")  # a method within comes last
+        names.sort(key=lambda name: name == "of")  # the method inside a method comes last
         return {name: getattr(self, name) for name in names}
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Methods that change how one model is trained: its target, its start, its rows."""
+"""Methods that change how one model is trained: its target, its start or its rows."""
 
 from __future__ import annotations
 
@@ -69,14 +69,17 @@ class Distill(Method):
 
 @dataclass(frozen=True)
 class Anchor(Method):
-    """Anchor (RCP): near the base model where it is right, plain labels of weight η elsewhere.
+    """Anchor (RCP), which keeps to the base model only in rows that it gets right.
+
+    The target is α·g(x) + (1 − α)·e_y in rows that it gets right and η·e_y in rows that it gets
+    wrong.
 
     Parameters
     ----------
     alpha : float
-        Weight of the base model where it is right, in [0, 1].
+        Weight of the base model in rows that it gets right, in [0, 1].
     eta : float
-        Weight of the rows that the base model has wrong, in [0, 1].
+        Weight of the rows that the base model gets wrong, in [0, 1].
 
     References
     ----------
@@ -90,7 +93,7 @@ class Anchor(Method):
 
     @property
     def lam(self) -> float:
-        """Weight of the base model in the targets of the rows that it has right."""
+        """Weight of the base model in the targets of the rows that it gets right."""
         return self.alpha
 
     @classmethod
@@ -101,7 +104,7 @@ class Anchor(Method):
     def target(
         self, y: NDArray[np.intp], base_proba: NDArray[np.float64], classes: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        """Return α·g + (1 − α)·e_y where the base is right, η·e_y elsewhere."""
+        """Return α·g + (1 − α)·e_y for rows that the base gets right, η·e_y for the others."""
         return targets.anchor(y, base_proba, self.alpha, self.eta, classes=classes)
 
 
@@ -112,7 +115,7 @@ class LabelSmoothing(Method):
     Parameters
     ----------
     alpha : float
-        In [0, 1].
+        Share of the target that is spread over all classes, in [0, 1].
     """
 
     alpha: float = 0.1
@@ -128,7 +131,7 @@ class LabelSmoothing(Method):
 
 @dataclass(frozen=True)
 class Warm(Method):
-    """Warm start: plain labels, from the base model's parameters."""
+    """Warm start: training on the labels that starts from the base model's parameters."""
 
     name: ClassVar[str] = "warm"
 
@@ -139,7 +142,7 @@ class Warm(Method):
 
 @dataclass(frozen=True)
 class WarmDistill(Distill):
-    """Distillation from the base model's parameters.
+    """Distillation that starts from the base model's parameters.
 
     Parameters
     ----------
@@ -156,12 +159,12 @@ class WarmDistill(Distill):
 
 @dataclass(frozen=True)
 class ShrinkPerturb(Method):
-    """Shrink and perturb: plain labels, from α·base + (1 − α)·fresh parameters.
+    """Shrink and perturb: training on the labels from parameters α·base + (1 − α)·fresh.
 
     Parameters
     ----------
     alpha : float
-        In [0, 1].
+        Weight of the base model's parameters, in [0, 1].
 
     References
     ----------
@@ -179,12 +182,13 @@ class ShrinkPerturb(Method):
 
 @dataclass(frozen=True)
 class Mixup(Method):
-    """Mixup: rows and targets of a batch, blended with those of another order of the batch.
+    """Mixup: each row and its target are blended with those of another row of the batch.
 
     Parameters
     ----------
     alpha : float
-        The weight of a batch is drawn from Beta(α, α); α in [0, 1], 0 for no blending.
+        α in [0, 1] of the distribution Beta(α, α), from which each batch draws the weight of its
+        own rows. With 0 nothing is blended.
 
     References
     ----------
@@ -198,16 +202,31 @@ class Mixup(Method):
     def draw(
         self, rng: np.random.Generator, n_batches: int, batch_size: int
     ) -> dict[str, NDArray[Any]]:
-        """Return a weight of shape (n_batches,) and partners of shape (n_batches, batch_size)."""
+        """Return the weight and the order of partners of each batch.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The network's generator.
+        n_batches : int
+            Number of batches.
+        batch_size : int
+            Rows of each batch.
+
+        Returns
+        -------
+        dict of str to ndarray
+            "weight" of shape (n_batches,) and "partner" of shape (n_batches, batch_size).
+        """
         partner = np.tile(np.arange(batch_size), (n_batches, 1))
         weight = np.ones(n_batches)
-        if self.alpha:  # without, nothing is drawn: the orders to come are those of plain training
+        if self.alpha:  # with 0 nothing is drawn, so that later draws are those of plain training
             partner = rng.permuted(partner, axis=1)
             weight = rng.beta(self.alpha, self.alpha, n_batches)
         return {"weight": weight.astype(np.float32), "partner": partner}
 
     def batch(self, x: Any, target: Any, drawn: dict[str, Any]) -> tuple[Any, Any]:
-        """Return w·(x, t) + (1 − w)·(x', t') with the partners' x' and t'."""
+        """Return w·(x, t) + (1 − w)·(x', t'), where x' and t' belong to the partners."""
         weight, partner = drawn["weight"], drawn["partner"]
         return (
             weight * x + (1 - weight) * x[partner],
@@ -219,13 +238,14 @@ class Mixup(Method):
 class CoDistillation(Method):
     """Co-distillation: two networks learn from the labels and from each other's predictions.
 
-    Both start from the base model's parameters and see the rows in orders of their own. The target
-    is (1 − α)·e_y + α·(the other's prediction, as it is in serving); the first one is kept.
+    Both networks start from the base model's parameters, and each sees the rows in an order of its
+    own. The target is (1 − α)·e_y + α·p, where p is the other network's prediction in evaluation
+    mode. The first network is kept.
 
     Parameters
     ----------
     alpha : float
-        In [0, 1].
+        Weight of the other network's prediction, in [0, 1].
 
     References
     ----------
@@ -251,22 +271,24 @@ class CoDistillation(Method):
 class Constrained(Method):
     """Churn as an explicit constraint of training, kept by Lagrangian descent.
 
-    Minimises the loss of the labels subject to churn ≤ `max_churn` on the training rows. In every
-    step the parameters descend along the gradient of loss + μ·divergence, and the multiplier μ ≥ 0
-    rises by `dual_lr` times the excess of the batch's churn over the limit, or falls where there is
-    none. That churn is of the same forward pass, dropout included. The divergence is the one that
-    belongs to the loss, KL or Brier, whatever the churn that the limit is about: hard churn has no
-    gradient (a proxy constraint). A network goes back to the epoch of least excess, and among those
-    without to that of lowest validation loss.
+    The method minimises the loss on the labels subject to churn ≤ `max_churn` on the training rows.
+    In every step the parameters descend along the gradient of loss + μ·divergence. The multiplier
+    μ ≥ 0 moves by `dual_lr` times the batch's churn minus the limit: it rises above the limit and
+    falls below it. That churn is measured in the same forward pass, dropout included.
 
-    For networks; needs the extra ``lagrangian`` (Cooper).
+    The divergence is the one that belongs to the loss, KL or Brier, whichever churn is limited.
+    Hard churn has no gradient, so the divergence stands in for it (a proxy constraint). A network
+    goes back to the epoch whose churn exceeded the limit least; among epochs within the limit it
+    goes back to the one of lowest validation loss.
+
+    The method works for networks only and needs the extra ``lagrangian`` (Cooper).
 
     Parameters
     ----------
     max_churn : float
-        The limit: a share of rows in [0, 1] for hard churn, a divergence of at least 0 otherwise.
+        The limit: a share of rows in [0, 1] for hard churn, or a divergence of at least 0.
     churn : {"hard", "kl", "brier"}
-        What is limited.
+        Kind of churn that is limited.
     dual_lr : float
         Step size of the multiplier, above 0.
 
@@ -290,12 +312,12 @@ class Constrained(Method):
 
     @classmethod
     def grid(cls, lambdas: Sequence[float]) -> list[Method]:
-        """Return limits of hard churn from .5 to 16 %: a budget is no weight like λ."""
+        """Return limits of hard churn from .5 to 16 %, since a limit is not a weight like λ."""
         return [cls(max_churn) for max_churn in BUDGETS]
 
     @property
     def churn_limit(self) -> float | None:
-        """The limit."""
+        """Largest churn of the training rows that training allows."""
         return self.max_churn
 
     def check(self) -> None:

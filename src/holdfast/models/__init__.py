@@ -1,1 +1,16 @@
-"""Models that are deployed, served and stored."""
+"""Models: the deployed one, the one that an update serves, and model files.
+
+The files in reading order:
+
+- `base`: the deployed model, which is only asked for predictions
+- `base_predictions`: its predictions for some rows, matched to the new classes
+- `cache`: keeps the predictions of model files on disk
+- `served`: the models that an update serves
+- `joining`: joins several linear models into one
+- `loading`: `load_model`, which reads a file or an address
+- `files`: `save_model`, and the readers of model files
+- `skops`: reads and writes skops files, and decides what is trusted in them
+- `card`: a loaded model with its card
+- `onnx`: models of other libraries as ONNX files
+- `mlflow`: models in an MLflow registry
+"""

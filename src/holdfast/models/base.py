@@ -1,4 +1,4 @@
-"""The deployed model: frozen, asked only for predictions, matched to the classes by value."""
+"""`BaseModel`: the deployed model, which is asked for predictions and never trained."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["BaseModel", "classes_of_columns"]
 
 @dataclass(frozen=True, eq=False)
 class BaseModel:
-    """A deployed model behind one call.
+    """A deployed model of any kind, with one way to ask for its predictions.
 
     Parameters
     ----------
     model : fitted estimator, object with predict_proba, booster, or callable
-        A callable takes X and returns probabilities (n, K).
+        A callable takes X and returns probabilities (n, K_base).
     classes : ndarray of shape (K_base,)
-        Classes of its columns.
+        The classes of its probability columns.
     """
 
     model: Any
@@ -35,11 +35,18 @@ class BaseModel:
 
     @classmethod
     def of(cls, model: Any, base_classes: Any, classes: NDArray[Any]) -> BaseModel:
-        """Wrap what the user gave; the classes come from the model unless named.
+        """Wrap the model that the user gave.
 
-        A model that does not tell its classes is taken to have those of the labels, sorted, as in
-        scikit-learn.
+        Parameters
+        ----------
+        model : object
+        base_classes : array-like of shape (K_base,) or None
+            The classes of its columns. None takes them from the model. A model that does not know
+            its classes is taken to have those of the labels, sorted, as in scikit-learn.
+        classes : ndarray of shape (K,)
+            The classes of the labels.
         """
+        model = getattr(model, "served_", model)  # an update is deployed as what it serves
         known = classes if base_classes is None else check_labels("base_classes", base_classes)
         if not hasattr(model, "predict_proba") and not callable(model):
             booster = booster_as_classifier(model, known)
@@ -64,7 +71,7 @@ class BaseModel:
         X : array-like of shape (n, …)
         classes : ndarray of shape (K,)
         sha256 : str, optional
-            Of the model's file: its predictions are then kept on disk, and found there.
+            The hash of the model's file. With it, predictions are kept in a cache on disk.
         """
         call = getattr(self.model, "predict_proba", self.model)
         own = own_columns(self.model, X)
@@ -75,9 +82,8 @@ class BaseModel:
         except Exception as error:
             raise InvalidInputError(
                 "base_model must give probabilities for X, got "
-                f"{type(error).__name__}: {error}; give X as the base model was trained on, load a "
-                "model that another version of its library saved with that version, or give "
-                "base_proba"
+                f"{type(error).__name__}: {error}; give X as in the training of the base model, "
+                "load the model with the version of its library that saved it, or give base_proba"
             ) from error
         check_same_length(X=_Sized(X), base_model=proba)
         return base_predictions(proba, self.classes, classes, name="base_model's probabilities")
@@ -86,10 +92,10 @@ class BaseModel:
 def classes_of_columns(
     base_proba: Any, base_classes: Any, model: BaseModel | None, classes: NDArray[Any]
 ) -> NDArray[Any]:
-    """Return the classes of the columns of given base probabilities.
+    """Return the classes of the columns of base probabilities that the user gave.
 
-    Those that the user names, else the columns of a data frame, else those of the base model, else
-    the classes of the labels.
+    They are the first of these that is known: the classes that the user names, the columns of a
+    data frame, the classes of the base model, the classes of the labels.
     """
     if base_classes is not None:
         return check_labels("base_classes", base_classes)
@@ -107,7 +113,7 @@ def classes_of_columns(
 
 
 class _Sized:
-    """Length of anything with rows, sparse matrices included."""
+    """Gives a length to anything with rows, also to sparse matrices."""
 
     def __init__(self, X: Any) -> None:
         self.n = X.shape[0] if hasattr(X, "shape") else len(X)

@@ -1,4 +1,4 @@
-"""What the base model predicts for some rows, matched to the new classes."""
+"""The predictions of the base model for some rows, matched to the new classes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["BasePredictions", "base_predictions"]
 
 @dataclass(frozen=True, eq=False)
 class BasePredictions:
-    """Base predictions for some rows.
+    """The predictions of the base model for n rows.
 
     Attributes
     ----------
     matched : MatchedProba
         Probabilities with columns in the order of the new classes.
     pred : ndarray of shape (n,)
-        Column of the class that the base model serves: −1 where that class is gone, and where there
-        is no prediction.
+        The column of the class that the base model serves. It is −1 if that class no longer exists,
+        or if there is no prediction.
     served : ndarray of shape (n,)
-        The class that the base model serves, by value, gone classes included.
+        The class that the base model serves, by value. It may no longer exist.
     answered : ndarray of shape (n,)
-        Rows with a base prediction, usable or not: an answer that is gone is an answer too.
+        Mask of the rows with a base prediction, even if the predicted class no longer exists.
     """
 
     matched: MatchedProba
@@ -36,9 +36,16 @@ class BasePredictions:
     served: NDArray[Any]
     answered: NDArray[np.bool_]
 
+    @classmethod
+    def none(cls, n: int, classes: NDArray[Any]) -> BasePredictions:
+        """Return what there is of n rows without a base model."""
+        nothing = np.full((n, len(classes)), np.nan)
+        matched = MatchedProba(nothing, n, 0, unknown_classes=(), removed_classes=())
+        return cls(matched, np.full(n, -1), np.repeat(classes[:1], n), np.zeros(n, dtype=bool))
+
     @property
     def missing(self) -> NDArray[np.bool_]:
-        """Rows without a usable base prediction, shape (n,)."""
+        """Mask of the rows without a usable base prediction, shape (n,)."""
         return missing_rows(self.matched.proba)
 
 
@@ -50,11 +57,13 @@ def base_predictions(
     Parameters
     ----------
     proba : array-like of shape (n, K_base)
-        Rows of NaN have no base prediction.
+        Probabilities; a row of NaN has no base prediction.
     base_classes : ndarray of shape (K_base,)
+        The classes of the columns.
     classes : ndarray of shape (K,)
+        The new classes.
     name : str
-        For messages.
+        The name of the probabilities, for messages.
     """
     checked = check_proba(name, proba, allow_missing=True)
     matched = match_classes(checked, base_classes, classes)

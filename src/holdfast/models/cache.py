@@ -1,6 +1,7 @@
-"""Predictions of model files, kept on disk under a hash of all that they depend on.
+"""Keeps the predictions of model files on disk, under a hash of everything that they depend on.
 
-What cannot be read is computed again, and what cannot be written is not kept: a cache never fails.
+The cache never raises an error. An entry that cannot be read is computed again, and one that cannot
+be written is not kept.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ __all__ = ["CACHE_VARIABLE", "COMPUTING_PACKAGES", "cache_folder", "remembered"]
 CACHE_VARIABLE = "HOLDFAST_CACHE"
 SUFFIX = ".predictions"
 MAX_BYTES = 2**30
-# Another release of these may compute other digits from the same file.
+# Another release of these packages may compute other digits from the same file.
 COMPUTING_PACKAGES = (
     "holdfast",
     "numpy",
@@ -42,15 +43,15 @@ COMPUTING_PACKAGES = (
 
 
 def remembered(model: str | None, X: Any, compute: Callable[[], Any]) -> Any:
-    """Return the predictions of a model file for X, from the cache where they are there.
+    """Return the predictions of a model file for X, from the cache if it has them.
 
     Parameters
     ----------
     model : str or None
-        Hash of the file; None: nothing is kept.
+        The hash of the file. With None, the cache is not used.
     X : array-like, sparse matrix or data frame
     compute : callable
-        Returns the predictions, an array of one row for each row of X.
+        A function that returns the predictions, with one row for each row of X.
 
     Examples
     --------
@@ -75,7 +76,7 @@ def remembered(model: str | None, X: Any, compute: Callable[[], Any]) -> Any:
 
 
 def cache_folder() -> Path:
-    """Return the folder that HOLDFAST_CACHE names, else holdfast's in the platform's cache."""
+    """Return the folder that HOLDFAST_CACHE names, or `holdfast` in the platform's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
     if named:
         return Path(named)
@@ -89,7 +90,7 @@ def cache_folder() -> Path:
 
 
 def rows_hash(X: Any) -> str | None:
-    """Return a hash of values, types, shape and column names; None for what has none."""
+    """Return a hash of values, types, shape and column names, or None if X cannot be hashed."""
     import joblib
 
     try:
@@ -105,7 +106,7 @@ def rows_hash(X: Any) -> str | None:
         else:
             content = ("array", np.ascontiguousarray(X))
         return joblib.hash(content, hash_name="sha1")
-    except Exception:  # values of any kind: what cannot be hashed is not kept
+    except Exception:  # values may be of any kind, and their hashing may fail in any way
         return None
 
 
@@ -121,7 +122,7 @@ def _versions() -> str:
 
 
 def _read(path: Path) -> NDArray[Any] | None:
-    """Return an entry, None where there is none or it is damaged."""
+    """Return an entry, or None if it is missing or damaged."""
     try:
         content = path.read_bytes()
         digest, body = content[:32], content[32:]
@@ -148,7 +149,7 @@ def _write(path: Path, values: NDArray[Any]) -> None:
 
 
 def _make_room(folder: Path) -> None:
-    """Delete the oldest entries, and what killed processes left of some, beyond the bound."""
+    """Delete the oldest files, also those that killed processes left, until the rest fits."""
     entries = []
     for path in folder.glob(f"*{SUFFIX}"):
         try:

@@ -1,4 +1,4 @@
-"""A model that was read, with its card."""
+"""`LoadedModel`: a model read from a file, with its card."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class LoadedModel:
     Attributes
     ----------
     model : object
-        Has `predict`.
+        The model, which has `predict`.
     card : dict
-        What `save_model` was given; empty for files that holdfast did not write.
+        The card that `save_model` was given. It is empty for files that holdfast did not write.
     sha256 : str or None
-        Of the file, under which its predictions for training rows are kept; None where the file
-        alone does not decide what the model answers, as a pickle does not.
+        The hash of the file, under which predictions for training rows are kept. It is None if the
+        file alone does not determine the model's answers, which is so for a pickle.
     """
 
     model: Any
@@ -32,11 +32,12 @@ class LoadedModel:
 
 
 def checked_card(source: Path, card: Any) -> dict[str, Any]:
+    """Return the card of a model file; raise InvalidInputError for anything but a card."""
     if not _is_card(card):
         raise InvalidInputError(
-            f"{source} must have a card that is a dictionary, with `features` a list of text and "
-            "`target` and `learner` text where they are given, got another; write the file with "
-            "holdfast.save_model"
+            f"{source} must have a card that is a dictionary, in which `features` is a list of "
+            "text and `target` and `learner` are text, if given, got another card; write the file "
+            "with holdfast.save_model"
         )
     return card
 

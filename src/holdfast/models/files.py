@@ -1,9 +1,9 @@
-"""Model files: written with skops or safetensors, read without running the file's code.
+"""Writes model files, and reads them without running code from the file.
 
-A model file holds the fitted model and its *card*, a dictionary of plain values that says where the
-model comes from. Reading it builds only types that are known to be harmless or that the caller
-names; a pickle, which can run any code when it is read, is refused unless its file is named. ONNX
-files of other libraries, and addresses of a model registry, are read too.
+A model file holds a fitted model and its *card*, a dictionary of plain values that says where the
+model comes from. Files are written with skops or safetensors. Reading builds only types that are
+known to be harmless or that the caller names. A pickle can run any code when it is read, so it is
+refused unless the caller names it. ONNX files of other libraries are read too.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ from holdfast.models.skops import read_skops, write_skops
 __all__ = ["read_model", "save_model"]
 
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib")
-
-
-# Protocol 2 and later: one opcode, then the protocol's number.
+# From protocol 2 on, a pickle begins with one opcode and the number of the protocol.
 PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 
 
@@ -38,19 +36,19 @@ def save_model(
     Parameters
     ----------
     model : object
-        A fitted estimator with `predict`; for `.safetensors` a `NetworkClassifier` of one of
-        `holdfast.nn`'s architectures. That file holds what predicting needs, not how the network
-        was trained.
+        A fitted estimator with `predict`. For `.safetensors` it is a `NetworkClassifier` of one of
+        the architectures of `holdfast.nn`; the file then holds all that predicting needs, but not
+        how the network was trained.
     path : path-like
-        The file, which ends in `.skops` or `.safetensors`; an existing one is replaced.
+        A file that ends in `.skops` or `.safetensors`. An existing file is replaced.
     card : mapping, optional
-        Plain values (what JSON can hold) that describe the model: data, date, measures.
+        Values that JSON can hold and that describe the model, such as data, date and measures.
 
     Raises
     ------
     InvalidInputError
-        When `model` has no `predict` or cannot be stored, `card` has other values, or `path` has
-        another extension or cannot be written.
+        When `model` has no `predict` or cannot be stored, `card` holds values that JSON cannot
+        hold, or `path` has another extension or cannot be written.
 
     Examples
     --------
@@ -80,7 +78,7 @@ def read_model(source: Path, trusted: tuple[str, ...] = ()) -> LoadedModel:
     suffix = source.suffix.lower()
     if suffix == ".onnx":
         loaded = _read_onnx(source)
-    elif suffix == ".safetensors":  # begins with a number, which may look like a pickle's start
+    elif suffix == ".safetensors":  # its first bytes may look like those of a pickle
         loaded = _read_network(source)
     elif suffix in PICKLE_SUFFIXES or start.startswith(PICKLE_STARTS):
         loaded = LoadedModel(_read_pickle(source, trusted))

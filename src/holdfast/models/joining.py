@@ -1,4 +1,4 @@
-"""Several linear models joined into one."""
+"""Joins several linear models into one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["joined_linear_model"]
 
 
 def same_head(estimators: Sequence[Any]) -> bool:
-    """Whether pipelines differ in their last step only, as on one path."""
+    """Return whether pipelines differ in their last step only, as those of one path do."""
     heads = [[s[1] for s in e.steps[:-1]] if isinstance(e, Pipeline) else [] for e in estimators]
     return all(
         len(head) == len(heads[0]) and all(a is b for a, b in zip(head, heads[0], strict=True))
@@ -26,7 +26,7 @@ def same_head(estimators: Sequence[Any]) -> bool:
 
 
 def with_final(estimator: Any, final: Any) -> Any:
-    """Return a pipeline with another last step, or that step where there is none before it."""
+    """Return a pipeline with another last step, or only that step for a plain estimator."""
     if not isinstance(estimator, Pipeline):
         return final
     pipeline = copy(estimator)
@@ -35,15 +35,20 @@ def with_final(estimator: Any, final: Any) -> Any:
 
 
 def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64]) -> Any | None:
-    """Return one logistic regression with interpolated coefficients, or None where there is none.
+    """Return one logistic regression in place of several that are averaged in log-odds.
 
-    Averaging log-odds of logistic regressions is averaging their coefficients and intercepts.
-    Pipelines join when only their last step differs, as on one path.
+    Averaging the log-odds of logistic regressions is the same as averaging their coefficients and
+    intercepts. Pipelines can be joined if only their last steps differ, as on one path.
 
     Parameters
     ----------
-    estimators : sequence of fitted classifiers
+    estimators : sequence of m fitted classifiers
     weights : ndarray of shape (m,)
+
+    Returns
+    -------
+    classifier or None
+        None if the estimators cannot be joined.
     """
     finals = [final_of(estimator) for estimator in estimators]
     if not (same_head(estimators) and all(_is_softmax(final, finals[0]) for final in finals)):
@@ -57,9 +62,9 @@ def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64])
 
 
 def _is_softmax(final: Any, first: Any) -> bool:
-    """Whether the log-odds of `final` are linear, over the same classes as those of `first`."""
+    """Return whether the log-odds of `final` are linear, over the same classes as in `first`."""
     if not isinstance(final, LogisticRegression) or type(final) is not type(first):
         return False
-    own, others = np.asarray(final.classes_), np.asarray(first.classes_)
+    classes, first_classes = np.asarray(final.classes_), np.asarray(first.classes_)
     one_vs_rest = final.solver == "liblinear" or getattr(final, "multi_class", None) == "ovr"
-    return np.array_equal(own, others) and (len(own) == 2 or not one_vs_rest)
+    return np.array_equal(classes, first_classes) and (len(classes) == 2 or not one_vs_rest)

@@ -1,4 +1,4 @@
-"""`load_model`: a file or an address becomes a model."""
+"""`load_model`: reads a model from a file or from the address of a registry."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ ADDRESSES = ("models:/", "runs:/")
 
 
 def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> LoadedModel:
-    """Read a model file; types that are not known to be harmless must be named.
+    """Read a model; types that are not known to be harmless must be named.
 
     Parameters
     ----------
     path : path-like
-        A file of `save_model`, another skops file that holds an estimator, an ONNX file (`.onnx`,
-        see `holdfast.models.onnx.model.OnnxModel`), or a pickle. Or an address in an MLflow
-        registry:
-        ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, ``runs:/ID/PATH``.
+        A file that `save_model` wrote, another skops file that holds an estimator, an ONNX file
+        (`.onnx`, see `holdfast.models.onnx.model.OnnxModel`), or a pickle. It may also be an
+        address in an MLflow registry: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or
+        ``runs:/ID/PATH``.
     trusted : sequence of str
-        Names of further types that may be built (the error lists those that are needed), and of
-        pickle files (path or file name) that may be loaded. Loading a pickle runs whatever its
-        author put there; name only files from a source that you trust.
+        The names of further types that may be built (the error lists those that are needed), and
+        the paths or names of pickle files that may be loaded. Loading a pickle runs any code that
+        its author put there; name only files from sources that you trust.
 
     Returns
     -------
@@ -41,16 +41,17 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     InvalidInputError
         When the file is missing, cut short, of another kind, or holds no model.
     MissingExtraError
-        Without the library that reads such a file.
+        When the library that reads such a file is not installed.
 
     Notes
     -----
-    Classes that holdfast defines are trusted, functions are not. scikit-learn warns
-    (`InconsistentVersionWarning`) when an estimator was stored by another of its releases.
+    The classes that holdfast defines are trusted; its functions are not. scikit-learn warns
+    (`InconsistentVersionWarning`) when another of its releases stored an estimator.
 
     Examples
     --------
     >>> import pathlib, tempfile
+    >>> from holdfast import save_model
     >>> from sklearn.tree import DecisionTreeClassifier
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.skops"
     >>> save_model(DecisionTreeClassifier().fit([[0], [1]], ["a", "b"]), path)
@@ -66,12 +67,12 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
 
 
 def as_loaded(model: Any) -> LoadedModel:
-    """Return a model with what is known of its file, which is read where one is named.
+    """Return a model as a `LoadedModel`, reading its file if necessary.
 
     Parameters
     ----------
     model : str, path-like, LoadedModel or object
-        A file or address as for `load_model`, what that returned, or a model as it is.
+        A file or an address, as in `load_model`; the result of `load_model`; or a model itself.
     """
     if isinstance(model, LoadedModel):
         return model

@@ -1,7 +1,8 @@
-"""What a selection serves: one model, an average of several, or an override of the base model.
+"""The models that an update serves: one model, an average, or an override of the base model.
 
-These are fitted classifiers that hold what serving needs and nothing else: no path, no selection
-rows. They predict, save and load like any other model, and can be the next update's base model.
+These are fitted classifiers that hold only what serving needs, without the path and the selection
+rows. They predict, save and load like any other model. They can be the base model of the next
+update.
 """
 
 from __future__ import annotations
@@ -23,12 +24,19 @@ from holdfast.models.joining import joined_linear_model, same_head, with_final
 from holdfast.selection.mixtures import mix
 from holdfast.selection.override import override_classes, override_proba
 
-__all__ = ["AveragedClassifier", "OverrideClassifier", "Served", "serve", "served_proba"]
+__all__ = [
+    "AveragedClassifier",
+    "OverrideClassifier",
+    "Served",
+    "answers_of",
+    "serve",
+    "served_proba",
+]
 
 
 @dataclass(frozen=True, eq=False)
 class Served:
-    """A fitted classifier, and one sentence that says what serving it needs."""
+    """A fitted classifier, and a short text that says what serving it needs."""
 
     model: Any
     needs: str
@@ -44,19 +52,23 @@ def serve(
     base_weight: float = 0.0,
     threshold: float | None = None,
 ) -> Served:
-    """Build the simplest classifier that predicts what was selected.
+    """Build the simplest classifier that predicts as a selection does.
 
     Parameters
     ----------
     estimators : sequence of m fitted classifiers
+        The selected models.
     weights : ndarray of shape (m,)
-        Together with `base_weight` they sum to 1.
+        Their weights; together with `base_weight` they sum to 1.
     classes : ndarray of shape (K,)
     average_in : {"probability", "log_odds"}
+        The scale on which the models are averaged.
     base_model : BaseModel, optional
     base_weight : float
+        The weight of the base model in the average.
     threshold : float, optional
-        Of an override of the base model by what is served otherwise.
+        With a threshold, the average overrides the base model where it is more probable by more
+        than that.
     """
     n = len(estimators)
     if threshold is not None and base_model is not None:
@@ -88,6 +100,15 @@ def serve(
     return Served(averaged, f"{models}, averaged")
 
 
+def answers_of(model: Any, X: Any) -> NDArray[Any]:
+    """Return the answers of a fitted classifier, shape (n,).
+
+    This is the one definition of what a served model answers: `predict` returns it, and all that is
+    stated of the model is measured on it.
+    """
+    return np.ravel(model.predict(X))  # CatBoost answers several classes in a column
+
+
 def served_proba(
     proba: NDArray[np.float64],
     weights: NDArray[np.float64],
@@ -97,19 +118,23 @@ def served_proba(
     base_weight: float = 0.0,
     threshold: float | None = None,
 ) -> NDArray[np.float64]:
-    """Return what is served, from the probabilities of the models in it.
+    """Return the probabilities that a selection serves, given those of its models.
 
     Parameters
     ----------
     proba : ndarray of shape (m, n, K)
+        The probabilities of the selected models.
     weights : ndarray of shape (m,)
-        Together with `base_weight` they sum to 1.
+        Their weights; together with `base_weight` they sum to 1.
     average_in : {"probability", "log_odds"}
+        The scale on which the models are averaged.
     base : BasePredictions, optional
     base_weight : float
-        Rows for which the base model has no usable prediction get the average of the others.
+        The weight of the base model in the average. Rows without a usable prediction of the base
+        model get the average of the other models.
     threshold : float, optional
-        Of an override of the base model by what is served otherwise.
+        With a threshold, the average overrides the base model where it is more probable by more
+        than that.
 
     Returns
     -------
@@ -131,18 +156,18 @@ def served_proba(
 
 
 class _ServedClassifier(ClassifierMixin, BaseEstimator):
-    """Fitted at construction; training goes through `LowChurnClassifier`."""
+    """A classifier that is fitted when it is built; `LowChurnClassifier` does the training."""
 
     classes: NDArray[Any]
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """Classes of the probability columns, shape (K,)."""
+        """The classes of the probability columns, shape (K,)."""
         return self.classes
 
     @property
     def feature_names_in_(self) -> NDArray[Any]:
-        """Names of the features, where the models inside know them."""
+        """The names of the features, if the models inside know them."""
         return self._any_model().feature_names_in_
 
     def _any_model(self) -> Any:
@@ -155,9 +180,10 @@ class _ServedClassifier(ClassifierMixin, BaseEstimator):
         return self  # an empty copy could not be fitted again
 
     def fit(self, X: Any, y: Any = None) -> Any:
-        """Refuse: a served selection comes out of `LowChurnClassifier.fit`."""
+        """Raise UnsupportedEstimatorError; served models come from `LowChurnClassifier.fit`."""
         raise UnsupportedEstimatorError(
-            f"{type(self).__name__} cannot be fitted, it only serves; fit a LowChurnClassifier"
+            f"{type(self).__name__} cannot be fitted, since it only serves; fit a "
+            "LowChurnClassifier"
         )
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -170,17 +196,20 @@ class _ServedClassifier(ClassifierMixin, BaseEstimator):
 
 
 class AveragedClassifier(_ServedClassifier):
-    """Several models, averaged.
+    """The weighted average of several models.
 
     Parameters
     ----------
-    estimators : sequence of fitted classifiers
+    estimators : sequence of m fitted classifiers
     weights : ndarray of shape (m,)
+        The weights of the estimators.
     classes : ndarray of shape (K,)
     average_in : {"probability", "log_odds"}
+        The scale on which the models are averaged.
     base_model : BaseModel or None
-        Carries `base_weight` beside the estimators.
+        A further model in the average.
     base_weight : float
+        The weight of the base model.
     """
 
     def __init__(
@@ -207,7 +236,7 @@ class AveragedClassifier(_ServedClassifier):
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the weighted average of the models' probabilities, shape (n, K).
 
-        Rows for which the base model has no usable prediction get the average of the others.
+        Rows without a usable prediction of the base model get the average of the other models.
         """
         proba = [proba_of(estimator, X, self.classes) for estimator in self.estimators]
         weights = np.asarray(self.weights, dtype=np.float64)
@@ -230,16 +259,20 @@ class AveragedClassifier(_ServedClassifier):
             raise InvalidInputError(
                 f"base_model must predict a class of {self.classes.tolist()[:10]} for every row "
                 f"when it is served alone, got {np.count_nonzero(missing)} of {len(missing)} rows "
-                "without; leave those rows out, or update with a larger budget"
+                "without one; leave those rows out, or update with a larger budget"
             )
 
 
 class OverrideClassifier(_ServedClassifier):
-    """The base model's class, unless the new model's is more probable by more than a threshold.
+    """A new model that overrides the base model only where it is sure enough.
+
+    The class of the base model is served, unless the new model's class is more probable by more
+    than a threshold.
 
     Parameters
     ----------
     estimator : fitted classifier
+        The new model.
     base_model : BaseModel
     threshold : float
     classes : ndarray of shape (K,)
@@ -257,7 +290,7 @@ class OverrideClassifier(_ServedClassifier):
         return self.estimator
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the new model's probabilities, least changed so that the served class leads."""
+        """Return the new model's probabilities, changed as little as the served class demands."""
         return override_proba(*self._parts(X), self.threshold)
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -276,7 +309,7 @@ def _joined(
     base_model: BaseModel | None,
     base_weight: float,
 ) -> Served | None:
-    """Return one model in place of an average in log-odds, None where there is none."""
+    """Return one model in place of an average in log-odds, or None if there is no such model."""
     if base_model is None:
         model = joined_linear_model(estimators, weights)
         if model is not None:

@@ -1,4 +1,4 @@
-"""Skops files: what is trusted in them, and how they are read and written."""
+"""Reads and writes skops files, and decides which types in them are trusted."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ from holdfast.common.files import file_hash
 from holdfast.common.parameters import first_line
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
 from holdfast.models.card import LoadedModel, checked_card
+from holdfast.models.moved import with_present_names
 
 FORMAT = "holdfast-model"
-
-
 FORMAT_VERSION = 1
 
-
-# Fitted parts of scikit-learn that skops does not list although they only hold values: objects
-# whose attributes are arrays, numbers or estimators, which are checked in their turn.
-# Trees and neighbour indexes are left out on purpose: their arrays are followed in compiled code
-# without bounds checks, so a crafted file could crash the process or read foreign memory. Whoever
-# trusts the source of such a file names them.
+# Types that skops does not list as harmless although they only hold values. Their attributes are
+# arrays, numbers or estimators, which are checked in their turn.
+# Trees and neighbour indexes are left out on purpose. Compiled code follows their arrays without
+# bounds checks, so a crafted file could crash the process or read foreign memory. A user who trusts
+# the source of such a file can name these types.
 HARMLESS_TYPES = (
     "numpy.dtype",  # ColumnTransformer with SimpleImputer
-    *(  # LowChurnClassifier with the name of a file as its base model
+    *(  # LowChurnClassifier whose base model is the name of a file
         f"{module}.{kind}"
         for module in ("pathlib", "pathlib._local")
         for kind in ("PosixPath", "WindowsPath")
@@ -40,16 +38,13 @@ HARMLESS_TYPES = (
 )
 
 
-# A zip file can claim to unpack to a thousand times its size. Weights do not: only very many zeros
-# shrink to less than a hundredth, and `save_model` does not compress a model that would.
-MAX_UNPACKED = 2**30
-
-
+# A zip file can unpack to a thousand times its size. Weights do not; only very many zeros shrink to
+# less than a hundredth, and `save_model` does not compress a model that would shrink so much.
+MAX_UNPACKED = 2**30  # bytes
 MAX_RATIO = 100
 
-
-# Libraries whose releases are part of what predictions are kept under; types of other libraries may
-# answer otherwise tomorrow, though the file is the same.
+# Cached predictions are stored under the versions of these libraries. A model with types of other
+# libraries may answer differently after an update of them, although its file is the same.
 REPEATABLE_LIBRARIES = (
     "catboost",
     "holdfast",
@@ -60,7 +55,6 @@ REPEATABLE_LIBRARIES = (
     "sklearn",
     "xgboost",
 )
-
 
 UNCHECKED_INDEXES = (
     "sklearn.tree._tree.Tree",
@@ -78,7 +72,7 @@ def write_skops(model: Any, path: Path, card: dict[str, Any]) -> None:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "holdfast": __version__,
-        "model": model,
+        "model": _stored(model),
         "card": card,
     }
     try:
@@ -92,8 +86,14 @@ def write_skops(model: Any, path: Path, card: dict[str, Any]) -> None:
         ) from error
 
 
+def _stored(model: Any) -> Any:
+    """Return what is stored of a model: all that it needs to predict, and no rows of its fit."""
+    without_rows = getattr(model, "without_rows", None)
+    return model if without_rows is None else without_rows()
+
+
 def read_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
-    """Read a skops file, building only types that are harmless or trusted."""
+    """Read a skops file; build only types that are harmless or named in `trusted`."""
     import skops.io
 
     try:
@@ -109,10 +109,11 @@ def read_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
                 "size, got a file that unpacks to more, as zip bombs do; if you trust its source, "
                 "have it written again with holdfast.save_model"
             )
-        needed = skops.io.get_untrusted_types(file=source)
+        data = with_present_names(source) or source.read_bytes()
+        needed = skops.io.get_untrusted_types(data=data)
         allowed = [name for name in needed if _is_trusted(name, trusted)]
         _refuse(source, sorted(set(needed) - set(allowed)))
-        content = skops.io.load(source, trusted=allowed)
+        content = skops.io.loads(data, trusted=allowed)
     except (InvalidInputError, UntrustedModelError):
         raise
     except ImportError as error:
@@ -130,7 +131,7 @@ def read_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
 
 
 def _is_bomb(source: Path) -> bool:
-    """Whether a zip file unpacks to absurdly more than its size."""
+    """Return whether a zip file unpacks to far more than its size."""
     with zipfile.ZipFile(source) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
     return unpacked > max(MAX_UNPACKED, MAX_RATIO * source.stat().st_size)
@@ -141,7 +142,7 @@ def _is_trusted(name: str, trusted: tuple[str, ...]) -> bool:
 
 
 def _is_own_class(name: str) -> bool:
-    """Whether `name` is a class that holdfast defines; what it merely imports does not count."""
+    """Return whether `name` is a class that holdfast defines and does not merely import."""
     module, _, attribute = name.rpartition(".")
     if module.partition(".")[0] != "holdfast":
         return False

@@ -1,4 +1,14 @@
-"""Networks: losses for any training loop, a trainer of many at once, the architectures."""
+"""Networks: losses for any training loop, the paper's architectures, a trainer of many at once.
+
+The files, in reading order:
+
+- `losses`: losses on soft targets, for any PyTorch training loop.
+- `networks`: the architectures of the paper.
+- `optimizers`: Adam and SGD as settings that step many networks at once.
+- `many`: a folder whose `fit_many` trains many networks of one architecture at once.
+- `classifier`: `NetworkClassifier`, one network as a scikit-learn classifier.
+- `storage`: networks as safetensors files.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`NetworkClassifier`: one network with the face of a scikit-learn classifier."""
+"""`NetworkClassifier`: one network with the interface of a scikit-learn classifier."""
 
 from __future__ import annotations
 
@@ -27,38 +27,61 @@ __all__ = ["NetworkClassifier"]
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
     """A PyTorch network as a scikit-learn classifier, trained by `fit_many`.
 
-    Give it to `LowChurnClassifier`: soft targets go in directly, methods such as ``"warm_distill"``
-    start from the base model's parameters, and the whole path is trained in one call.
+    `LowChurnClassifier` takes it like any classifier. Soft targets then need no detour through
+    weighted rows, methods such as ``"warm_distill"`` start from the base model's parameters, and
+    all candidates are trained in one call of `fit_many`.
 
     Parameters
     ----------
     module : callable or nn.Module
-        What builds the network, which maps a batch of rows to logits (b, K):
-        ``functools.partial(FullyConnected, 14, 2, width=100)``. A module works too, but only what
-        is built by a class and its arguments can be stored by `holdfast.save_model`.
-    batch_size, max_epochs, patience, restore_best, optimizer, loss, stacking, device, precision
-        As for `fit_many`.
+        A function that builds the network, such as
+        ``functools.partial(FullyConnected, 14, 2, width=100)``. The network maps a batch of rows to
+        logits (b, K). A module works too, but `holdfast.save_model` stores a class with its
+        arguments only.
+    batch_size : int
+        Rows of one training step.
+    max_epochs : int
+        Largest number of epochs.
+    patience : int or None
+        Number of epochs without a better validation loss after which training stops. None trains on
+        all rows for `max_epochs`.
+    restore_best : bool
+        Whether the network goes back to its epoch of lowest validation loss.
+    optimizer : Adam or SGD, optional
+        ``Adam()`` by default.
+    loss : {"cross_entropy", "brier"}
+        Loss in training and validation.
+    stacking : {"auto", "always", "never"}
+        Whether networks are trained as one stack, as for `fit_many`.
+    device : str
+        Device of training and prediction.
+    precision : {"float32", "bfloat16"}
+        Precision of the forward passes in training, as for `fit_many`.
     validation_fraction : float
-        Share of the training rows by whose loss it stops, in (0, 1); not used without `patience`.
+        Share of the rows, in (0, 1), that is held out for the validation loss. It is not used
+        without `patience`.
     n_jobs : int, optional
-        As for `fit_many`.
+        Number of processes, as for `fit_many`.
     random_state : int, optional
-        Of the split, the parameters, the row order and dropout; 0 when left out.
+        Seed of the split, the parameters, the row order and dropout; 0 by default.
     verbose : int, optional
-        As for `fit_many`.
+        Whether to show progress, as for `fit_many`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (K,)
+        The classes, in the order of the columns of probabilities.
     state_ : dict of str to Tensor
         Parameters and buffers.
-    losses_, validation_losses_ : tuple of float
-        Of each epoch.
+    losses_ : tuple of float
+        Training loss of each epoch.
+    validation_losses_ : tuple of float
+        Validation loss of each epoch; empty without `patience`.
 
     Raises
     ------
     InvalidInputError
-        From ``fit``: as `fit_many`, and when the loss is not finite.
+        When `fit` gets input that `fit_many` refuses, or ends with a loss that is not finite.
 
     Examples
     --------
@@ -112,12 +135,16 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n, …)
+            The training rows.
         y : array-like of shape (n,)
+            Their labels.
         sample_weight : array-like of shape (n,), optional
+            Their weights; only proportions matter.
 
         Returns
         -------
         self
+            The fitted classifier.
         """
         labels = check_labels("y", y)
         check_same_length(X=X, y=labels)
@@ -134,7 +161,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return self.adopt(network, classes)
 
     def predict_proba(self, X: ArrayLike | Tensor) -> NDArray[np.float64]:
-        """Return probabilities of shape (n, K)."""
+        """Return the probabilities of the classes for each row, shape (n, K)."""
         check_is_fitted(self, "state_")
         return predict_many(self.module, [self.state_], X, device=self.device)[0]
 
@@ -146,12 +173,15 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     # --- for learners -----------------------------------------------------------------------------
 
     def split(self, y: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
-        """Return the positions of training and validation rows; None without `patience`.
+        """Return the positions of the training rows, and of the validation rows if there are any.
+
+        There are none, and the second value is None, without `patience`.
 
         Parameters
         ----------
         y : ndarray of shape (n,)
-            Positions of the classes, in proportion to which rows are held out where each has two.
+            Class position of each row. The split keeps the proportions of the classes where each
+            of them has enough rows for both parts.
         """
         everything = np.arange(len(y))
         if self.patience is None:
@@ -183,16 +213,20 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         n_jobs: int | None = None,
         verbose: int | None = None,
     ) -> list[FittedNetwork]:
-        """Train several networks with these settings.
+        """Train several networks with the settings of this classifier.
 
         Parameters
         ----------
         runs : list of Run
+            The networks to train.
         X : array-like of shape (n, …)
+            All rows that the runs use.
         y : ndarray of shape (n,)
-            Positions of the classes.
-        n_jobs, verbose : int, optional
-            In place of its own.
+            Class position of each row.
+        n_jobs : int, optional
+            Number of processes where the classifier's own setting is None.
+        verbose : int, optional
+            Whether to show progress where the classifier's own setting is None.
         """
         return fit_many(
             self.module,
@@ -213,8 +247,16 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def adopt(self, network: FittedNetwork, classes: NDArray[Any]) -> NetworkClassifier:
-        """Take what `train` gave one run."""
-        assert network.state is not None  # checked by whoever trained it
+        """Take over a network that `train` returned.
+
+        Parameters
+        ----------
+        network : FittedNetwork
+            A network that has parameters.
+        classes : ndarray of shape (K,)
+            The class of each column.
+        """
+        assert network.state is not None  # the caller has checked it
         self.classes_ = classes
         self.state_: Mapping[str, Tensor] = network.state
         self.losses_ = network.losses
@@ -224,7 +266,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     # --- storage ----------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {**super().__getstate__(), "module": _Architecture.of(self.module)}
+        state = {**super().__getstate__(), "module": _Architecture.describe(self.module)}
         if "state_" in state:
             contiguous = {name: value.contiguous() for name, value in self.state_.items()}
             state["state_"] = save(contiguous)
@@ -241,24 +283,29 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
 @dataclass
 class _Architecture:
-    """A class of modules and its arguments, in place of a partial, which could call anything."""
+    """A class of modules and its arguments.
+
+    It is stored in place of a `functools.partial`, which could call any function when loaded.
+    """
 
     kind: Any
     args: list[Any]
     kwargs: dict[str, Any]
 
     @classmethod
-    def of(cls, module: Any) -> Any:
-        """Describe what builds a module; what is not a class with arguments stays as it is."""
+    def describe(cls, module: Any) -> Any:
+        """Return the description of a class with arguments, and anything else as it is."""
         if isinstance(module, type):
             return cls(module, [], {})
         if not isinstance(module, partial) or not isinstance(module.func, type):
             return module
-        args = [cls.of(value) if isinstance(value, partial) else value for value in module.args]
+        args = [
+            cls.describe(value) if isinstance(value, partial) else value for value in module.args
+        ]
         return cls(module.func, args, dict(module.keywords))
 
     def build(self) -> Any:
-        """Return the partial, which makes modules and nothing else."""
+        """Return the `functools.partial` again, after a check that it can build only modules."""
         if not (isinstance(self.kind, type) and issubclass(self.kind, nn.Module)):
             raise InvalidInputError(
                 f"module must be a class of torch.nn.Module, got {self.kind!r}; write the file "

@@ -1,8 +1,9 @@
 """Losses on logits that learn from the labels and from the base model at once.
 
-Every loss is per example: shape (n,), the caller reduces. Arithmetic is in float32 at least,
-whatever the precision of the logits, so that half precision neither overflows nor loses the tail.
-Where a shape says n there may be any number of dimensions, such as (batch, time).
+A loss has one value for each example, shape (n,), and the caller reduces it. Computations are in
+float32 at least, whatever the precision of the logits, so that half precision neither overflows nor
+rounds small probabilities to 0. The n of a shape may stand for several dimensions, such as
+(batch, time).
 """
 
 from __future__ import annotations
@@ -33,32 +34,34 @@ Reduction = Literal["none", "mean", "sum"]
 LOSSES = ("cross_entropy", "brier")
 BASES = ("proba", "logits")
 REDUCTIONS = ("none", "mean", "sum")
-SUM_TOLERANCE = 1e-2  # a row of bfloat16 may be off by 0.004, many small float16 by 0.002
-ROUNDING = 1e-6  # what arithmetic in float32 may leave below 0
+SUM_TOLERANCE = 1e-2  # a row of bfloat16 may be off by 0.004, one of many small float16 by 0.002
+ROUNDING = 1e-6  # how far below 0 a probability may be after computations in float32
 
 
 def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """Return −Σ_k t_k log softmax(z)_k of each row.
+    """Return the soft cross-entropy −Σ_k t_k log softmax(z)_k of each row.
 
-    Looks at shapes and types only, never at values, so that it works inside `torch.func.vmap` and
-    without waiting for a GPU.
+    The function checks shapes and types but never looks at values. It therefore works inside
+    `torch.func.vmap` and does not wait for a GPU.
 
     Parameters
     ----------
     logits : Tensor of shape (..., K)
-        Of any precision. −inf rules a class out, which its target of 0 then costs nothing.
+        Logits of any precision. A logit of −inf rules its class out; it adds nothing to the loss if
+        the target of that class is 0.
     target : Tensor of shape (..., K)
-        Soft targets, held constant. A row that sums to less than 1 counts that much less.
+        Soft targets, treated as constants. A row that sums to s < 1 counts s times as much as one
+        that sums to 1.
 
     Returns
     -------
     Tensor of shape (...)
-        In nats; float64 for logits of float64, else float32.
+        Losses in nats: float64 for logits of float64, float32 for all others.
 
     Raises
     ------
     InvalidInputError
-        For logits that are no floats, fewer than two columns, or shapes that differ.
+        When the logits are not floats or have fewer than two columns, or when the shapes differ.
 
     Examples
     --------
@@ -67,7 +70,7 @@ def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """
     logits, target = _read_soft(logits, target)
     log_proba = torch.log_softmax(logits, dim=-1)
-    # A class that the softmax rules out has log 0 = −inf, and 0 · −inf would be NaN.
+    # A class that is ruled out has the log-probability −inf, and 0 · −inf would be NaN.
     log_proba = log_proba.masked_fill(target == 0, 0.0)
     return -(target * log_proba).sum(dim=-1)
 
@@ -75,26 +78,27 @@ def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 def soft_brier(logits: Tensor, target: Tensor) -> Tensor:
     """Return the expected Brier score Σ_k t_k ‖e_k − p‖² of each row, with p = softmax(z).
 
-    For a target that sums to 1 this is ‖t − p‖² plus a constant of the target. Looks at shapes and
-    types only, never at values, so that it works inside `torch.func.vmap` and without waiting for
-    a GPU.
+    For a target that sums to 1, this is ‖t − p‖² plus a constant that depends on the target alone.
+    The function checks shapes and types but never looks at values. It therefore works inside
+    `torch.func.vmap` and does not wait for a GPU.
 
     Parameters
     ----------
     logits : Tensor of shape (..., K)
-        Of any precision.
+        Logits of any precision.
     target : Tensor of shape (..., K)
-        Soft targets, held constant. A row that sums to less than 1 counts that much less.
+        Soft targets, treated as constants. A row that sums to s < 1 counts s times as much as one
+        that sums to 1.
 
     Returns
     -------
     Tensor of shape (...)
-        In [0, 2] but for rounding; float64 for logits of float64, else float32.
+        Losses in [0, 2], up to rounding: float64 for logits of float64, float32 for all others.
 
     Raises
     ------
     InvalidInputError
-        For logits that are no floats, fewer than two columns, or shapes that differ.
+        When the logits are not floats or have fewer than two columns, or when the shapes differ.
 
     Examples
     --------
@@ -116,12 +120,12 @@ def _read_soft(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _wide(values: Tensor) -> Tensor:
-    """Return `values` in float32, or as they are where that is float64."""
+    """Return float64 values as they are, and all others in float32."""
     return values if values.dtype == torch.float64 else values.float()
 
 
 class _TargetLoss(nn.Module):
-    """What the losses share: reading labels and base predictions, and reducing."""
+    """Base class of the losses, which reads labels and base predictions and reduces the result."""
 
     def __init__(self, loss: str, base: str, reduction: str) -> None:
         super().__init__()
@@ -138,30 +142,33 @@ class _TargetLoss(nn.Module):
     ) -> Tensor:
         """Return the loss of each row, or its mean or sum over rows.
 
-        The values are checked in one go, which on a GPU waits for it once.
+        All values are checked together, so that a GPU has to be waited for only once.
 
         Parameters
         ----------
         logits : Tensor of shape (n, K)
+            Outputs of the network.
         y : Tensor of shape (n,)
-            Position of each row's class among the columns; or, without `base`, what
-            `pack_targets` returns.
+            Position of each row's class among the columns. Without `base`, it is the tensor of
+            shape (n, K + 1) that `pack_targets` returns.
         base : Tensor of shape (n, K), optional
-            Predictions of the base model, held constant. A row of NaN has none and counts with
-            its label alone.
+            Predictions of the base model, treated as constants. A row of NaN has no base
+            prediction, and its loss is that of its label alone.
         mask : Tensor of shape (n,), bool, optional
-            Which rows' base predictions count; the others may hold anything.
+            True for rows whose base prediction counts. The values of all other rows of `base` are
+            ignored.
 
         Returns
         -------
         Tensor of shape (n,), or of shape () for the reductions "mean" and "sum"
-            float64 for logits of float64, else float32.
+            float64 for logits of float64, float32 for all others.
 
         Raises
         ------
         InvalidInputError
-            For shapes or types that do not fit, classes outside [0, K), a row that is NaN in part,
-            base values that are not what the loss was told they are.
+            When shapes or types do not fit, a class position is outside [0, K), only part of a row
+            of `base` is NaN, or the values of `base` are not of the kind that the loss was built
+            for (probabilities or logits).
         """
         _check_logits(logits)
         if base is None:
@@ -178,37 +185,38 @@ class _TargetLoss(nn.Module):
         return losses if self.reduction == "none" else getattr(losses, self.reduction)()
 
     def target(self, y: Tensor, base_proba: Tensor, known: Tensor) -> Tensor:
-        """Return soft targets of shape (n, K), without a check.
+        """Return soft targets of shape (n, K); the arguments are not checked.
 
         Parameters
         ----------
         y : Tensor of shape (n,), int64
+            Class position of each row.
         base_proba : Tensor of shape (n, K)
-            Finite in every row.
+            Base probabilities, finite in every row.
         known : Tensor of shape (n,), bool
-            Which rows have a base prediction.
+            True for rows that have a base prediction.
         """
         raise NotImplementedError
 
 
 class DistillationLoss(_TargetLoss):
-    """Loss on the target (1 − λ)·e_y + λ·g(x): near the labels and near the base model g.
+    """Distillation loss: its target (1 − λ)·e_y + λ·g(x) mixes label and base prediction.
 
     Parameters
     ----------
     lam : float
         λ in [0, 1], the weight of the base model.
     loss : {"cross_entropy", "brier"}
-        What is minimised on the target.
+        Loss between the network's output and the target.
     base : {"proba", "logits"}
-        What the base predictions are. It is never guessed, and probabilities are checked.
+        Kind of the base predictions. It is never guessed, and probabilities are checked.
     reduction : {"none", "mean", "sum"}
-        What becomes of the losses of the rows. Most frameworks want "mean".
+        How the losses of the rows are combined. Most frameworks expect "mean".
 
     Raises
     ------
     InvalidInputError
-        For λ outside [0, 1] or an unknown name.
+        When λ is outside [0, 1] or a name is unknown.
 
     See Also
     --------
@@ -240,39 +248,39 @@ class DistillationLoss(_TargetLoss):
         self.lam = check_share("lam", lam, hint=WEIGHT_HINT)
 
     def extra_repr(self) -> str:
-        """Return the settings, as `print` shows them."""
+        """Return the settings as `print` shows them."""
         return f"{self.lam:g}, {_settings(self)}"
 
     def target(self, y: Tensor, base_proba: Tensor, known: Tensor) -> Tensor:
-        """Return (1 − λ)·e_y + λ·g, and e_y where there is no base prediction."""
+        """Return (1 − λ)·e_y + λ·g, or e_y for rows without a base prediction."""
         weight = self.lam * known.to(base_proba.dtype).unsqueeze(-1)
         return (1 - weight) * _one_hot(y, base_proba) + weight * base_proba
 
 
 class AnchorLoss(_TargetLoss):
-    """Loss on the anchor target (RCP): near the base model only where it is right.
+    """Anchor loss (RCP), which pulls towards the base model only in rows that it gets right.
 
-    Where the base model's most probable class is the label, α·g(x) + (1 − α)·e_y; where it is
-    wrong, η·e_y; where there is no base prediction, e_y.
+    The target of a row is α·g(x) + (1 − α)·e_y if the base model's most probable class is the
+    label, η·e_y if it is another class, and e_y if the row has no base prediction.
 
     Parameters
     ----------
     alpha : float
-        Weight of the base model where it is right, in [0, 1].
+        Weight of the base model in rows that it gets right, in [0, 1].
     eta : float
-        Weight of the rows that the base model has wrong, in [0, 1]. A mean over rows is over all
-        of them, whatever their weight.
+        Weight of the rows that the base model gets wrong, in [0, 1]. The reduction "mean" divides
+        by the number of rows, not by the sum of their weights.
     loss : {"cross_entropy", "brier"}
-        What is minimised on the target.
+        Loss between the network's output and the target.
     base : {"proba", "logits"}
-        What the base predictions are. It is never guessed, and probabilities are checked.
+        Kind of the base predictions. It is never guessed, and probabilities are checked.
     reduction : {"none", "mean", "sum"}
-        What becomes of the losses of the rows. Most frameworks want "mean".
+        How the losses of the rows are combined. Most frameworks expect "mean".
 
     Raises
     ------
     InvalidInputError
-        For α or η outside [0, 1] or an unknown name.
+        When α or η is outside [0, 1] or a name is unknown.
 
     See Also
     --------
@@ -303,11 +311,11 @@ class AnchorLoss(_TargetLoss):
         self.eta = check_share("eta", eta, hint="0 leaves those rows out, 1 counts them in full")
 
     def extra_repr(self) -> str:
-        """Return the settings, as `print` shows them."""
+        """Return the settings as `print` shows them."""
         return f"{self.alpha:g}, {self.eta:g}, {_settings(self)}"
 
     def target(self, y: Tensor, base_proba: Tensor, known: Tensor) -> Tensor:
-        """Return α·g + (1 − α)·e_y where the base is right, η·e_y where wrong, e_y without it."""
+        """Return the target of each row; the class describes its three cases."""
         truth = _one_hot(y, base_proba)
         right = (base_proba.argmax(dim=-1) == y).unsqueeze(-1)
         near = self.alpha * base_proba + (1 - self.alpha) * truth
@@ -319,12 +327,12 @@ def _settings(loss: _TargetLoss) -> str:
 
 
 def _one_hot(y: Tensor, like: Tensor) -> Tensor:
-    # torch.nn.functional.one_hot would wait for the GPU once more, and return integers.
+    # torch.nn.functional.one_hot would wait for the GPU once more and return integers.
     return torch.zeros_like(like).scatter_(-1, y.unsqueeze(-1), 1.0)
 
 
 def _known_rows(base: Tensor, mask: Tensor | None) -> Tensor:
-    """Return which rows have a base prediction that counts."""
+    """Return a mask of the rows whose base prediction counts."""
     known = ~base.isnan().all(dim=-1)
     if mask is None:
         return known
@@ -337,7 +345,7 @@ def _known_rows(base: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _base_proba(base: Tensor, known: Tensor, kind: str) -> Tensor:
-    """Return probabilities, finite where `known` is False."""
+    """Return base probabilities; rows that are not `known` get finite values."""
     base = torch.where(known.unsqueeze(-1), _wide(base.detach()), 0.0)
     return torch.softmax(base, dim=-1) if kind == "logits" else base
 
@@ -346,35 +354,37 @@ def _base_proba(base: Tensor, known: Tensor, kind: str) -> Tensor:
 
 
 def pack_targets(y: ArrayLike | Tensor, base: ArrayLike | Tensor) -> Tensor:
-    """Return labels and base predictions as one tensor, for frameworks that pass on one target.
+    """Return labels and base predictions as one tensor, for frameworks that know only one target.
 
-    skorch and the Trainer of Transformers hand a loss the predictions and a single target. Give
-    them this as the target: the losses here read it as their `y` when they get no `base`.
+    skorch and the Trainer of Transformers call a loss with the predictions and a single target.
+    Give them this tensor as the target, and the losses of this module, called without `base`, read
+    both parts from their argument `y`.
 
     Parameters
     ----------
     y : array-like or Tensor of shape (n,), integers
         Position of each row's class among the columns.
     base : array-like or Tensor of shape (n, K)
-        Predictions of the base model, probabilities or logits; a row of NaN has none.
+        Probabilities or logits of the base model. A row of NaN has no base prediction.
 
     Returns
     -------
     Tensor of shape (n, K + 1), float32
-        The class position, exact up to 2**24 classes, then the base prediction. On the device of
-        `base`.
+        The class position, exact up to 2**24 classes, followed by the base prediction. The tensor
+        is on the device of `base`.
 
     Raises
     ------
     InvalidInputError
-        For lengths that differ, labels that are no class positions, a base that is no array of
+        When the lengths differ, the labels are not class positions, or `base` is not an array of
         floats.
 
     Notes
     -----
-    skorch's classifier needs `classes`, which it would else read off the targets. The Trainer's
-    `num_items_in_batch` counts the entries of the targets, K + 1 a row: a `compute_loss_func`
-    returns the sum of the losses · (K + 1) / `num_items_in_batch`.
+    skorch's classifier needs its parameter `classes`, since it would otherwise take the classes
+    from the targets. The Trainer's `num_items_in_batch` counts all entries of the targets, which
+    are K + 1 in each row. A `compute_loss_func` therefore has to return the sum of the losses,
+    times K + 1, divided by `num_items_in_batch`.
 
     Examples
     --------
@@ -399,11 +409,11 @@ def _as_tensor(name: str, values: Any) -> Tensor:
             f"{name} must be numbers, got dtype {array.dtype}; give class positions as y and the "
             "base model's values as base"
         )
-    return torch.tensor(array)  # a copy: PyTorch warns of arrays that are read-only
+    return torch.tensor(array)  # a copy, since PyTorch warns of read-only arrays
 
 
 def _unpack(logits: Tensor, packed: Tensor) -> tuple[Tensor, Tensor]:
-    """Return class positions, still floats, and base predictions."""
+    """Return the class positions, which are still floats, and the base predictions."""
     n_classes = logits.shape[-1]
     shape = (*logits.shape[:-1], n_classes + 1)
     floats = isinstance(packed, Tensor) and packed.is_floating_point()
@@ -449,8 +459,8 @@ def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-# Types and shapes are known without waiting for a GPU. Values are looked at once, by
-# `_find_faults`; what is wrong with them is only sought when something is.
+# Types and shapes can be checked without waiting for a GPU. `_find_faults` looks at the values
+# once, and only if it finds a fault does `_raise_fault` look for the cause.
 
 
 def _read_labels(y: Tensor, shape: torch.Size) -> Tensor:
@@ -471,8 +481,11 @@ def _check_base(base: Tensor, shape: torch.Size) -> None:
 
 
 def _find_faults(y: Tensor, proba: Tensor, known: Tensor) -> Tensor:
-    """Return which rows have an impossible class or no distribution where `known` says so."""
-    # Comparisons with NaN are False, so each is written to be True for what is right.
+    """Return a mask of the rows whose class is impossible or whose base values are faulty.
+
+    The base values of a row that is `known` must be a distribution.
+    """
+    # A comparison with NaN is False, so each of these is written to be True for sound values.
     sound = (proba.amin(dim=-1) >= -ROUNDING) & ((proba.sum(dim=-1) - 1).abs() <= SUM_TOLERANCE)
     return ~(_are_positions(y, proba.shape[-1]) & (sound | ~known))
 
@@ -503,8 +516,8 @@ def _raise_fault(loss: _TargetLoss, y: Tensor, base: Tensor, known: Tensor) -> N
     got = f"got values from {low:.4g} to {high:.4g}"
     if loss.base == "logits":
         raise InvalidInputError(
-            f"base must be logits below infinity, some of each row finite, {got}; correct those "
-            "rows or leave them out with `mask`"
+            f"base must be logits below infinity, at least one of each row finite, {got}; correct "
+            "those rows or leave them out with `mask`"
         )
     if low < -ROUNDING or high > 1 + SUM_TOLERANCE:
         raise InvalidInputError(

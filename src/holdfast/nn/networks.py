@@ -1,7 +1,8 @@
 """The networks of the paper: fcn-x, convnet-x, transformer-x and ResNet.
 
-All return logits (n, K), and draw their parameters with `glorot_`. They hold no randomness but
-`torch.nn.Dropout` and branch on no value, so that `torch.func.vmap` can run many of them at once.
+All of them return logits (n, K) and draw their parameters with `glorot_`. Their only randomness is
+`torch.nn.Dropout` and no branch depends on a value, so that `torch.func.vmap` can run many of them
+at once.
 """
 
 from __future__ import annotations
@@ -19,27 +20,28 @@ from holdfast.exceptions import InvalidInputError
 __all__ = ["ConvNet", "FullyConnected", "ResNet", "Transformer", "glorot_"]
 
 EMBEDDING_BOUND = 0.05
-LENET_SIDE = 32  # LeNet-5 pads its 28×28 digits to this
-LENET_LEAST = 12  # smaller images leave nothing to pool after the second convolution
+LENET_SIDE = 32  # the side to which LeNet-5 pads its 28×28 digits
+LENET_LEAST = 12  # the smallest side that leaves something to pool after the second convolution
 RESNET_BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 HEADS = 2
 
 Weighted = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-# Their own reset gives ones, zeros and the running statistics of no data, and draws nothing.
+# The reset of these layers draws nothing. It sets weights to 1, biases to 0 and the running
+# statistics to their initial values.
 Normalising = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def glorot_(module: nn.Module) -> None:
     """Draw every parameter of a module afresh, in place, from PyTorch's global generator.
 
-    Linear and convolutional layers get Glorot-uniform weights and zero biases; embeddings
-    U(−0.05, 0.05), which is what Keras gives them; normalisation layers ones, zeros and fresh
-    running statistics.
+    Linear and convolutional layers get Glorot-uniform weights and zero biases. Embeddings get
+    values from U(−0.05, 0.05), as in Keras. Normalisation layers get weights of 1, biases of 0 and
+    fresh running statistics.
 
     Parameters
     ----------
     module : nn.Module
-        With any nesting of such layers.
+        A module that consists of such layers, nested in any way.
 
     Raises
     ------
@@ -76,18 +78,24 @@ def glorot_(module: nn.Module) -> None:
 
 
 class _Network(nn.Module):
-    """A network whose layers are made on the meta device, where they neither draw nor take room."""
+    """Base class of the networks, whose layers are built without memory and then filled.
+
+    On the meta device layers draw no parameters and take no memory.
+    """
 
     cpu_layout: torch.memory_format | None = None
-    """Layout of the rows in which it is fastest on a CPU, where that is not the usual one."""
+    """Layout of the rows with which the network is fastest on a CPU; None for the usual one."""
 
     def _draw(self) -> None:
-        """Give the layers memory and their first parameters; the only draws of a construction."""
+        """Give the layers memory and their first parameters.
+
+        Nothing else in the construction of a network draws random numbers.
+        """
         self.to_empty(device=torch.get_default_device())
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters afresh from PyTorch's global generator; reset running statistics."""
+        """Draw all parameters afresh, as `glorot_` does."""
         glorot_(self)
 
 
@@ -97,15 +105,17 @@ class FullyConnected(_Network):
     Parameters
     ----------
     n_features : int
+        Number of features of a row.
     n_classes : int
-        At least 2.
+        Number of classes, at least 2.
     width : int
-        Units of the hidden layer, the x.
+        Number of units of the hidden layer, the x of fcn-x.
 
     Raises
     ------
     InvalidInputError
-        When a number is no positive integer, and by `forward` for inputs of another width.
+        When a number is not a positive integer, or when `forward` gets rows with another number of
+        features.
 
     References
     ----------
@@ -130,7 +140,7 @@ class FullyConnected(_Network):
         self._draw()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits (b, K) of `x` (b, d), or of images (b, …), pixels being the features."""
+        """Return logits (b, K) of rows (b, d), or of images (b, …), whose pixels are features."""
         x = x.flatten(1)
         _check_shape(x, (self.hidden.in_features,))
         return self.output(F.relu(self.hidden(x)))
@@ -139,25 +149,26 @@ class FullyConnected(_Network):
 class ConvNet(_Network):
     """The paper's convnet-x: LeNet-5 with every width times x.
 
-    Two convolutions of 6x and 16x channels (5×5, each followed by pooling of 2×2) and layers of
-    120x and 84x units. As is usual today, the units are rectified and the pooling takes the
-    maximum.
+    The network has two 5×5 convolutions with 6x and 16x channels, each followed by 2×2 pooling,
+    and then layers of 120x and 84x units. As is usual today, the units are rectified and the
+    pooling takes the maximum.
 
     Parameters
     ----------
     n_classes : int
-        At least 2.
+        Number of classes, at least 2.
     image_shape : tuple of int
-        Channels, height and width; sides of at least 12. A side below 32 gets a border of two zeros
-        from the first convolution: LeCun et al. bring 28×28 to 32×32 in this way.
+        Channels, height and width of the images. Both sides must be at least 12. The first
+        convolution pads a side below 32 with two zeros at either end, as LeCun et al. pad 28×28
+        images to 32×32.
     scale : int
-        The x.
+        Factor of every width, the x of convnet-x.
 
     Raises
     ------
     InvalidInputError
-        When a number is no positive integer, for images that are too small, and by `forward` for
-        images of another shape.
+        When a number is not a positive integer, when the images are too small, or when `forward`
+        gets images of another shape.
 
     References
     ----------
@@ -206,29 +217,31 @@ class ConvNet(_Network):
 class Transformer(_Network):
     """The paper's transformer-x: one block over tokens, with every width times x.
 
-    It is the network of Keras's example: embeddings of tokens and positions; attention with two
-    heads, each as wide as the embedding; a feed-forward layer; both with dropout, a residual
-    connection and layer normalisation; the mean over positions; dropout; a layer of 20x rectified
-    units; dropout; the output. As there, padding is not masked: 0 is a token like any other.
+    It is the network of an example of Keras. Tokens and positions are embedded. Attention with two
+    heads, each as wide as the embedding, is followed by a feed-forward layer; both have dropout, a
+    residual connection and layer normalisation. The mean over positions then passes dropout, a
+    layer of 20x rectified units, dropout again and the output layer. As in the example, padding is
+    not masked: 0 is a token like any other.
 
     Parameters
     ----------
     n_classes : int
-        At least 2.
+        Number of classes, at least 2.
     vocabulary : int
-        Tokens are 0 … vocabulary − 1.
+        Number of tokens, which are 0 … vocabulary − 1.
     length : int
-        The most tokens a text may have.
+        Largest number of tokens in a text.
     scale : int
-        The x: embedding 32x, heads 32x, feed-forward 32x, last hidden layer 20x.
+        Factor of every width, the x of transformer-x: 32x for the embedding, for each head and for
+        the feed-forward layer, 20x for the last hidden layer.
     dropout : float
         Probability, in [0, 1], that a value is dropped in training.
 
     Raises
     ------
     InvalidInputError
-        When a number is no positive integer or `dropout` is outside [0, 1], and by `forward` for
-        input that is no integers (b, L) with L ≤ `length`.
+        When a number is not a positive integer or `dropout` is outside [0, 1], or when `forward`
+        gets anything but integers (b, L) with L ≤ `length`.
 
     References
     ----------
@@ -287,16 +300,17 @@ class Transformer(_Network):
         return self.output(self.dropout(F.relu(self.hidden(x))))
 
     def _attend(self, x: Tensor) -> Tensor:
-        """Return softmax(QKᵀ/√d)V of each head, mixed, for `x` (b, L, d).
+        """Return softmax(QKᵀ/√d)V of each head, mixed by a linear layer, for `x` (b, L, d).
 
-        Head by head, so that each matrix of weights stays in the cache. On a CPU a training step is
-        then within some per cent of fused attention, which has no rule for `vmap` there: it would
-        warn and run network by network.
+        The heads are computed one after the other, so that each matrix of attention weights stays
+        in the cache. On a CPU a training step then takes only a few per cent longer than with fused
+        attention. Fused attention itself has no rule for `vmap` there: it would warn and run
+        network by network.
         """
         width = x.shape[-1]
-        scaled = self.query(x) * width**-0.5  # smaller than the weights, so cheaper to scale
+        scaled = self.query(x) * width**-0.5  # cheaper than scaling the weights of attention
         projected = (scaled, self.key(x), self.value(x))
-        # Contiguous, or batched products under `vmap` take a slow path.
+        # Batched products under `vmap` are slow unless the parts are contiguous.
         heads = [[part.contiguous() for part in t.split(width, dim=-1)] for t in projected]
         attended = [
             torch.softmax(query @ key.transpose(-2, -1), dim=-1) @ value
@@ -321,24 +335,26 @@ class Transformer(_Network):
 class ResNet(_Network):
     """ResNet-50, -101 or -152 for small images.
 
-    Transformers' ResNet with a stem for small images: a 3×3 convolution of stride 1 and no pooling
-    in place of 7×7 of stride 2 and pooling, which would leave 32×32 images one pixel.
+    This is the ResNet of Transformers with a stem for small images: a 3×3 convolution of stride 1
+    without pooling. The usual stem, a 7×7 convolution of stride 2 with pooling, would reduce 32×32
+    images to one pixel.
 
     Parameters
     ----------
     depth : {50, 101, 152}
+        Number of layers.
     n_classes : int
-        At least 2.
+        Number of classes, at least 2.
     image_shape : tuple of int
-        Channels, height and width.
+        Channels, height and width of the images.
 
     Raises
     ------
     InvalidInputError
-        For another depth, when a number is no positive integer, and by `forward` for images of
-        another shape.
+        When the depth is another one or a number is not a positive integer, or when `forward` gets
+        images of another shape.
     MissingExtraError
-        Without Transformers; the extra is `transformers`.
+        When Transformers is not installed; the extra is `transformers`.
 
     Notes
     -----
@@ -346,8 +362,8 @@ class ResNet(_Network):
 
     References
     ----------
-    He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, whose section 4.2 has this
-    stem for CIFAR-10.
+    He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; section 4.2 uses this stem
+    for CIFAR-10.
 
     Examples
     --------
@@ -386,12 +402,12 @@ def _lenet_border(side: int) -> int:
 
 
 def _lenet_left(side: int) -> int:
-    """Return what is left of a side after two convolutions of 5×5 and poolings of 2×2."""
+    """Return the length of a side after both 5×5 convolutions and 2×2 poolings."""
     return ((side + 2 * _lenet_border(side) - 4) // 2 - 4) // 2
 
 
 def _small_image_resnet(depth: int, n_classes: int, channels: int) -> Any:
-    """Return Transformers' classifier with the first convolution and pooling replaced."""
+    """Return the classifier of Transformers with its first convolution and pooling replaced."""
     transformers = require("transformers", extra="transformers", purpose="holdfast.nn.ResNet")
     config = transformers.ResNetConfig(
         depths=list(RESNET_BLOCKS[depth]), num_channels=channels, num_labels=n_classes
@@ -407,7 +423,7 @@ def _small_image_resnet(depth: int, n_classes: int, channels: int) -> Any:
 
 
 def _check_shape(x: Tensor, shape: tuple[int, ...]) -> None:
-    """Raise unless each row of `x` has the shape; looks at no value."""
+    """Raise unless each row of `x` has the shape; values are not looked at."""
     if tuple(x.shape[1:]) != shape:
         expected = ", ".join(map(str, ("b", *shape)))
         raise InvalidInputError(
@@ -430,7 +446,7 @@ def _check_n_classes(value: Any) -> int:
 
 
 def _check_image_shape(value: Any, *, least: int) -> tuple[int, int, int]:
-    """Return channels, height and width, sides of at least `least`."""
+    """Return channels, height and width, both of which must be at least `least`."""
     if not isinstance(value, (tuple, list)) or len(value) != 3:
         raise InvalidInputError(
             f"image_shape must be (channels, height, width), got {value!r}; give e.g. (1, 28, 28)"

@@ -1,4 +1,4 @@
-"""Optimizers as settings: they step stacks of networks whose members are at different steps."""
+"""Adam and SGD as settings, which update the parameters of many networks at once."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ class Adam:
     lr : float
         Learning rate.
     betas : tuple of two floats
+        Decay rates of the two running moments of the gradient.
     eps : float
+        Term added to the denominator, so that it is not 0.
     weight_decay : float
+        Weight of the decay of the parameters.
     decoupled : bool
-        Decay the weights apart from the gradient (AdamW).
+        Whether the parameters decay apart from the gradient (AdamW).
 
     References
     ----------
@@ -58,7 +61,19 @@ class Adam:
         moments: Sequence[list[Tensor]],
         steps: list[Tensor],
     ) -> None:
-        """Update `params`, `moments` and `steps` in place; entries of one index belong together."""
+        """Update parameters, moments and step counts in place.
+
+        Parameters
+        ----------
+        params : list of Tensor
+            The parameters.
+        grads : list of Tensor
+            The gradient of each parameter.
+        moments : two lists of Tensor
+            The first and the second moment of each gradient.
+        steps : list of Tensor
+            Number of steps that each parameter has taken so far; these may differ.
+        """
         (adamw if self.decoupled else adam)(
             params,
             grads,
@@ -86,8 +101,11 @@ class SGD:
     lr : float
         Learning rate.
     momentum : float
+        Share of the previous update that is kept.
     nesterov : bool
+        Whether momentum is Nesterov's, which needs a momentum above 0.
     weight_decay : float
+        Weight of the decay of the parameters.
 
     Examples
     --------
@@ -109,7 +127,19 @@ class SGD:
         moments: Sequence[list[Tensor]],
         steps: list[Tensor],
     ) -> None:
-        """Update `params` and `moments` in place; `steps` only count."""
+        """Update parameters and moments in place, and count the steps.
+
+        Parameters
+        ----------
+        params : list of Tensor
+            The parameters.
+        grads : list of Tensor
+            The gradient of each parameter.
+        moments : one list of Tensor
+            The momentum of each parameter.
+        steps : list of Tensor
+            Number of steps that each parameter has taken so far.
+        """
         sgd(
             params,
             grads,
@@ -130,7 +160,7 @@ Optimizer = Adam | SGD
 
 
 def check_optimizer(optimizer: Any) -> Optimizer:
-    """Return an optimizer whose settings are in range, ``Adam()`` for None."""
+    """Return the optimizer after a check of its settings; None stands for ``Adam()``."""
     if optimizer is None:
         return Adam()
     if not isinstance(optimizer, Optimizer):

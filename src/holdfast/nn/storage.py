@@ -1,7 +1,8 @@
-"""Networks as safetensors files: an architecture by name with its arguments, and its tensors.
+"""Networks as safetensors files, which hold an architecture's name, its arguments and its tensors.
 
-Nothing in such a file is run. The description is checked before anything is built, the shapes
-before any tensor is read, the tensors against a hash that the description holds.
+Nothing in such a file is run. The description is checked before the network is built, and the
+shapes are checked before any tensor is read. The tensors are then compared with a hash in the
+description.
 """
 
 from __future__ import annotations
@@ -45,16 +46,16 @@ def write_network(model: Any, path: Path, card: dict[str, Any]) -> None:
     Parameters
     ----------
     model : NetworkClassifier
-        Fitted, whose module is a class of `holdfast.nn` with its arguments.
+        A fitted classifier whose module is a class of `holdfast.nn` with its arguments.
     path : Path
-        A file that may be overwritten.
+        The file to write; an existing one is overwritten.
     card : dict
-        Plain values.
+        Facts about the model, as plain values.
 
     Raises
     ------
     InvalidInputError
-        For any other model.
+        When `model` is any other model.
     """
     if not isinstance(model, NetworkClassifier):
         raise InvalidInputError(
@@ -77,7 +78,7 @@ def write_network(model: Any, path: Path, card: dict[str, Any]) -> None:
 
 
 def _described(module: Any) -> tuple[str, dict[str, Any]]:
-    """Return the architecture's name and all of its arguments by name."""
+    """Return the name of the architecture and a dictionary of all its arguments."""
     built = module if isinstance(module, partial) else partial(module)
     kind = built.func
     if ARCHITECTURES.get(getattr(kind, "__name__", "")) is not kind:
@@ -92,27 +93,32 @@ def _described(module: Any) -> tuple[str, dict[str, Any]]:
 
 
 def read_network(path: str | os.PathLike[str]) -> tuple[NetworkClassifier, dict[str, Any]]:
-    """Read a network and its card; no code of the file is run.
+    """Read a network and its card; no code from the file is run.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that `write_network` wrote.
 
     Raises
     ------
     InvalidInputError
-        For a file that is damaged, that holds tensors without holdfast's description, or whose
-        description and tensors do not belong together.
+        When the file is damaged, has no description by holdfast, or has a description that does
+        not fit its tensors.
     """
     try:
         with safe_open(path, framework="pt") as file:
             description = _description(path, file.metadata() or {})
             module, classes = _module(description)
             _check_shapes(file, module)
-            # Copies: a tensor that is a view of the file would change, or crash, with the file.
+            # Tensors are copied: a view of the file would change with it, or crash.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except HoldfastError:
         raise
     except (SafetensorError, OSError, ValueError, TypeError, RuntimeError, RecursionError) as error:
         raise _damaged(path, error) from error
     if _tensor_hash(tensors) != description.get("sha256"):
-        raise _damaged(path, "tensors with another hash than at writing")
+        raise _damaged(path, "tensors with a hash other than the recorded one")
     network = NetworkClassifier(module)
     network.classes_, network.state_ = classes, tensors
     return network, description["card"]
@@ -128,7 +134,7 @@ def _damaged(path: Any, reason: object) -> InvalidInputError:
 def _description(path: Any, metadata: dict[str, str]) -> dict[str, Any]:
     if KEY not in metadata:
         raise InvalidInputError(
-            f"{path} must say what network its tensors belong to, got a safetensors file that "
+            f"{path} must describe the network of its tensors, got a safetensors file that "
             "holdfast did not write; load it into the module that it was saved from "
             "(safetensors.torch.load_model) and give base_model a callable X -> probabilities"
         )
@@ -139,7 +145,7 @@ def _description(path: Any, metadata: dict[str, str]) -> dict[str, Any]:
         )
     description = json.loads(metadata[KEY])
     if not isinstance(description, dict):
-        raise ValueError("a description that is no object")
+        raise ValueError("a description that is not an object")
     if description.get("format_version") != FORMAT_VERSION:
         raise InvalidInputError(
             f"{path} must have format version {FORMAT_VERSION}, got "
@@ -147,20 +153,20 @@ def _description(path: Any, metadata: dict[str, str]) -> dict[str, Any]:
             f"{description.get('holdfast')}; install that release"
         )
     if not isinstance(description.setdefault("card", {}), dict):
-        raise ValueError("a card that is no object")
+        raise ValueError("a card that is not an object")
     return description
 
 
 def _module(description: dict[str, Any]) -> tuple[partial[nn.Module], Any]:
-    """Return what builds the network, and its classes; each argument is checked."""
+    """Return a function that builds the network, and its classes; each argument is checked."""
     kind = ARCHITECTURES.get(str(description.get("architecture")))
     arguments, classes = description.get("arguments"), description.get("classes")
     if kind is None or not isinstance(arguments, dict) or not isinstance(classes, list):
-        raise ValueError("a description of no known architecture")
+        raise ValueError("a description of an unknown architecture")
     inspect.signature(kind).bind(**arguments)  # raises TypeError for missing and unknown ones
     plain = {name: _argument(name, value) for name, value in arguments.items()}
     if len(classes) != plain["n_classes"]:
-        raise ValueError("another number of classes than the network has")
+        raise ValueError("a number of classes other than the network's")
     if len({type(label) for label in classes}) != 1:
         raise ValueError("classes of several types")
     return partial(kind, **plain), check_classes("classes", np.asarray(classes), len(classes))
@@ -170,21 +176,24 @@ def _argument(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_argument(name, side) for side in value[:4])
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"the argument {name} is no number")
+        raise ValueError(f"the argument {name} is not a number")
     if not 0 <= value <= MAX_ARGUMENT:
         raise ValueError(f"the argument {name} is out of range")
     return value
 
 
 def _check_shapes(file: Any, module: partial[nn.Module]) -> None:
-    """Raise unless the tensors are those of the network, which is built without memory."""
+    """Raise unless names and shapes of the tensors are those of the network.
+
+    The network is built without memory for its parameters.
+    """
     with torch.device("meta"):
         expected = {name: list(value.shape) for name, value in module().state_dict().items()}
     if set(file.keys()) != set(expected):
-        raise ValueError("other tensors than the network has")
+        raise ValueError("tensors other than the network's")
     for name, shape in expected.items():
         if list(file.get_slice(name).get_shape()) != shape:
-            raise ValueError(f"the tensor {name} has another shape than in the network")
+            raise ValueError(f"the tensor {name} has a shape other than in the network")
 
 
 def _tensor_hash(tensors: dict[str, Tensor]) -> str:

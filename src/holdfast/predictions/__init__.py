@@ -1,4 +1,15 @@
-"""Prediction tables: the predictions of two models for the same rows, counted where they live."""
+"""Prediction tables: the predictions of two models for the same rows, as files or data frames.
+
+Rows are counted where they are: in files by DuckDB, in data frames by their own library.
+
+The files in reading order:
+
+- `tables`: `count_tables` and `compare_tables`, which open two tables
+- `pairing`: finds the meaning of the columns, and pairs the rows of both tables in one frame
+- `frames`: counts the rows of that frame in one expression
+- `pairs`: the opened pairs, which return counts and a sample of changed rows
+- `faults`: the errors for rows that cannot be paired or counted
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with two prediction tables, once their rows have been looked at."""
+"""Raises the errors for prediction tables whose rows cannot be paired or counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["raise_faults", "raise_ids", "size_of"]
 
 
 def raise_faults(pairing: Pairing, wrong: Mapping[str, int]) -> NoReturn:
-    """Raise InvalidInputError for the first of some checks, with the rows that fail it."""
+    """Raise InvalidInputError for the first failed check; `wrong` counts the rows of each."""
     if pairing.names.id is not None and len({id(side.frame) for side in pairing.sides}) > 1:
         raise_ids(pairing)
     name, n = next(iter(wrong.items()))
@@ -30,7 +30,7 @@ def raise_faults(pairing: Pairing, wrong: Mapping[str, int]) -> NoReturn:
     if name.endswith("_proba"):
         side = base if name.startswith("base") else new
         raise InvalidInputError(
-            f"{side.told_output} must be probabilities that sum to 1 in each row, got {n} rows "
+            f"{side.output_name} must be probabilities that sum to 1 in each row, got {n} rows "
             "that are missing or do not; normalise the probabilities, or apply a softmax to "
             "logits"
         )
@@ -39,17 +39,17 @@ def raise_faults(pairing: Pairing, wrong: Mapping[str, int]) -> NoReturn:
             f"column {pairing.names.weight!r} must hold finite weights of at least 0, got {n} rows "
             "that do not; correct or drop those rows"
         )
-    told = f"column {pairing.label!r}"
+    column = f"column {pairing.label!r}"
     if name in ROLES:
-        told = (base if name == "base" else new).told_output
+        column = (base if name == "base" else new).output_name
     raise InvalidInputError(
-        f"{told} must be whole class labels without missing values, got {n} rows that are not; "
+        f"{column} must be whole class labels without missing values, got {n} rows that are not; "
         "drop or fill those rows"
     )
 
 
 def raise_ids(pairing: Pairing) -> None:
-    """Raise for ids that are missing, repeated, or in one table only, if there are any."""
+    """Raise if some ids are missing, repeated, or in one table only."""
     column, name = nw.col("key"), str(pairing.names.id)
     frames = [
         side.frame.select(key=present(nw.col(name), side.schema[name])) for side in pairing.sides
@@ -58,27 +58,26 @@ def raise_ids(pairing: Pairing) -> None:
         missing = size_of(frame.filter(column.is_null()))
         if missing:
             raise InvalidInputError(
-                f"ids of {side.told} must not be missing, got {missing} of {size_of(frame)} rows "
+                f"ids of {side.name} must not be missing, got {missing} of {size_of(frame)} rows "
                 "without one; fill them or drop the rows"
             )
         repeated = frame.group_by("key").agg(nw.len().alias("n")).filter(nw.col("n") > 1)
         n, example = _size_and_example(repeated)
         if n:
             raise InvalidInputError(
-                f"ids of {side.told} must be unique, got {n} that repeat (e.g. {example!r}); "
+                f"ids of {side.name} must be unique, got {n} that repeat (e.g. {example!r}); "
                 "keep one row per id"
             )
-    only = [
-        _size_and_example(one.join(other, on="key", how="anti"))
-        for one, other in (frames, frames[::-1])
-    ]
-    if not (only[0][0] or only[1][0]):
+    base, new = frames
+    n_base, base_example = _size_and_example(base.join(new, on="key", how="anti"))
+    n_new, new_example = _size_and_example(new.join(base, on="key", how="anti"))
+    if not (n_base or n_new):
         return
-    example = only[0][1] if only[0][0] else only[1][1]
+    base_name, new_name = (side.name for side in pairing.sides)
+    example = base_example if n_base else new_example
     raise InvalidInputError(
-        f"ids must be in both tables, got {only[0][0]} only in {pairing.sides[0].told} and "
-        f"{only[1][0]} only in {pairing.sides[1].told} (e.g. {example!r}); give both models the "
-        "same rows"
+        f"ids must be in both tables, got {n_base} only in {base_name} and {n_new} only in "
+        f"{new_name} (e.g. {example!r}); give both models the same rows"
     )
 
 

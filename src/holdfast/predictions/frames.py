@@ -1,8 +1,8 @@
-"""Paired counts of a data frame of any kind, counted where its rows live.
+"""Counts the pairs in a data frame of any library, without moving its rows.
 
-One narwhals expression: Polars, DuckDB, Spark and pandas run it, and hand back one row for each
-cell that occurs. A missing answer or label is a cell of its own, and other checks of the rows are
-sums over the same cells, so nothing is read twice.
+The counting is one narwhals expression. Polars, DuckDB, Spark or pandas runs it and returns one row
+for each cell that occurs. A missing answer or label is a cell of its own, and the other checks of
+the rows are sums over the same cells, so no row is read twice.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ BASE, NEW, TRUTH, WEIGHT, SQUARES = "base", "new", "truth", "weight", "weight_sq
 
 @dataclass(frozen=True)
 class Answers:
-    """One model's answers in a frame of pairs: a column of classes, or one for each class.
+    """One model's answers in a frame of pairs: one column of classes, or several of probabilities.
 
     Attributes
     ----------
     role : {"base", "new"}
-        The column, or what its columns `{role}_0`, `{role}_1` … begin with.
+        The name of the column of classes. Columns of probabilities are named `{role}_0`,
+        `{role}_1` and so on.
     proba_classes : tuple
-        Classes of the probability columns; empty for a column of classes.
+        The classes of the probability columns; empty for a column of classes.
     """
 
     role: str
@@ -46,29 +47,34 @@ class Answers:
 
     @property
     def columns(self) -> list[str]:
-        """The columns, in the order of `proba_classes`."""
+        """The names of the columns, in the order of `proba_classes`."""
         return [f"{self.role}_{i}" for i in range(len(self.proba_classes))] or [self.role]
 
     @property
     def distribution(self) -> dict[Any, Expr]:
-        """The probability of each class."""
+        """The probability of each class, as an expression."""
         return dict(zip(self.proba_classes, map(nw.col, self.columns), strict=True))
 
 
 @dataclass(frozen=True)
 class PairFrame:
-    """The answers of two models for the same rows, in one frame of columns with fixed names.
+    """The answers of two models for the same rows, in one frame whose columns have fixed names.
 
     Attributes
     ----------
     frame : narwhals.LazyFrame
-        The columns of both answers; `truth` and `weight` where there are; `group_0`, `group_1` …
+        It has the columns of both answers, `group_0`, `group_1` and so on for the groups, and
+        `truth`, `weight` and `id` where they are known.
     base, new : Answers
-    has_truth, weighted : bool
+        The columns of each model's answers.
+    has_truth : bool
+        Whether there is a column `truth`.
+    weighted : bool
+        Whether there is a column `weight`.
     groups : tuple of str
-        Names of the group columns.
+        The user's names of the group columns.
     faults : mapping of str to Expr
-        Further checks: 1 for each row that fails, else 0.
+        Further checks by name. Each is 1 for a row that fails it, else 0.
     """
 
     frame: nw.LazyFrame[Any]
@@ -81,12 +87,12 @@ class PairFrame:
 
 
 def failing(good: Expr) -> Expr:
-    """Return 1 for rows where a condition is false or unknown, else 0."""
+    """Return an expression that is 1 where a condition is false or unknown, else 0."""
     return nw.when(good).then(nw.lit(0)).otherwise(nw.lit(1))
 
 
 def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
-    """Count the rows, and those that fail each check.
+    """Count all rows, and the rows that fail each check.
 
     Parameters
     ----------
@@ -94,8 +100,10 @@ def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
 
     Returns
     -------
-    tuple of (PairedCounts or None, dict of str to int)
-        No counts where some row fails a check; else the checks' names have the count 0.
+    counts : PairedCounts or None
+        None where a row fails a check.
+    failed : dict of str to int
+        The number of rows that fail each check.
     """
     frame, measures, faults = _with_answers(pairs)
     first = ["group_0"] if pairs.groups else []
@@ -109,11 +117,11 @@ def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
     own = _cell_rows(cells, base != new)
     groups = {}
     for i, name in enumerate(pairs.groups):
-        if i == 0:  # counted along with the classes: one pass for one column of groups
+        if i == 0:  # the first group column was counted along with the classes
             groups[name] = own.of_groups(name, cells["group_0"])
             continue
-        further = frame.with_columns(changed=nw.col(BASE) != nw.col(NEW))
-        counted = _aggregated(further, [f"group_{i}", "changed", "outcome"], {}, {})
+        with_changes = frame.with_columns(changed=nw.col(BASE) != nw.col(NEW))
+        counted = _aggregated(with_changes, [f"group_{i}", "changed", "outcome"], {}, {})
         rows = _cell_rows(counted, counted["changed"].to_numpy(dtype=bool))
         groups[name] = rows.of_groups(name, counted[f"group_{i}"])
     counts = counts_of_cells(
@@ -144,6 +152,7 @@ def _aggregated(
     measures: Mapping[str, Expr],
     faults: Mapping[str, Expr],
 ) -> pd.DataFrame:
+    """Return one row for each combination of the keys, with the sums of all else over its rows."""
     columns = {f"fault_{name}": value for name, value in faults.items()}
     weight = nw.col(WEIGHT)
     weighted = WEIGHT in frame.collect_schema().names()
@@ -161,7 +170,7 @@ def _aggregated(
 def _with_answers(
     pairs: PairFrame,
 ) -> tuple[nw.LazyFrame[Any], dict[str, Expr], dict[str, Expr]]:
-    """Return the frame with classes and outcomes; what is measured; what is checked."""
+    """Return the frame with classes and outcomes, the measures of each row, and its checks."""
     faults = dict(pairs.faults)
     for model in (pairs.base, pairs.new):
         if model.proba_classes:
@@ -179,7 +188,7 @@ def _with_answers(
 
 
 def with_classes(pairs: PairFrame) -> nw.LazyFrame[Any]:
-    """Return the frame with the class that each model answers, `base` and `new`."""
+    """Return the frame with columns `base` and `new`, the class that each model answers."""
     models = [model for model in (pairs.base, pairs.new) if model.proba_classes]
     columns = {model.role: _most_probable(model) for model in models}
     return pairs.frame.with_columns(**columns) if columns else pairs.frame
@@ -199,7 +208,7 @@ def _is_distribution(model: Answers) -> Expr:
 
 
 def _most_probable(model: Answers) -> Expr:
-    """Return the first class of the largest probability."""
+    """Return the class of the largest probability, the first of several."""
     highest = nw.max_horizontal(*model.columns)
     return nw.coalesce(
         *(nw.when(p >= highest).then(nw.lit(c)) for c, p in model.distribution.items())
@@ -207,13 +216,13 @@ def _most_probable(model: Answers) -> Expr:
 
 
 def _measures(pairs: PairFrame) -> dict[str, Expr]:
-    """Return losses and divergences of each row, as `metrics` has them."""
+    """Return the losses and divergences of each row, as `holdfast.metrics` defines them."""
     found: dict[str, Expr] = {}
     models = [model for model in (pairs.base, pairs.new) if model.proba_classes]
     for model in models:
         if not pairs.has_truth:
             break
-        # A label that the model does not know has no probability.
+        # A label that the model does not know has the probability 0.
         of_truth = nw.coalesce(
             *(nw.when(nw.col(TRUTH) == nw.lit(c)).then(p) for c, p in model.distribution.items()),
             nw.lit(0.0),
@@ -233,14 +242,14 @@ def _measures(pairs: PairFrame) -> dict[str, Expr]:
 
 
 def collected(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
-    """Return the rows of a small lazy frame in memory."""
+    """Collect the rows of a small lazy frame into memory."""
     import pandas as pd
 
     native: Any = nw.to_native(frame)
     if hasattr(native, "df"):  # a DuckDB relation
         found = native.df()
     elif frame.implementation.is_spark_like():
-        # Row by row: the way over pandas is for certain versions of it only.
+        # Rows are taken one by one, since Spark's `toPandas` works with few versions of pandas.
         found = pd.DataFrame([tuple(row) for row in native.collect()], columns=native.columns)
     else:
         eager = frame.collect()
@@ -252,5 +261,5 @@ def collected(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
 def _series(values: list[Any]) -> Any:
     import pandas as pd
 
-    # Integers with a missing one among them stay integers.
+    # This way integers stay integers when one of them is missing.
     return pd.Series(values, dtype=object).infer_objects()

@@ -1,7 +1,7 @@
-"""Two prediction tables -> one frame of pairs with columns of fixed names, lazily.
+"""Pairs the rows of two prediction tables in one lazy frame, whose columns have fixed names.
 
-What the tables' columns mean is found from names and types alone; what only rows can tell (ids that
-are missing, labels that differ) becomes checks that are counted along with the rows.
+Names and types of the columns alone decide what they mean. Faults that only rows can show, such as
+missing ids or labels that differ, become checks that are counted along with the rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,23 @@ _BOOLEANS = {"false": False, "0": False, "true": True, "1": True}
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """What the user calls the columns; of pairs, the base table's first."""
+    """The user's names of the columns.
+
+    Attributes
+    ----------
+    id : str or None
+        The column to join by.
+    label : str or None
+        The column with the truth.
+    prediction : pair of str
+        The columns with the predicted class, in the base table and in the new one.
+    prefix : pair of str
+        The starts of the names of probability columns, in the base table and in the new one.
+    groups : tuple of str
+        The group columns.
+    weight : str or None
+        The column with row weights.
+    """
 
     id: str | None
     label: str | None
@@ -44,28 +60,32 @@ class ColumnNames:
 
     @property
     def same_columns(self) -> bool:
-        """Whether both tables use the same names for their outputs."""
+        """Whether both tables have the same names of output columns."""
         return len({*self.prediction}) == 1 and len({*self.prefix}) == 1
 
 
 @dataclass(frozen=True)
 class Side:
-    """One table, and what its columns are.
+    """One table, with the meaning of its columns.
 
     Attributes
     ----------
     role : {"base", "new"}
-    told : str
-        The table in messages.
+        The model whose predictions the table holds.
+    name : str
+        The name of the table in messages.
     frame : narwhals.LazyFrame
+        The rows.
     schema : mapping of str to narwhals dtype
+        The types of the columns.
     outputs : list of str
-        The column of classes, or those of probabilities.
+        The column of classes, or the columns of probabilities.
     prefix : str
+        The start of the names of probability columns.
     """
 
     role: str
-    told: str
+    name: str
     frame: nw.LazyFrame[Any]
     schema: dict[str, Any]
     outputs: list[str]
@@ -73,47 +93,47 @@ class Side:
 
     @property
     def has_proba(self) -> bool:
-        """Whether the outputs are probabilities, not classes."""
+        """Whether the outputs are probabilities rather than classes."""
         return len(self.outputs) > 1
 
     @property
-    def told_output(self) -> str:
-        """The output columns as messages name them."""
+    def output_name(self) -> str:
+        """The name of the output columns in messages."""
         columns = f"columns {self.prefix}*" if self.has_proba else f"column {self.outputs[0]!r}"
-        return f"{columns} of {self.told}"
+        return f"{columns} of {self.name}"
 
 
 # --- columns -------------------------------------------------------------------------------------
 
 
 def sides_of(
-    lazy: Sequence[nw.LazyFrame[Any]], told: Sequence[str], names: ColumnNames
+    lazy: Sequence[nw.LazyFrame[Any]], table_names: Sequence[str], names: ColumnNames
 ) -> list[Side]:
-    """Return both tables with what their columns are."""
+    """Return both tables with the meaning of their columns."""
     schemas = [dict(frame.collect_schema()) for frame in lazy]
     return [
         Side(
             role,
-            told[i],
+            table_names[i],
             lazy[i],
             schemas[i],
-            _output_columns(told[i], schemas[i], names.prediction[i], names.prefix[i]),
+            _output_columns(table_names[i], schemas[i], names.prediction[i], names.prefix[i]),
             names.prefix[i],
         )
         for i, role in enumerate(ROLES)
     ]
 
 
-def _output_columns(told: str, schema: dict[str, Any], prediction: str, prefix: str) -> list[str]:
+def _output_columns(table: str, schema: dict[str, Any], prediction: str, prefix: str) -> list[str]:
     proba = [c for c in schema if c.startswith(prefix) and len(c) > len(prefix)]
     if len(proba) == 1:
         raise InvalidInputError(
-            f"{told} must have one column {prefix}<class> per class, got only {proba[0]!r}; "
+            f"{table} must have one column {prefix}<class> per class, got only {proba[0]!r}; "
             "write the probabilities of all classes"
         )
     if not proba and prediction not in schema:
         raise InvalidInputError(
-            f"{told} must have a column {prediction!r} or columns {prefix}<class>, got "
+            f"{table} must have a column {prediction!r} or columns {prefix}<class>, got "
             f"{', '.join(map(repr, schema))}; name them with prediction= or proba_prefix="
         )
     return proba or [prediction]
@@ -130,7 +150,7 @@ def _kind(dtype: Any) -> str:
 
 
 def _class_values(name: str, texts: list[str], kind: str) -> NDArray[Any]:
-    """Return the classes that `texts` name, as values of the labels' type where all are."""
+    """Return the classes that `texts` name, as values of the labels' kind if all can be."""
     values: NDArray[Any] = np.array(texts, dtype=object)
     if kind in ("integers", "real numbers") and all(_INTEGER.fullmatch(text) for text in texts):
         values = np.array([int(text.partition(".")[0]) for text in texts], dtype=np.int64)
@@ -145,12 +165,12 @@ def _class_values(name: str, texts: list[str], kind: str) -> NDArray[Any]:
 
 
 class Pairing:
-    """Builds the one frame of pairs from two tables.
+    """Builds the frame of pairs from two tables.
 
     Parameters
     ----------
     sides : list of Side
-        The base table and the new one, or one table twice.
+        The base table and the new one; they may be the same table.
     names : ColumnNames
     """
 
@@ -172,15 +192,16 @@ class Pairing:
         self._classes()
 
     def _classes(self) -> None:
-        """Find the classes of probability columns, and what labels are to be compared as."""
-        told = {}
+        """Find the classes of probability columns, and the type in which classes are compared."""
+        class_columns = {}
         for side in self.sides:
             if not side.has_proba:
-                told[side.told_output] = side.schema[side.outputs[0]]
+                class_columns[side.output_name] = side.schema[side.outputs[0]]
         for side in self.sides:
             if self.label is not None and self.label in side.schema:
-                told[f"column {self.label!r} of {side.told}"] = side.schema[self.label]
-        kinds = {name: _kind(dtype) for name, dtype in told.items()}
+                name = f"column {self.label!r} of {side.name}"
+                class_columns[name] = side.schema[self.label]
+        kinds = {name: _kind(dtype) for name, dtype in class_columns.items()}
         for name, kind in kinds.items():
             if kind not in (*NUMBERS, "booleans", "text"):
                 raise InvalidInputError(
@@ -193,7 +214,7 @@ class Pairing:
             )
             for name, kind in kinds.items()
         }
-        # The truth's type goes first: it says what the names of probability columns mean.
+        # The kind of the truth comes first; it decides what the names of probability columns mean.
         kind = next(iter([*reversed(kinds.values())]), "text")
         classes = {}
         for side in self.sides:
@@ -201,13 +222,13 @@ class Pairing:
                 wrong = {_kind(side.schema[c]) for c in side.outputs} - set(NUMBERS)
                 if wrong:
                     raise InvalidInputError(
-                        f"{side.told_output} must be numbers, got {', '.join(sorted(wrong))}; "
-                        "write probabilities in them, or name others with proba_prefix="
+                        f"{side.output_name} must be numbers, got {', '.join(sorted(wrong))}; "
+                        "write probabilities in them, or name other columns with proba_prefix="
                     )
                 texts = [column[len(side.prefix) :] for column in side.outputs]
-                values = _class_values(side.told_output, texts, kind)
+                values = _class_values(side.output_name, texts, kind)
                 classes[side.role] = values
-                examples[side.told_output] = values
+                examples[side.output_name] = values
         union = union_classes(**examples)
         self.as_integers = union.dtype.kind in "iu"
         self.union: tuple[Any, ...] = ()
@@ -248,17 +269,17 @@ class Pairing:
         dtype, value = side.schema[column], nw.col(column)
         kind = _kind(dtype)
         if kind == "real numbers":
-            # What is no whole number becomes missing, and is told as such.
+            # A value that is not a whole number becomes a missing one, and is reported as that.
             whole = value.is_finite() & (value.round(0) == value)
             return nw.when(whole).then(value).cast(nw.Int64)
         if kind == "booleans" and self.as_integers:
             return value.cast(nw.Int64)
         return value.cast(nw.String) if kind == "text" and dtype != nw.String else value
 
-    # --- both -------------------------------------------------------------------------------------
+    # --- both sides -------------------------------------------------------------------------------
 
     def single(self) -> PairFrame:
-        """Return the pairs of one table that has both models' columns."""
+        """Return the pairs in one table that has the columns of both models."""
         base, new = self.sides
         columns = self._answer_columns(base) | self._answer_columns(new)
         columns |= {name: self._shared_column(base, name) for name in self.shared}
@@ -271,17 +292,17 @@ class Pairing:
         """Return the pairs of two tables, joined by id."""
         assert self.names.id is not None
         for side in self.sides:
-            check_choice(f"id (a column of {side.told})", self.names.id, side.schema)
+            check_choice(f"id (a column of {side.name})", self.names.id, side.schema)
         self._check_same_kind(self.names.id)
         base, new = (self._canonical(side) for side in self.sides)
-        # A full join: that no row is left over on either side, and that there are as many pairs as
-        # rows, says that ids are unique and the same.
+        # Ids are unique and the same in both tables if a full join leaves no row over on either
+        # side and has as many pairs as each table has rows. A row that is left over has no answer
+        # on the other side, so the check for missing answers finds it.
         both = base.join(new, left_on="id_base", right_on="id_new", how="full")
-        # What is left over has no answer on the other side, and so is found as a missing one.
         return self._pairs(self._merged(both, id=nw.col("id_base")))
 
     def in_order(self, connection: duckdb.DuckDBPyConnection) -> PairFrame:
-        """Return the pairs of two files, row by row."""
+        """Return the pairs of two files whose rows are in the same order."""
         for side in self.sides:
             nw.to_native(self._canonical(side)).to_view(f"{side.role}_side")
         if all("id" in side.schema for side in self.sides):
@@ -308,11 +329,11 @@ class Pairing:
         if kinds[0] != kinds[1]:
             raise InvalidInputError(
                 f"column {column!r} must have one type in both tables, got {kinds[0]} in "
-                f"{base.told} and {kinds[1]} in {new.told}; write it the same way in both"
+                f"{base.name} and {kinds[1]} in {new.name}; write it the same way in both"
             )
 
     def _merged(self, both: nw.LazyFrame[Any], **columns: nw.Expr) -> nw.LazyFrame[Any]:
-        """Take shared columns from either side; where both have one they must be equal."""
+        """Take shared columns from either side; a column of both sides must be equal in them."""
         for side in self.sides:
             answers = self._answers(side)
             columns |= {name: nw.col(name) for name in answers.columns}
@@ -320,9 +341,9 @@ class Pairing:
             mine = [f"{name}_{s.role}" for s in self.sides if column in s.schema]
             columns[name] = nw.col(mine[0])
             if len(mine) == 2:
-                one, other = map(nw.col, mine)
-                unknown = one.is_null() | other.is_null()
-                equal = (~unknown & (one == other)) | (one.is_null() & other.is_null())
+                base, new = map(nw.col, mine)
+                unknown = base.is_null() | new.is_null()
+                equal = (~unknown & (base == new)) | (base.is_null() & new.is_null())
                 columns[f"differs_{name}"] = failing(equal)
                 self.faults[f"differs_{name}"] = nw.col(f"differs_{name}")
         return both.select(**columns)
@@ -344,7 +365,7 @@ class Pairing:
 
 
 def present(value: nw.Expr, dtype: Any) -> nw.Expr:
-    """Return a column in which NaN is missing, and categories are text."""
+    """Return a column with NaN as missing values and categories as text."""
     if dtype.is_float():
         return nw.when(~value.is_nan()).then(value)
     return value.cast(nw.String) if dtype in (nw.Categorical, nw.Enum) else value

@@ -1,4 +1,4 @@
-"""Pairs of predictions for the same rows, counted where they live."""
+"""`Pairs`: two opened prediction tables, which return counts and changed rows."""
 
 from __future__ import annotations
 
@@ -34,12 +34,17 @@ class PredictionPair:
     Attributes
     ----------
     base, new : ndarray of shape (n,) or (n, K)
-        Labels, or probabilities whose columns are `classes`.
+        Labels, or probabilities with one column for each of `classes`.
     classes : ndarray of shape (K,) or None
+        The classes of the probability columns.
     y : ndarray of shape (n,) or None
+        The truth.
     groups : dict of str to ndarray of shape (n,)
+        The group columns.
     sample_weight : ndarray of shape (n,) or None
+        The importance of each row.
     ids : ndarray of shape (n,) or None
+        The name of each row.
     """
 
     base: NDArray[Any]
@@ -61,14 +66,15 @@ class Pairs:
     Attributes
     ----------
     pairs : PairFrame
+        The frame of pairs.
     pairing : Pairing
-        How it was made of the two tables.
+        The two tables from which the frame was built.
     paths : tuple of Path
-        Of files, for errors of reading.
+        The files of the tables, for messages; empty for data frames.
     connection : duckdb.DuckDBPyConnection or None
-        That of files.
+        The connection that reads the files; None for data frames.
     joined : bool
-        By id.
+        Whether the tables were joined by id.
     """
 
     pairs: PairFrame
@@ -78,7 +84,7 @@ class Pairs:
     joined: bool = False
 
     def counts(self) -> PairedCounts:
-        """Return the counts of all rows; raise InvalidInputError for rows that cannot be."""
+        """Count all rows; raise InvalidInputError for rows that cannot be paired or counted."""
         with reading(*self.paths):
             counts, failed = count_frame(self._ready())
             wrong = {name: n for name, n in failed.items() if n}
@@ -86,7 +92,7 @@ class Pairs:
                 raise_faults(self.pairing, wrong)
             if counts is None:
                 raise InvalidInputError(
-                    "tables must have at least one row, got none; give the rows"
+                    "tables must have at least one row, got none; give tables with rows"
                 )
             sizes = {size_of(side.frame) for side in self.pairing.sides} if self.joined else set()
             if sizes - {counts.n}:
@@ -100,7 +106,7 @@ class Pairs:
         return counts
 
     def _ready(self) -> PairFrame:
-        """Keep what DuckDB joined where more than one pass is to come."""
+        """Store the pairs that DuckDB joined, if they will be read more than once."""
         if len(self.pairs.groups) < 2 or not self.joined or self.connection is None:
             return self.pairs
         native: Any = nw.to_native(self.pairs.frame)
@@ -108,28 +114,30 @@ class Pairs:
         return replace(self.pairs, frame=nw.from_native(self.connection.table("joined_pairs")))
 
     def changed(self, groups: Sequence[GroupResult], *, most_of_one: int) -> PredictionPair:
-        """Return rows whose answer changed: the surest of each change and of some groups.
+        """Return a sample of the rows whose answer changed, of every change and of some groups.
+
+        The rows in which the new model is surest of its answer come first.
 
         Parameters
         ----------
         groups : sequence of GroupResult
             The groups whose rows are wanted.
         most_of_one : int
-            The most rows of each pair of classes, and of each group.
+            The largest number of rows for each pair of classes, and for each group.
         """
         pairs = self.pairs
         frame = with_classes(pairs)
         frame = frame.filter(nw.col("base") != nw.col("new"))
-        surest = nw.lit(1.0)  # labels do not tell
+        surest = nw.lit(1.0)  # labels say nothing about how sure the model is
         if pairs.new.proba_classes:
             surest = nw.max_horizontal(*pairs.new.columns)
         order = ["unsure", *(["id"] if "id" in frame.collect_schema().names() else [])]
-        frame = frame.with_columns(unsure=-surest, one=nw.lit(1))
-        place = nw.col("one").cum_sum()
+        frame = frame.with_columns(unsure=-surest, count=nw.lit(1))
+        place = nw.col("count").cum_sum()
         wanted = place.over("base", "new", order_by=order) <= most_of_one
         for i, column in enumerate(pairs.groups):
             group = nw.col(f"group_{i}")
-            values = [found.value for found in groups if found.column == column]
+            values = [result.value for result in groups if result.column == column]
             among = group.is_in([value for value in values if value is not None])
             if None in values:
                 among = among | group.is_null()

@@ -1,8 +1,8 @@
-"""Prediction tables: the predictions of two models for the same rows, counted where they live.
+"""`count_tables` and `compare_tables`: compare two models by tables of their predictions.
 
 A *prediction table* has a column `prediction` (class) or columns `proba_<class>`, and optionally an
-id, the truth, groups and weights. It is a file, a folder or a pattern of files, which DuckDB reads,
-joins and counts, on disk where memory does not suffice; or a data frame of any kind.
+id, the truth, groups and weights. It is either a file, a folder or a pattern of files, or a data
+frame of any library. DuckDB reads, joins and counts files, on disk where memory does not suffice.
 """
 
 from __future__ import annotations
@@ -41,21 +41,23 @@ def compare_tables(
     Parameters
     ----------
     base, new : path-like or data frame
-        As for `count_tables`.
-    confidence, max_group_churn
-        As for `compare`.
+        The tables, as in `count_tables`.
+    confidence : float
+        Confidence level of the intervals, as in `compare`.
+    max_group_churn : float, optional
+        Limit on each group's churn, as in `compare`.
     **columns
-        The other parameters of `count_tables`: which columns are what, and memory.
+        The other parameters of `count_tables`, which name the columns and limit the memory.
 
     Returns
     -------
     Comparison
-        That of `compare` on the same rows.
+        The same as that of `compare` on the same rows.
 
     Raises
     ------
     InvalidInputError
-        As `count_tables` and `compare` do.
+        In the cases in which `count_tables` or `compare` raises it.
 
     Examples
     --------
@@ -71,49 +73,55 @@ def compare_tables(
 
 
 def count_tables(base: Any, new: Any = None, **columns: Any) -> PairedCounts:
-    """Count the rows of two prediction tables, where they live.
+    """Count the rows of two prediction tables without loading them.
 
     Parameters
     ----------
     base, new : path-like or data frame
-        Paths: a Parquet, CSV or Arrow file, as for `read_table`; a folder of Parquet or CSV files,
-        whose `key=value` subfolders are columns; or a pattern such as ``"day=*/part-*.parquet"``.
-        Frames: whatever narwhals knows, both of one kind, such as Polars (also lazy), pandas,
-        DuckDB relations and Spark; they are counted by the library that they are of. Left out,
-        `new` is the same table as `base`, in the columns that `new_prediction` names.
+        A path names a Parquet, CSV or Arrow file, as in `read_table`; a folder of Parquet or CSV
+        files, whose `key=value` subfolders become columns; or a pattern such as
+        ``"day=*/part-*.parquet"``. A data frame may be of any library that narwhals knows, such as
+        Polars (also lazy), pandas, DuckDB or Spark, which then counts the rows itself; both frames
+        must be of the same library. If `new` is left out, the table of `base` also holds the new
+        model's predictions, in the columns that `new_prediction` or `new_proba_prefix` names.
     id : str, optional
-        The column, in both tables, to join by. Without it rows of files are taken in order;
-        frames need it.
+        The column to join by, which both tables have. Without it, the rows of files are paired in
+        their order. Data frames need it.
     label : str, optional
-        The column with the truth, in either table; by default `label`, where there is one.
-    prediction, new_prediction : str
-        The column with the predicted class; `new_prediction` in the new table where it has another
-        name there.
-    proba_prefix, new_proba_prefix : str
-        What the names of probability columns start with; the rest is the class. Where a table has
-        such columns they are used, not `prediction`. The class names become integers or booleans
-        where the labels are.
+        The column with the truth, in either table. By default it is `label`, if there is one.
+    prediction : str
+        The column with the predicted class.
+    new_prediction : str, optional
+        Its name in the new table, if it differs.
+    proba_prefix : str
+        The start of the names of probability columns; the rest of a name is the class. If a
+        table has such columns, they are used in place of `prediction`. The class names become
+        integers or booleans if the labels are.
+    new_proba_prefix : str, optional
+        That start in the new table, if it differs.
     groups : sequence of str
-        Columns of either table. A missing value is None, a group of its own.
+        Group columns, of either table. Rows with a missing value form a group of their own, whose
+        value is None.
     weight : str, optional
         The column with row weights, in either table.
     memory_limit : str, optional
-        For paths: what DuckDB may use, such as "512MB"; by default 80 % of the machine's memory.
+        The memory that DuckDB may use for files, such as "512MB". By default it is 80 % of the
+        machine's memory.
     temp_dir : path-like, optional
-        For paths: where DuckDB writes what does not fit; by default the system's folder for
-        temporary files. Nothing stays there.
+        The folder in which DuckDB stores what does not fit into memory. By default it is the
+        system's folder for temporary files. Nothing remains there.
 
     Returns
     -------
     PairedCounts
-        Counts of parts add up: ``sum(count_tables(part) for part in parts)``.
+        The counts of several parts can be added: ``sum(count_tables(part) for part in parts)``.
 
     Raises
     ------
     InvalidInputError
-        When a file cannot be read, a column is missing, ids are missing, repeat, differ in type or
-        are in one table only, row counts differ, a column that both tables have differs between
-        them, values are missing, or both are the same table with the same columns.
+        When a file cannot be read; a column or values are missing; ids are missing, repeat, differ
+        in type or are in one table only; the numbers of rows differ; a column of both tables
+        differs between them; or both tables are the same and have the same columns.
 
     Examples
     --------
@@ -134,7 +142,7 @@ def open_pairs(
     base: Any,
     new: Any = None,
     *,
-    id: str | None = None,  # noqa: A002  (the word of the command line)
+    id: str | None = None,  # noqa: A002  (as on the command line)
     label: str | None = None,
     prediction: str = "prediction",
     new_prediction: str | None = None,
@@ -145,7 +153,7 @@ def open_pairs(
     memory_limit: str | None = None,
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> Iterator[Pairs]:
-    """Open two tables for counting; parameters and errors are those of `count_tables`."""
+    """Open two tables for counting; for parameters and errors see `count_tables`."""
     names = ColumnNames(
         id,
         label,
@@ -159,7 +167,7 @@ def open_pairs(
             if value is not None:
                 raise InvalidInputError(
                     f"{parameter} must be left out for data frames, got {value!r}; set it in the "
-                    "library that the frame is of"
+                    "library of the frame"
                 )
         yield _pairs_of_frames(base, new, names)
         return
@@ -186,22 +194,22 @@ def _pairs_of_files(
         for path, role in zip(paths[: 1 if same else 2], ROLES, strict=False)
     ]
     lazy = [nw.from_native(connection.table(table.name)) for table in tables]
-    told = [str(table.path) for table in tables]
+    table_names = [str(table.path) for table in tables]
     if same:
-        lazy, told = lazy * 2, told * 2
-    pairing = Pairing(sides_of(lazy, told, names), names)
-    where = (tuple(table.path for table in tables), connection)
+        lazy, table_names = lazy * 2, table_names * 2
+    pairing = Pairing(sides_of(lazy, table_names, names), names)
+    source = (tuple(table.path for table in tables), connection)
     if same:
-        return Pairs(pairing.single(), pairing, *where)
+        return Pairs(pairing.single(), pairing, *source)
     if names.id is not None:
-        return Pairs(pairing.joined(), pairing, *where, joined=True)
+        return Pairs(pairing.joined(), pairing, *source, joined=True)
     if tables[0].n != tables[1].n:
         raise InvalidInputError(
             "base and new must have the same number of rows, got "
             f"{tables[0].n} and {tables[1].n}; give the same rows in the same order, or the column "
             "to join by with id="
         )
-    return Pairs(pairing.in_order(connection), pairing, *where)
+    return Pairs(pairing.in_order(connection), pairing, *source)
 
 
 def _pairs_of_frames(base: Any, new: Any, names: ColumnNames) -> Pairs:
@@ -241,11 +249,11 @@ def _check_two_models(tables: Sequence[Any], names: ColumnNames) -> None:
     twice = len(tables) == 1 or (len(existing) == 2 and Path(tables[0]).samefile(tables[1]))
     if twice and names.same_columns:
         raise InvalidInputError(
-            f"base and new must be two models, got {' and '.join(map(str, map(_told, tables)))} "
+            f"base and new must be two models, got {' and '.join(map(_name_of, tables))} "
             "with the same columns; give the other model's table, or its columns with "
             "new_prediction= or new_proba_prefix="
         )
 
 
-def _told(table: Any) -> Any:
-    return table if _is_path(table) else "one frame"
+def _name_of(table: Any) -> str:
+    return str(table) if _is_path(table) else "one frame"

@@ -1,4 +1,4 @@
-"""The churn-accuracy frontier as data and layout for Plotly."""
+"""Prepares the chart of churn against accuracy, as data and layout for Plotly."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["chart_view"]
 MAX_TEXT = 60
 FONT = "system-ui, sans-serif"
 
-# Each colour has a contrast of at least 3 : 1 on the light and on the dark page, so the chart needs
-# no second drawing for the dark theme. Symbols repeat after another number than colours do: series
-# differ in shape too, and no two of 63 look the same.
+# Each colour has a contrast of at least 3 : 1 on the light and on the dark page, so one drawing
+# serves both themes. Nine colours and seven symbols give 63 series that all look different, and
+# neighbouring series differ in shape too.
 COLOURS = (
     (47, 125, 209),
     (201, 106, 16),
@@ -43,7 +43,7 @@ def chart_view(
 ) -> dict[str, Any] | None:
     """Return the points for the table, and Plotly's data and layout for the chart.
 
-    With a ladder the last trace is where its slider stands.
+    With a ladder, the last trace marks the position of its slider. Returns None without points.
     """
     points = [
         point
@@ -179,7 +179,7 @@ def _layout(n_traces: int, frontier: Mapping[str, Any]) -> dict[str, Any]:
 def _upright(
     name: str, churn: float, dash: str, anchor: str, height: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a line at some churn, and its name."""
+    """Return a vertical line at a value of churn, and the text beside it."""
     at = {"x0": churn, "x1": churn, "y0": 0, "y1": 1, "yref": "paper"}
     line = {"width": 1.5, "dash": dash, "color": "rgb(122,130,142)"}
     shown = limit_text(churn) if name == "budget" else share(churn).value
@@ -206,5 +206,5 @@ def _weights(point: Mapping[str, Any]) -> list[str]:
 
 
 def _plot_text(text: str) -> str:
-    """Escape what Plotly would read as its own mark-up, and keep labels short."""
+    """Shorten a label, and escape what Plotly would read as mark-up."""
     return html.escape(clip(without_bidi(text), MAX_TEXT), quote=False)

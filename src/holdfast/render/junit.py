@@ -1,4 +1,4 @@
-"""A policy's decision as JUnit XML, which continuous integration shows as test cases."""
+"""Turns the decision of a policy into JUnit XML, which CI systems show as test cases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 __all__ = ["render_junit"]
 
-# What XML 1.0 cannot hold, not even escaped.
+# Characters that XML 1.0 cannot hold, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ELEMENTS = {"fail": "failure", "underpowered": "error"}
 
@@ -17,20 +17,21 @@ _ELEMENTS = {"fail": "failure", "underpowered": "error"}
 def render_junit(decision: Mapping[str, Any], *, suite: str = "holdfast") -> str:
     """Return a decision as JUnit XML, one test case for each check.
 
-    A kept limit passes and a broken one is a failure. One that the rows cannot tell is an error: a
-    reader of the file that lets skipped tests pass must not let through what is on HOLD.
+    A check that passes is a passed test, and one that fails is a failure. An underpowered check is
+    an error and not a skipped test: CI systems let skipped tests pass, but a model on HOLD must not
+    pass.
 
     Parameters
     ----------
     decision : mapping
-        Of `Decision.to_dict`: ``verdict`` and ``checks``.
+        The result of `Decision.to_dict`, of which ``verdict`` and ``checks`` are used.
     suite : str
-        Name of the test suite.
+        The name of the test suite.
 
     Returns
     -------
     str
-        Characters that XML cannot hold are replaced with U+FFFD.
+        The XML text. Characters that XML cannot hold are replaced with U+FFFD.
 
     Examples
     --------
@@ -62,8 +63,8 @@ def render_junit(decision: Mapping[str, Any], *, suite: str = "holdfast") -> str
         if element is None:
             ElementTree.SubElement(case, "system-out").text = reason
         else:
-            found = {"type": check["status"], "message": reason}
-            ElementTree.SubElement(case, element, found).text = reason
+            attributes = {"type": check["status"], "message": reason}
+            ElementTree.SubElement(case, element, attributes).text = reason
     ElementTree.indent(root)
     body = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'

@@ -11,7 +11,9 @@ STATUS_ORDER = {"fail": 0, "underpowered": 1, "pass": 2}
 
 
 def worst_first(groups: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Return positions of groups: those that break their limit, then the highest churn.
+    """Return the positions of the groups, sorted by status and then by churn, highest first.
+
+    Groups that break their limit come first, then underpowered ones, then those that keep it.
 
     Examples
     --------

@@ -1,8 +1,9 @@
-"""A plain dict -> HTML: one self-contained page, or a fragment for notebooks.
+"""Turns a plain dictionary into HTML: one self-contained page, or a fragment for notebooks.
 
-Nothing in the dict is trusted: names of classes, groups and rows are data. Templates escape all of
-it, the chart's data are JSON that cannot end their script element, and the page's security policy
-lets nothing be loaded and no script run but those that it names by their hashes.
+Nothing in the dictionary is trusted, since names of classes, groups and rows come from data.
+Templates escape all text. The chart's data are JSON that cannot close its script element. The
+security policy of the page lets nothing be loaded, and lets only those scripts run whose hashes it
+names.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render_page", "render_snippet"]
 
-# Bytes of all groups, and of all rows, in a page that stays below 6 MB; the chart takes most of it.
+# The most bytes for all groups, and for all rows, in a page below 6 MB, most of which is the chart.
 ROOM = 2_200_000
 ROOM_BESIDE_CHART = 400_000
 
@@ -45,12 +46,12 @@ def render_snippet(comparison: Mapping[str, Any]) -> str:
     Parameters
     ----------
     comparison : mapping
-        `Comparison.to_dict()`. Fields may be None or missing.
+        The result of `Comparison.to_dict()`. Fields may be None or missing.
 
     Returns
     -------
     str
-        One ``div`` with its own scoped styles and no script. It takes over the notebook's colours.
+        One ``div`` with its own scoped styles and without scripts. It uses the notebook's colours.
 
     Examples
     --------
@@ -64,34 +65,35 @@ def render_snippet(comparison: Mapping[str, Any]) -> str:
 
 
 def render_page(summary: Mapping[str, Any]) -> str:
-    """Return a summary as one HTML page that needs nothing outside itself.
+    """Return a summary as one HTML page that needs no other file.
 
     Parameters
     ----------
     summary : mapping
-        What `holdfast.report.summarise.summarise_comparison` returns. Every key is optional: a
-        section is left out when its key is missing or None.
+        The result of `holdfast.report.summarise.summarise_comparison`, for example. Every key is
+        optional; a section is left out when its key is missing or None.
 
         - ``title``, ``subtitle``, ``serving`` : str
-        - ``certificate`` : list of str, its lines
-        - ``decision`` : `Decision.to_dict()`
-        - ``comparison`` : `Comparison.to_dict()`
-        - ``matrix`` : what `Comparison.matrix` returns
+        - ``certificate`` : list of str, one for each line
+        - ``decision`` : the result of `Decision.to_dict`
+        - ``comparison`` : the result of `Comparison.to_dict`
+        - ``matrix`` : the result of `Comparison.matrix`
         - ``budgets`` : list of dicts with ``name``, ``budget``, ``accuracy``, ``churn_rate``,
           ``negative_flip_rate``, ``accuracy_gain``, ``status`` and ``*_interval``
         - ``frontier`` : ``points`` (dicts with ``series``, ``label``, ``churn_rate``, ``accuracy``,
           their ``*_interval``, ``lam``, ``weights``, ``chosen``), ``budget``, ``floor``,
           ``measured_on``
-        - ``ladder`` : what `holdfast.report.ladder.ladder` returns
-        - ``rows`` : what `holdfast.report.rows.sampled_rows` returns
-        - ``provenance`` : what `provenance` returns
+        - ``ladder`` : the result of `holdfast.report.ladder.ladder`
+        - ``rows`` : the result of `holdfast.report.rows.sampled_rows`
+        - ``provenance`` : the result of `holdfast.common.provenance.provenance`
 
     Returns
     -------
     str
-        The same for the same summary. About 4.9 MB with a frontier (the chart's library), else
-        some kilobytes; below 6 MB however many groups there are and however long their names: the
-        worst 2,000 groups at most are in it.
+        The page. Equal summaries give equal pages. With a frontier it has about 4.9 MB, most of
+        which is the chart's library; without one it has some kilobytes. It stays below 6 MB for any
+        number of groups and any length of their names, since it holds at most the worst 2,000
+        groups.
 
     Examples
     --------
@@ -144,7 +146,7 @@ def _csp_hash(script: str) -> str:
 
 
 def _finalize(value: Any) -> Any:
-    """Clean text before it is escaped; mark-up, of templates and scripts, stays."""
+    """Clean text before it is escaped; leave the mark-up of templates and scripts as it is."""
     is_text = isinstance(value, str) and not hasattr(value, "__html__")
     return without_bidi(value) if is_text else value
 

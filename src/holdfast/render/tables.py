@@ -1,4 +1,4 @@
-"""Parts of the summary -> the tables of changes and groups, and the rows that are behind them."""
+"""Prepares the tables of changes and groups, and the rows behind them, for the templates."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from holdfast.render.texts import amount, clip, known_interval, percent_of
 __all__ = ["Picks", "changes_view", "groups_view", "matrix_view", "rows_view"]
 
 MAX_GROUPS = 2000
-GROUPS_AT_FIRST = 200  # on paper, and where no script pages through them
+GROUPS_AT_FIRST = 200  # shown on paper, and without a script that pages through them
 MAX_PAIRS = 15
 MANY_CLASSES = 10
 MAX_ROW_COLUMNS = 6
-GROUP_BYTES, ROW_BYTES = 1000, 420  # of one, but for its text
-SHOWN_TEXT, WHOLE_TEXT = 80, 300  # as the macro `data` cuts it
+GROUP_BYTES, ROW_BYTES = 1000, 420  # the size of one in HTML, without its text
+SHOWN_TEXT, WHOLE_TEXT = 80, 300  # lengths at which the macro `data` cuts text
 
 
 @dataclass(frozen=True)
 class Picks:
-    """Which rows of the page belong to a change or a group.
+    """The rows of the page that belong to each change and each group.
 
     Attributes
     ----------
     found : dict
-        From a change or a group to ``n``, all its changed rows as text, and ``rows``, the numbers
-        of those on the page as text.
+        For each change or group, ``n`` is the number of all its changed rows, and ``rows`` lists
+        the positions of those on the page. Both are text.
     """
 
     found: Mapping[tuple[str, str, str], dict[str, str]]
@@ -48,16 +48,16 @@ class Picks:
         return cls(found)
 
     def change(self, base: Any, new: Any) -> dict[str, str] | None:
-        """Return the pick of a change, None where no row is on the page."""
+        """Return the rows of a change, or None if the page has none of them."""
         return self.found.get(("changes", repr(base), repr(new)))
 
     def group(self, column: Any, value: Any) -> dict[str, str] | None:
-        """Return the pick of a group."""
+        """Return the rows of a group, or None if the page has none of them."""
         return self.found.get(("groups", repr(column), repr(value)))
 
 
 def rows_view(rows: Mapping[str, Any] | None, room: int) -> dict[str, Any] | None:
-    """Return the rows of the page: all of the sample, as far as `room` bytes go."""
+    """Return the rows of the page: the first of the sample that fit into `room` bytes."""
     sample = (rows or {}).get("rows") or []
     if rows is None or not sample:
         return None
@@ -126,7 +126,7 @@ def changes_view(
 def groups_view(
     comparison: Mapping[str, Any] | None, picks: Picks, room: int
 ) -> dict[str, Any] | None:
-    """Return the worst groups, as far as `room` bytes go: names can be long."""
+    """Return the worst groups that fit into `room` bytes, since their names can be long."""
     groups = (comparison or {}).get("groups") or []
     if comparison is None or not groups:
         return None
@@ -160,7 +160,7 @@ def groups_view(
 
 
 def _bar(group: Mapping[str, Any], scale: float, limit: float | None) -> dict[str, Any] | None:
-    """Return where an interval, its value and the limit lie on a track, in percent."""
+    """Return the positions of an interval, its value and the limit on a bar, in percent."""
     interval = known_interval(group.get("churn_rate_interval"))
     if interval is None or not scale:
         return None
@@ -173,7 +173,7 @@ def _bar(group: Mapping[str, Any], scale: float, limit: float | None) -> dict[st
 
 
 def _size(texts: Sequence[Any], fixed: int) -> int:
-    """Return about how many bytes a table row takes."""
+    """Return the approximate size of a table row in bytes."""
     size = fixed
     for text in texts:
         parts = [SHOWN_TEXT] if len(str(text)) <= SHOWN_TEXT else [SHOWN_TEXT, WHOLE_TEXT]
@@ -183,5 +183,5 @@ def _size(texts: Sequence[Any], fixed: int) -> int:
 
 
 def _how_many(sizes: Iterable[int], room: int) -> int:
-    """Return how many from the first on fit."""
+    """Return how many of the sizes, from the first on, fit into the room."""
     return sum(total <= room for total in accumulate(sizes))

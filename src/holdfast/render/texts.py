@@ -1,4 +1,4 @@
-"""Values -> what a report holds and the text that readers see; a dash for what is missing."""
+"""Formats numbers and shortens text for readers; a missing number becomes a dash."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MAX_DECIMALS = 4
 
 _GAPS = {"%": "\N{NO-BREAK SPACE}%", "points": "\N{NO-BREAK SPACE}points"}
 
-# Controls that reorder the text after them, which could make a line read as another.
+# Control characters that reorder the text after them, and so could change what a line says.
 _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A number as shown: its value with the unit, and its interval without."""
+    """A number as text: its value with the unit, and its interval without the unit."""
 
     value: str
     range: str | None = None
@@ -46,7 +46,7 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 
 def known_interval(interval: Any) -> tuple[float, float] | None:
-    """Return the ends of an interval, or None where one is missing."""
+    """Return the ends of an interval, or None if one of them is missing."""
     if not isinstance(interval, (list, tuple)) or len(interval) != 2:
         return None
     low, high = interval
@@ -56,12 +56,15 @@ def known_interval(interval: Any) -> tuple[float, float] | None:
 
 
 def share(value: Any, interval: Any = None, limit: Any = None) -> Shown:
-    """Show a share of rows in percent."""
+    """Show a share of rows in percent, with its interval.
+
+    The numbers have enough decimals to differ from the limit, if one is given.
+    """
     return _shown(value, interval, limit, unit="%", sign=False)
 
 
 def points(value: Any, interval: Any = None, limit: Any = None) -> Shown:
-    """Show a difference of shares in signed percentage points."""
+    """Show a difference of shares in signed percentage points, as `share` does."""
     return _shown(value, interval, limit, unit="points", sign=True)
 
 
@@ -78,9 +81,10 @@ def _shown(value: Any, interval: Any, limit: Any, *, unit: str, sign: bool) -> S
 
 
 def _decimals(value: float, interval: tuple[float, float] | None, limit: Any) -> int:
-    """As many decimals as the interval's width makes meaningful, and as the limit needs.
+    """Return the number of decimals that the width of the interval makes meaningful.
 
-    An interval that ends just beyond its limit must not be shown as if it ended on it.
+    More are returned where the limit needs them: an interval that ends just beyond its limit must
+    not be shown as if it ended on the limit.
     """
     if interval is None:
         digits = 1 - _magnitude(100 * abs(value))
@@ -105,7 +109,7 @@ def _fixed(number: float, decimals: int, *, sign: bool = False) -> str:
 
 
 def limit_text(limit: Any, *, gain: bool = False) -> str:
-    """Show a limit on a share, or on a gain, as the user gave it: without trailing zeros."""
+    """Show a limit on a share, or on a gain, without trailing zeros, as the user gave it."""
     if not is_number(limit):
         return "–"
     number = f"{100 * limit:{'+' if gain and limit else ''}.6g}".replace("-", "−")
@@ -125,19 +129,19 @@ def plain_number(number: Any) -> str:
 
 
 def p_value(p: Any) -> str:
-    """Show a p-value; very small ones only as such."""
+    """Show a p-value; a very small one is only shown as such."""
     if not is_number(p):
         return "–"
     return "below 0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
 def without_bidi(text: str) -> str:
-    """Return text without the controls that reorder what follows."""
+    """Return text without the control characters that reorder what follows."""
     return text.translate(_BIDI)
 
 
 def clip(value: Any, size: int, tail: int = 0) -> str:
-    """Shorten text to `size` characters, the last `tail` of which are its end."""
+    """Shorten text to `size` characters, and keep its last `tail` characters at the end."""
     text = str(value)
     if len(text) <= size:
         return text
@@ -145,5 +149,5 @@ def clip(value: Any, size: int, tail: int = 0) -> str:
 
 
 def percent_of(part: float, whole: float) -> float:
-    """Return a part of a whole in percent, for widths and shades."""
+    """Return a part of a whole in percent, for the widths and shades of drawings."""
     return round(100 * part / whole, 2) if whole else 0.0

@@ -1,4 +1,4 @@
-"""Parts of the summary -> what the templates show: verdict, flips in words, budgets, provenance."""
+"""Prepares the verdict, the counts of flips, the budgets and the facts for the templates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MEASURES = {
 
 
 def decision_view(decision: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the verdict with its checks as the templates show it."""
+    """Return the verdict, its reasons and its checks, the failed ones first."""
     if not decision:
         return None
     reasons, checks = decision.get("reasons") or [], decision.get("checks") or []
@@ -54,7 +54,7 @@ def _check_view(check: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flips_in_words(comparison: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return counts of flips in a round number of rows: easier to grasp than shares."""
+    """Return the counts of flips in a round number of rows, since counts are easy to grasp."""
     churn = (comparison or {}).get("churn_rate")
     if comparison is None or not is_number(churn):
         return None
@@ -72,7 +72,7 @@ def flips_in_words(comparison: Mapping[str, Any] | None) -> dict[str, Any] | Non
 
 
 def _round_to_total(numbers: Sequence[float], total: int) -> list[int]:
-    """Round so that the parts add up to the total: what rounding down left goes to the largest."""
+    """Round numbers so that they add up to a total: the largest remainders are rounded up."""
     rounded = [math.floor(number) for number in numbers]
     by_remainder = sorted(range(len(numbers)), key=lambda i: rounded[i] - numbers[i])
     for i in by_remainder[: total - sum(rounded)]:
@@ -105,7 +105,7 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
 
 
 def ladder_view(ladder: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the steps of the ladder with what a screen reader says of each."""
+    """Return the ladder with the text that a screen reader speaks for each step."""
     steps = [
         step
         for step in (ladder or {}).get("steps") or []
@@ -124,12 +124,12 @@ def ladder_view(ladder: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _spoken(step: Mapping[str, Any], confidence: Any) -> str:
-    told = [
+    parts = [
         f"budget {limit_text(step['budget'])}",
         f"accuracy {share(step['accuracy']).value}",
         f"churn {share(step['churn_rate']).value}",
         f"negative flips {share(step.get('negative_flip_rate')).value}",
     ]
     if is_number(confidence):
-        told.append("certified" if step.get("certificate") else "not certified")
-    return ", ".join(told)
+        parts.append("certified" if step.get("certificate") else "not certified")
+    return ", ".join(parts)

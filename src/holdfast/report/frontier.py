@@ -1,10 +1,11 @@
-"""The churn-accuracy frontier of a fitted update as plain points for the chart."""
+"""The candidates of an update as points of churn and accuracy, for the chart."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from holdfast.comparison.intervals import wilson_interval
 
@@ -14,19 +15,20 @@ CONFIDENCE = 0.95
 
 
 def frontier(model: Any, *, floor: float | None = None) -> dict[str, Any] | None:
-    """Return the points that a `LowChurnClassifier` looked at, with the chosen one marked.
+    """Return the points among which an update was selected, with the chosen one marked.
 
     Parameters
     ----------
     model : LowChurnClassifier
-        Fitted.
+        The fitted model.
     floor : float, optional
-        `ChurnFloor.churn_rate`, drawn as a line.
+        `ChurnFloor.churn_rate`, which the chart draws as a line.
 
     Returns
     -------
     dict or None
-        As `render_page` takes it; None for a first release, which had nothing to choose.
+        The ``frontier`` of a summary (see `render_page`). None for a first release, for which
+        nothing was selected, and after a refit, whose model was not measured.
 
     Examples
     --------
@@ -37,7 +39,7 @@ def frontier(model: Any, *, floor: float | None = None) -> dict[str, Any] | None
     True
     """
     selection = model.selection_
-    if selection is None:
+    if selection is None or model.refit:
         return None
     points = _points(model, selection)
     rival = getattr(model, "rival_", None)
@@ -53,73 +55,66 @@ def frontier(model: Any, *, floor: float | None = None) -> dict[str, Any] | None
 
 
 def _points(model: Any, selection: Any) -> list[dict[str, Any]]:
-    of_override = hasattr(selection, "threshold")
-    return (_override_points if of_override else _mixture_points)(model, selection)
-
-
-def _looked_at(model: Any, selection: Any) -> tuple[list[Any], bool]:
-    """Return the points of a selection, and whether the last is what is certified of it.
-
-    Which may lie between two of the others.
-    """
-    certified = selection is model.selection_ and model.certificate_ is not None
-    return [*selection.frontier, *([selection] if certified else [])], certified
+    is_override = hasattr(selection, "threshold")
+    return (_override_points if is_override else _mixture_points)(model, selection)
 
 
 def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
+    """Return the examined mixtures; the selected one has its own measures."""
     names = [*model.path_.labels, "base model"]
     series = [*(candidate.method.kind for candidate in model.path_.candidates), "base model"]
     lambdas = np.append(model.path_.lambdas, 1.0)
-    chosen = np.append(selection.weights, selection.base_weight)
-    points = []
-    looked_at, certified = _looked_at(model, selection)
-    for point in looked_at:
-        weights = np.append(point.weights, np.zeros(len(names) - len(point.weights)))
-        if point is selection:
-            weights = chosen
+    selected = np.append(selection.weights, selection.base_weight)
+
+    def described(point: Any, weights: NDArray[np.float64]) -> dict[str, Any]:
         used = np.flatnonzero(weights)
         single = len(used) == 1
-        points.append(
-            {
-                "series": series[used[0]] if single else "average",
-                "label": names[used[0]] if single else f"average of {len(used)}",
-                "churn_rate": point.churn_rate,
-                "accuracy": point.accuracy,
-                "lam": float(weights @ lambdas),
-                "weights": {names[i]: float(weights[i]) for i in used},
-                "chosen": point is selection if certified else np.array_equal(weights, chosen),
-            }
-        )
-    return _distinct(points)
+        return {
+            "series": series[used[0]] if single else "average",
+            "label": names[used[0]] if single else f"average of {len(used)}",
+            "churn_rate": point.churn_rate,
+            "accuracy": point.accuracy,
+            "lam": float(weights @ lambdas),
+            "weights": {names[i]: float(weights[i]) for i in used},
+            "chosen": point is selection,
+        }
+
+    points = []
+    for point in selection.frontier:
+        weights = np.append(point.weights, np.zeros(len(names) - len(point.weights)))
+        if not np.array_equal(weights, selected):
+            points.append(described(point, weights))
+    return _distinct([*points, described(selection, selected)])
 
 
 def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
+    """Return the examined overrides; the selected one has its own measures."""
     names, lambdas = model.path_.labels, model.path_.lambdas
-    looked_at, certified = _looked_at(model, selection)
     other = "one" if np.count_nonzero(selection.weights) > 1 else "another"
-    points = []
-    for point in looked_at:
+
+    def described(point: Any, own: bool) -> dict[str, Any]:
         used = np.flatnonzero(point.weights)
         what = names[used[0]] if len(used) == 1 else f"the average of {len(used)}"
+        return {
+            "series": "override" if own else f"override by {other} candidate",
+            "label": f"override by {what}, τ = {point.threshold:.3g}",
+            "churn_rate": point.churn_rate,
+            "accuracy": point.accuracy,
+            "lam": float(point.weights @ lambdas),
+            "weights": {names[i]: float(point.weights[i]) for i in used},
+            "chosen": point is selection,
+        }
+
+    points = []
+    for point in selection.frontier:
         own = np.array_equal(point.weights, selection.weights)
-        points.append(
-            {
-                "series": "override" if own else f"override by {other} candidate",
-                "label": f"override by {what}, τ = {point.threshold:.3g}",
-                "churn_rate": point.churn_rate,
-                "accuracy": point.accuracy,
-                "lam": float(point.weights @ lambdas),
-                "weights": {names[i]: float(point.weights[i]) for i in used},
-                "chosen": point is selection
-                if certified
-                else own and point.threshold == selection.threshold,
-            }
-        )
-    return _distinct(points)
+        if not own or point.threshold != selection.threshold:
+            points.append(described(point, own))
+    return _distinct([*points, described(selection, True)])
 
 
 def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
-    """Add 95 % Wilson intervals: what n selection rows can tell."""
+    """Add 95 % Wilson intervals for measures on n selection rows."""
     for name in ("churn_rate", "accuracy"):
         low, high = wilson_interval(point[name], n, CONFIDENCE)
         point[f"{name}_interval"] = [float(low), float(high)]
@@ -127,7 +122,7 @@ def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
 
 
 def _distinct(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Drop repeated measures of one series, keeping the chosen one, in order of churn."""
+    """Sort points by series and churn; keep one of equal points, the chosen one if there is one."""
     kept: dict[tuple[Any, ...], dict[str, Any]] = {}
     for point in points:
         key = (point["series"], round(point["churn_rate"], 12), round(point["accuracy"], 12))

@@ -1,4 +1,4 @@
-"""What each of a ladder of churn budgets buys: the selection of a fitted update at every one."""
+"""The models that a fitted update would serve under other churn budgets."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from holdfast.exceptions import InfeasibleBudgetError
 __all__ = ["ladder"]
 
 STEPS = 16
-ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)  # a step between budgets is one of these times a power of ten
 MEASURES = ("accuracy_gain", "churn_rate", "negative_flip_rate", "positive_flip_rate")
 
 
 def ladder(model: Any) -> dict[str, Any] | None:
-    """Return what each of about 16 budgets from nothing to plain retraining's churn buys.
+    """Return the selection of a fitted update at each of about 16 budgets.
+
+    The budgets go from 0 to the churn of plain retraining. Nothing is trained; each budget selects
+    from the candidates of the update.
 
     Parameters
     ----------
     model : LowChurnClassifier
-        Fitted; its candidates are selected from again, nothing is trained.
+        The fitted model.
 
     Returns
     -------
     dict or None
-        As `render_page` takes it; None for a first release and after a refit, which leave nothing
-        to select from, and for budgets in another unit than changed answers.
+        The ``ladder`` of a summary (see `render_page`). None for a first release and after a refit,
+        which leave no candidates to select from, and for budgets on soft churn.
 
     Examples
     --------
@@ -64,7 +67,7 @@ def _overall(max_churn: Any) -> float | None:
 
 
 def _budgets(churn: float, chosen: float | None) -> list[float]:
-    """Return round budgets from 0 to the first that allows `churn`, the chosen one among them."""
+    """Return round budgets from 0 to the first that allows `churn`, and the chosen budget."""
     width = max(churn, 2 * (chosen or 0.0), 1e-4) / STEPS
     unit = 10.0 ** math.floor(math.log10(width))
     step = next(unit * part for part in ROUND if unit * part >= width * (1 - 1e-9))
@@ -74,20 +77,20 @@ def _budgets(churn: float, chosen: float | None) -> list[float]:
 
 
 def _step(model: Any, budget: float, cold_accuracy: float) -> dict[str, Any] | None:
-    """Return what a budget buys, with its certificate where the rows allow one."""
+    """Return the selection at a budget, with a certificate if the rows allow one, or None."""
     overall = _overall(model.max_churn)
     limits = {**model.max_churn, "overall": budget} if _has_groups(model) else budget
-    found, certified = None, False
+    selected, certified = None, False
     for confidence in dict.fromkeys((model.confidence, None)):
         try:
-            found = model.with_budget(max_churn=limits, confidence=confidence)
+            selected = model.with_budget(max_churn=limits, confidence=confidence)
         except InfeasibleBudgetError:
             continue
         certified = confidence is not None
         break
-    if found is None:
+    if selected is None:
         return None
-    measured = found.comparison_
+    measured = selected.comparison_
     step = {
         "budget": budget,
         "chosen": overall is not None and budget == overall,
@@ -95,8 +98,8 @@ def _step(model: Any, budget: float, cold_accuracy: float) -> dict[str, Any] | N
         "accuracy_interval": list(measured.accuracy_new_interval),
         "against_cold": measured.accuracy_new - cold_accuracy,
         "lateral_flip_rate": measured.lateral_flip_rate,
-        "serving": found.serving_,
-        "certificate": found.certificate_.to_dict() if certified else None,
+        "serving": selected.serving_,
+        "certificate": selected.certificate_.to_dict() if certified else None,
     }
     for name in MEASURES:
         step[name] = getattr(measured, name)

@@ -1,4 +1,4 @@
-"""Which rows a report shows: the largest moves, and a sample of each change and of each group."""
+"""Chooses the rows that a report shows: the largest moves, and samples of changes and groups."""
 
 from __future__ import annotations
 
@@ -13,21 +13,17 @@ from holdfast.common.arrays import as_array, check_labels, check_proba, check_sa
 from holdfast.common.classes import class_index
 from holdfast.common.plain import plain
 from holdfast.exceptions import InvalidInputError
+from holdfast.render.order import worst_first
 
 if TYPE_CHECKING:
     from holdfast.comparison.result import Comparison
     from holdfast.comparison.shares import GroupResult
-from holdfast.render.order import worst_first
 
 __all__ = ["MOST_OF_ONE", "sampled_rows", "worst_groups"]
 
-MOST_OF_ONE = 20  # rows of one change or group
-
-
-MOST_OF_ALL = 600  # rows of all changes, and as many of all groups
-
-
-LEAST_OF_GROUP = 3
+MOST_OF_ONE = 20  # the most rows of one change or group
+MOST_OF_ALL = 600  # the most rows of all changes, and of all groups
+LEAST_OF_GROUP = 3  # the fewest rows to which the sample of a group is cut
 
 
 def worst_groups(comparison: Comparison) -> list[GroupResult]:
@@ -50,22 +46,25 @@ def sampled_rows(
 ) -> dict[str, Any]:
     """Return the rows that a report shows.
 
-    Of every change (base class, new class) and of the worst groups up to 20 changed rows, those
-    first whose new answer has the largest probability; without probabilities of the new model, the
-    first ones. Of all changes together at most 600 rows, and as many of all groups.
+    They are up to 20 changed rows of every change (base class, new class) and of the worst groups.
+    The rows whose new answer has the largest probability come first; without probabilities of the
+    new model, rows keep their order. All changes together have at most 600 rows, and so have all
+    groups.
 
     Parameters
     ----------
     comparison : Comparison
-        Of these rows, or of more, of which these are a sample.
+        The comparison on these rows, or on more rows of which these are a sample.
     base, new : array-like of shape (n,) or (n, K)
-        Labels or probabilities; a row of NaN in `base` has no base prediction and no change.
+        Labels or probabilities. A row of NaN in `base` has no base prediction and no change.
     classes : array-like of shape (K,), optional
         Class of each probability column; 0 … K-1 when left out.
     answers : pair of array-like of shape (n,), optional
-        The classes that each model served, where they are not those of the largest probability.
-    y, ids : array-like of shape (n,), optional
-        Truth and name of each row. Without `ids` rows are numbered from 0.
+        The classes that each model served, if they are not those of the largest probability.
+    y : array-like of shape (n,), optional
+        The truth.
+    ids : array-like of shape (n,), optional
+        The name of each row. Without it, rows are numbered from 0.
     groups : mapping of str to array-like of shape (n,), optional
         The columns of the comparison's groups.
     first : sequence
@@ -74,20 +73,26 @@ def sampled_rows(
     Returns
     -------
     dict
-        ``rows`` : list of dict, each with ``row``, ``label``, ``base`` and ``new`` (the answers),
-        ``base_proba`` and ``new_proba`` (of these answers), ``move`` (the total variation distance
-        ½ Σ|g − h|), ``groups`` (a value for each of ``columns``); None for what is not known.
-        ``shown`` : positions of the 20 rows to show at first; those whose probabilities moved most
-        where ``moves`` says so, else the first that changed. ``changes`` and ``groups`` : list of
-        dict with ``base`` and ``new``, or ``column`` and ``value``, ``n`` changed rows (of the
-        comparison; under weights, which count no rows, of those given) and the positions ``rows``
-        of the sample.
-        ``ranked`` : whether the most confident changes come first.
+        - ``rows`` : list of dict with ``row`` (its name), ``label``, ``base`` and ``new`` (the
+          answers), ``base_proba`` and ``new_proba`` (the probabilities of these answers), ``move``
+          (the total variation distance ½ Σ|g − h|) and ``groups`` (a value for each column). A
+          value that is not known is None.
+        - ``columns`` : names of the group columns
+        - ``shown`` : positions of the 20 rows to show at first
+        - ``moves`` : whether these are the rows whose probabilities moved most; otherwise they are
+          the first rows whose answer changed
+        - ``changes`` : list of dict with ``base``, ``new``, ``n`` and ``rows``
+        - ``groups`` : list of dict with ``column``, ``value``, ``n`` and ``rows``
+        - ``ranked`` : whether the most confident changes come first
+
+        In changes and groups, ``n`` is the number of changed rows in the comparison, and ``rows``
+        are the positions of its rows in the sample. Under weights the comparison counts no rows,
+        so ``n`` then counts the given rows.
 
     Raises
     ------
     InvalidInputError
-        For arrays that do not fit together, or values that are not probabilities.
+        When arrays do not fit together, or values are not probabilities.
 
     Examples
     --------
@@ -109,7 +114,7 @@ def sampled_rows(
     moves = models.moves()
     shown = sample.add(order[:MOST_OF_ONE] if moves is None else _largest(moves, MOST_OF_ONE))
     changes = _changes(comparison, models, order, first, sample)
-    of_groups = _groups(comparison, columns, order, sample)
+    group_samples = _groups(comparison, columns, order, sample)
     chosen = list(sample.positions)
     return {
         "rows": [
@@ -125,14 +130,14 @@ def sampled_rows(
         "shown": shown,
         "moves": moves is not None,
         "changes": changes,
-        "groups": of_groups,
+        "groups": group_samples,
         "ranked": models.proba[1] is not None,
     }
 
 
 @dataclass(frozen=True, eq=False)
 class _Models:
-    """Answers and, where they are known, probabilities of the base and the new model."""
+    """The answers of the base and the new model, and their probabilities where they are known."""
 
     answers: tuple[NDArray[Any], NDArray[Any]]
     proba: tuple[NDArray[Any] | None, NDArray[Any] | None]
@@ -176,10 +181,11 @@ class _Models:
     def changed(self) -> NDArray[np.intp]:
         """Return the rows whose answer changed, the most confident changes first."""
         rows = np.flatnonzero((self.answers[0] != self.answers[1]) & self.answered)
-        confidence = self._of_answers(1, rows)
+        confidence = self._answer_proba(1, rows)
         return rows if confidence is None else rows[np.argsort(-confidence, kind="stable")]
 
     def moves(self) -> NDArray[np.float64] | None:
+        """Return the total variation distance of each row; None without both probabilities."""
         g, h = self.proba
         if g is None or h is None:
             return None
@@ -189,25 +195,25 @@ class _Models:
     def facts(
         self, rows: NDArray[np.intp], moves: NDArray[np.float64] | None
     ) -> list[dict[str, Any]]:
-        """Return both answers of some rows, their probabilities and the move between them."""
-        nothing = np.full(len(rows), np.nan)
-        of_base, of_new = (self._of_answers(side, rows) for side in (0, 1))
+        """Return the answers of some rows, their probabilities and the move between them."""
+        unknown = np.full(len(rows), np.nan)
+        base_proba, new_proba = (self._answer_proba(side, rows) for side in (0, 1))
         known = self.answered[rows]
         base = self.answers[0][rows].astype(object)
         base[~known] = None
         columns: dict[str, Any] = {
             "base": base,
             "new": self.answers[1][rows],
-            "base_proba": nothing if of_base is None else of_base,
-            "new_proba": nothing if of_new is None else of_new,
-            "move": nothing if moves is None else np.where(known, moves[rows], np.nan),
+            "base_proba": unknown if base_proba is None else base_proba,
+            "new_proba": unknown if new_proba is None else new_proba,
+            "move": unknown if moves is None else np.where(known, moves[rows], np.nan),
         }
         return [
             {name: plain(values[i]) for name, values in columns.items()} for i in range(len(rows))
         ]
 
-    def _of_answers(self, side: int, rows: NDArray[np.intp]) -> NDArray[np.float64] | None:
-        """Return the probability that a model gave to its own answers, NaN for a class without."""
+    def _answer_proba(self, side: int, rows: NDArray[np.intp]) -> NDArray[np.float64] | None:
+        """Return the probabilities that a model gave its answers, NaN for an unknown class."""
         proba = self.proba[side]
         if proba is None:
             return None
@@ -217,12 +223,12 @@ class _Models:
 
 @dataclass
 class _Sample:
-    """Rows that are shown, each once however many lists it is in."""
+    """The rows that are shown. Each is stored once, however many lists it is in."""
 
     positions: dict[int, int] = field(default_factory=dict)
 
     def add(self, rows: NDArray[np.intp]) -> list[int]:
-        """Return where rows are in the sample, adding those that are not there yet."""
+        """Add the rows that are not in the sample yet, and return the positions of all."""
         return [self.positions.setdefault(i, len(self.positions)) for i in rows.tolist()]
 
 
@@ -233,9 +239,10 @@ def _changes(
     first: Sequence[Any],
     sample: _Sample,
 ) -> list[dict[str, Any]]:
+    """Return the changes and their rows in the sample; `order` lists the changed rows."""
     known = np.array(comparison.classes)
     base, new = (class_index(labels[order], known) for labels in models.answers)
-    code = np.where((base < 0) | (new < 0), -1, base * len(known) + new)  # −1: without weight
+    code = np.where((base < 0) | (new < 0), -1, base * len(known) + new)  # −1: no weight
     pairs, n = np.unique(code[code >= 0], return_counts=True)
     if not comparison.weighted:
         counted = comparison.counts.pairs @ [len(known), 1]
@@ -263,17 +270,18 @@ def _groups(
     order: NDArray[np.intp],
     sample: _Sample,
 ) -> list[dict[str, Any]]:
+    """Return the worst groups and their rows in the sample; `order` lists the changed rows."""
     most = MOST_OF_ALL // max(len(comparison.groups), 1)
     most = int(np.clip(most, LEAST_OF_GROUP, MOST_OF_ONE))
     facts = [vars(group) for group in comparison.groups]
     chosen = [i for i in worst_first(facts) if facts[i]["column"] in columns]
     chosen = [i for i in chosen if facts[i]["churn_rate"] > 0][: MOST_OF_ALL // most]
-    found: dict[int, NDArray[np.intp]] = {}
+    rows: dict[int, NDArray[np.intp]] = {}
     counts: dict[int, int] = {}
     for column, values in columns.items():
         wanted = {facts[i]["value"]: i for i in chosen if facts[i]["column"] == column}
         code = _codes(values[order], wanted)
-        found |= _first_of_each(order, code, most)
+        rows |= _first_of_each(order, code, most)
         numbers, n = np.unique(code, return_counts=True)
         counts |= dict(zip(numbers.tolist(), n.tolist(), strict=True))
     if not comparison.weighted:
@@ -283,15 +291,15 @@ def _groups(
             "column": facts[i]["column"],
             "value": plain(facts[i]["value"]),
             "n": counts[i],
-            "rows": sample.add(found[i]),
+            "rows": sample.add(rows[i]),
         }
         for i in chosen
-        if i in found
+        if i in rows
     ]
 
 
 def _codes(values: NDArray[Any], wanted: Mapping[Any, int]) -> NDArray[np.intp]:
-    """Return the number of each value, −1 for one that is not wanted; None is a missing value."""
+    """Return the number of each value, or −1 if it is not wanted; None is the missing value."""
     import pandas as pd
 
     code, distinct = pd.factorize(values, use_na_sentinel=False)
@@ -299,8 +307,8 @@ def _codes(values: NDArray[Any], wanted: Mapping[Any, int]) -> NDArray[np.intp]:
         distinct = pd.Index(distinct).astype(object)
     missing = np.asarray(pd.isna(distinct))
     numbers = [
-        wanted.get(None if gone else value, -1)
-        for value, gone in zip(distinct.tolist(), missing, strict=True)
+        wanted.get(None if is_missing else value, -1)
+        for value, is_missing in zip(distinct.tolist(), missing, strict=True)
     ]
     return np.array(numbers, dtype=np.intp)[code]
 
@@ -308,7 +316,7 @@ def _codes(values: NDArray[Any], wanted: Mapping[Any, int]) -> NDArray[np.intp]:
 def _first_of_each(
     rows: NDArray[np.intp], code: NDArray[np.intp], most: int
 ) -> dict[int, NDArray[np.intp]]:
-    """Return the first rows of each code, in their order; a negative code is none."""
+    """Return the first rows of each code, in their order; rows of a negative code are left out."""
     import pandas as pd
 
     kept = (pd.Series(code).groupby(code).cumcount() < most).to_numpy() & (code >= 0)
@@ -319,12 +327,12 @@ def _first_of_each(
 
 
 def _largest(values: NDArray[np.float64], limit: int) -> NDArray[np.intp]:
-    """Return positions of the largest positive values, ties in order."""
+    """Return the positions of the largest positive values; equal values keep their order."""
     limit = min(limit, len(values))
     if limit < 1:
         return np.empty(0, dtype=np.intp)
-    # A partition finds the bar in linear time; which of the ties it puts first is arbitrary, so the
-    # rows are taken by the bar and not by their place in the partition.
+    # A partition finds the bar in linear time. It puts equal values in an arbitrary order, so the
+    # rows are compared with the bar and not taken from the partition.
     bar = np.partition(values, len(values) - limit)[len(values) - limit]
     above = np.flatnonzero((values >= bar) & (values > 0))
     return above[np.argsort(-values[above], kind="stable")][:limit]

@@ -1,7 +1,7 @@
-"""A summary as a file: JSON with the name and version of its format, checked when it is read.
+"""Writes a summary as JSON with the name and version of its format, and checks it when reading.
 
-What is in such a file is not trusted. Whatever has the shape of a summary can be rendered, since
-the templates escape all of it; anything else is refused before it gets there.
+The content of such a file is not trusted. Anything that has the shape of a summary can be rendered,
+since the templates escape all of it. Anything else is refused here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["FORMAT", "FORMAT_VERSION", "read_summary", "to_json"]
 FORMAT = "holdfast-report"
 FORMAT_VERSION = 1
 LARGEST = 1e15  # beyond any number of rows
-DEEPEST = 20  # of facts within facts
+DEEPEST = 20  # levels of facts within facts
 
 _Test = Callable[[Any], bool]
 
@@ -32,7 +32,11 @@ def to_json(summary: Mapping[str, Any]) -> str:
     Parameters
     ----------
     summary : mapping
-        As `holdfast.render.page.render_page` takes it.
+        The summary, as `holdfast.render.page.render_page` takes it.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -44,7 +48,7 @@ def to_json(summary: Mapping[str, Any]) -> str:
 
 
 def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a summary that `to_json` made.
+    """Read a summary that `to_json` wrote.
 
     Parameters
     ----------
@@ -53,13 +57,13 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        As `holdfast.render.page.render_page` takes it.
+        The summary, as `holdfast.render.page.render_page` takes it.
 
     Raises
     ------
     InvalidInputError
-        When the file is missing, damaged, of another kind or a newer version, or does not have the
-        shape of a summary.
+        When the file is missing, damaged, of another format or of another version, or does not hold
+        a summary.
 
     Examples
     --------
@@ -119,7 +123,7 @@ def _summary_of(content: Any, file: Path) -> dict[str, Any]:
 
 
 class _WrongShapeError(ValueError):
-    pass
+    """A part of a summary has another shape; the message names the part."""
 
 
 def _is_text(value: Any) -> bool:
@@ -148,7 +152,7 @@ def _is_interval(value: Any) -> bool:
 
 
 def _is_fact(value: Any) -> bool:
-    """Return whether facts are nested no deeper than can be shown."""
+    """Return whether facts are nested no deeper than a report can show."""
     level = [value]
     for _ in range(DEEPEST):
         inner = [part for part in level if isinstance(part, (dict, list))]
@@ -182,8 +186,8 @@ _LOSSES = ("mcnemar_p_value", "unavoidable_churn", "excess_churn", "log_loss_bas
            "max_group_churn")  # fmt: skip
 _PAIR = {"base": _is_value, "new": _is_value}
 
-# A dictionary says what its keys hold; other keys are passed over. A list of one says what each
-# entry of a list is.
+# The shape of a summary. A dictionary gives the shape of the value of each key; other keys are not
+# checked. The key `str` stands for every key. A list gives the shape of each of its entries.
 SUMMARY: dict[str, Any] = {
     "title": _is_text,
     "subtitle": _is_text,
@@ -251,7 +255,7 @@ SUMMARY: dict[str, Any] = {
 
 
 def _check(value: Any, shape: Any, where: str) -> None:
-    """Raise unless a value has a shape; None fits everywhere, as a key may be missing."""
+    """Raise unless a value has a shape; None always has it, since any key may be missing."""
     if value is None:
         return
     if isinstance(shape, dict):
@@ -261,8 +265,8 @@ def _check(value: Any, shape: Any, where: str) -> None:
     elif isinstance(shape, list):
         _require(isinstance(value, list), where, "a list", value)
         for i, item in enumerate(value):
-            nothing = item is None and isinstance(shape[0], (dict, list))
-            _require(not nothing, f"{where}[{i}]", "an entry", item)
+            is_missing = item is None and isinstance(shape[0], (dict, list))
+            _require(not is_missing, f"{where}[{i}]", "an entry", item)
             _check(item, shape[0], f"{where}[{i}]")
     elif shape is not _anything:
         _require(shape(value), where, _SHOWN[shape], value)
@@ -273,7 +277,7 @@ def _anything(value: Any) -> bool:
 
 
 def _check_together(summary: Mapping[str, Any]) -> None:
-    """Raise unless a matrix is square, and rows that are named are there."""
+    """Raise unless the matrix is square and all rows exist that changes and groups list."""
     matrix = summary.get("matrix") or {}
     size = len(matrix.get("classes") or ())
     for name in ("counts", "negative"):
@@ -284,13 +288,13 @@ def _check_together(summary: Mapping[str, Any]) -> None:
         _require(square, f"summary.matrix.{name}", f"{size} lists of {size} numbers", lines)
     rows = summary.get("rows") or {}
     n = len(rows.get("rows") or ())
-    named = [("shown", rows)] + [
+    lists = [("shown", rows)] + [
         ("rows", pick) for kind in ("changes", "groups") for pick in rows.get(kind) or ()
     ]
-    for key, holder in named:
+    for key, holder in lists:
         numbers = holder.get(key) or []
-        there = all(i is not None and i < n for i in numbers)
-        _require(there, f"summary.rows: {key}", f"positions below {n}", numbers)
+        exist = all(i is not None and i < n for i in numbers)
+        _require(exist, f"summary.rows: {key}", f"positions below {n}", numbers)
 
 
 def _require(fits: bool, where: str, what: str, value: Any) -> None:

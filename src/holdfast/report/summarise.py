@@ -1,4 +1,4 @@
-"""Objects -> the plain dict that `render` shows: nothing here knows about HTML."""
+"""Gathers what a report on a comparison shows, in a plain dictionary."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def summarise_comparison(
     ----------
     comparison : Comparison
     decision : Decision, optional
-        The verdict of a policy; without it the report leads with the numbers.
+        The verdict of a policy. Without it, the report begins with the numbers.
     base, new : array-like of shape (n,) or (n, K), optional
-        Labels or probabilities of both models. With both, the report shows rows: a sample of each
-        change and of each group and, with probabilities, those that moved most.
+        Labels or probabilities of both models. If both are given, the report shows rows: a sample
+        of each change and of each group and, with probabilities, the rows that moved most.
     classes, answers, y, ids, groups : optional
-        As in `holdfast.report.rows.sampled_rows`.
+        More about these rows, as in `holdfast.report.rows.sampled_rows`.
     title : str
     facts : mapping, optional
-        What else `provenance` shall hold: rows, seeds, commands.
+        Facts for `provenance`, such as rows, seeds and commands.
 
     Returns
     -------
     dict
-        Ready for `holdfast.render.page.render_page`, and for JSON.
+        The summary, ready for `holdfast.render.page.render_page` and for JSON.
 
     Examples
     --------

@@ -82,12 +82,13 @@ def binomial_upper(count: ArrayLike, n: ArrayLike, confidence: float) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What independent rows say about a mean loss.
+    """The evidence of independent rows about a mean loss.
 
-    Zeros and ones without weights are tested exactly. Anything else bounded is tested by betting
-    against "the mean is at least the limit", row by row and never more than there is: the wealth is
-    a supermartingale if the statement is true, so that it ever reaches 1/δ with probability at most
-    δ. Several constant stakes share the first wealth; the best of them decides how it grows.
+    Zeros and ones without weights are tested exactly. Any other bounded loss is tested by betting
+    against the statement "the mean is at least the limit", row by row. A bet never exceeds the
+    wealth. If the statement is true, the wealth is a supermartingale, so that it ever reaches 1/δ
+    with probability at most δ. The first wealth is shared among several constant stakes; the best
+    of them decides how it grows.
 
     Parameters
     ----------
@@ -95,7 +96,8 @@ class Evidence:
         Losses in [0, largest].
     largest : float
     weight : ndarray of shape (n,), optional
-        The mean is then Σ w·values / Σ w; weights are taken to be at most the largest here.
+        The mean is then Σ w·values / Σ w. No weight of the population is assumed to be larger than
+        the largest here.
 
     References
     ----------
@@ -125,7 +127,7 @@ class Evidence:
 
     @cached_property
     def _count(self) -> int | None:
-        """How many ones there are, None where not all are zeros and ones of equal weight."""
+        """Number of ones; None where not all values are zeros and ones of equal weight."""
         if self.weight is not None or self.largest != 1:
             return None
         return int(self.values.sum()) if np.isin(self.values, (0.0, 1.0)).all() else None
@@ -141,7 +143,7 @@ class Evidence:
         return float(np.exp(-self._log_wealth(limit)))
 
     def upper(self, confidence: float) -> float:
-        """Return an upper bound of the mean: the least that is not refused."""
+        """Return an upper bound of the mean: the least limit that is not rejected."""
         if self._count is not None:
             return float(binomial_upper(self._count, self.n, confidence))
         low, high, wanted = 0.0, self.largest, -np.log1p(-confidence)

@@ -1,132 +1,188 @@
-"""A budget, and the selection that keeps it."""
+"""A budget: what a selection must keep, and what it makes as small as possible inside that."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from holdfast.exceptions import InfeasibleBudgetError
+from holdfast.common.parameters import check_share
+from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
+from holdfast.selection.limits import HIGHEST, GroupColumns, Limit, bound_limits, group_limit
 from holdfast.selection.problem import Vector
 
-__all__ = ["TOLERANCE", "Budget", "FrontierPoint", "Selection", "cautious", "choose_cautiously"]
+__all__ = ["CHURN_KINDS", "TOLERANCE", "Budget", "cautious", "choose_cautiously"]
 
+CHURN_KINDS = tuple(HIGHEST)
+OVERALL = "overall"
 TOLERANCE = 1e-9
-
-
 CAUTION = 0.5  # standard errors
 
 
-Chosen = TypeVar("Chosen")
+class Measured(Protocol):
+    """The measures of a mixture that a budget looks at."""
 
+    @property
+    def risk(self) -> float:
+        """Mean loss of the labels."""
 
-@dataclass(frozen=True, eq=False)
-class FrontierPoint:
-    """One mixture that was looked at, with its measures on the selection rows.
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, or R² of a regressor."""
 
-    Attributes
-    ----------
-    weights : ndarray of shape (L,) or (L + 1,)
-        Of the candidates, the base model last where it was in the hull.
-    risk, accuracy, churn_rate, soft_churn : float
-        Accuracy is R² for a regressor.
-    others : tuple of float
-        What the other limits of the budget count.
-    """
-
-    weights: Vector
-    risk: float
-    accuracy: float
-    churn_rate: float
-    soft_churn: float
-    others: tuple[float, ...] = ()
+    @property
+    def others(self) -> tuple[float, ...]:
+        """What the budget's other limits count."""
 
     def churn(self, kind: str) -> float:
-        """Return the churn in the unit of the budget."""
-        return self.churn_rate if kind == "hard" else self.soft_churn
+        """Churn in the unit of the budget."""
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
-    """Weights over the candidates that meet a budget on the selection rows.
+class Budget:
+    """Limits on churn and negative flips, or an accuracy to keep with as little churn as possible.
 
     Attributes
     ----------
-    weights : ndarray of shape (L,)
-        Of the candidates.
-    base_weight : float
-        Of the base model; the weights and it sum to 1.
-    risk, accuracy, churn_rate, soft_churn : float
-        Of the selected mixture: mean loss, share of right rows (R² for a regressor), hard churn,
-        mean divergence.
     churn : str
-        Unit of the budget.
-    max_churn, min_accuracy : float or None
-        The budget.
-    others : dict of str to (float, float)
-        Limit and measure of each group and of negative flips, where these are limited too.
-    average_in : {"probability", "log_odds", "value"}
-        Where the candidates are averaged.
-    n : int
-        Selection rows.
-    frontier : tuple of FrontierPoint
-        Every mixture that was looked at, single candidates first.
+        Unit of churn: ``"hard"`` or a divergence.
+    max_churn : float or None
+        Limit over all rows; None where an accuracy is kept.
+    min_accuracy : float, "cold" or None
+        The accuracy to keep where there is no `max_churn`; ``"cold"`` stands for that of plain
+        retraining until `keeping` replaces it.
+    others : tuple of Limit
+        Limits beside `max_churn`.
+    accuracy_name : str
+        What the caller calls `min_accuracy`.
     """
 
-    weights: Vector
-    base_weight: float
-    risk: float
-    accuracy: float
-    churn_rate: float
-    soft_churn: float
-    churn: str
-    max_churn: float | None
-    min_accuracy: float | None
-    average_in: str
-    n: int
-    frontier: tuple[FrontierPoint, ...] = field(repr=False)
-    others: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a selection must keep; exactly one of the two limits is given.
-
-    `accuracy_name` is what the user calls `min_accuracy`; `others` are name and limit of what
-    `FrontierPoint.others` holds.
-    """
-
-    churn: str
-    max_churn: float | None
-    min_accuracy: float | None
-    mixture: str
+    churn: str = "hard"
+    max_churn: float | None = None
+    min_accuracy: float | str | None = None
+    others: tuple[Limit, ...] = ()
     accuracy_name: str = "min_accuracy"
-    others: tuple[tuple[str, float], ...] = ()
 
-    def allows(self, point: FrontierPoint) -> bool:
+    @classmethod
+    def of(
+        cls,
+        max_churn: Any,
+        max_negative_flips: float | None,
+        min_accuracy: float | str | None,
+        churn: str,
+    ) -> Budget:
+        """Read and check what the caller gave; `min_accuracy` has been checked before.
+
+        Raises
+        ------
+        InvalidInputError
+            For limits out of range, or names of groups that are not ``column=value``.
+        """
+        overall, others = _read_max_churn(max_churn, churn)
+        if max_negative_flips is not None:
+            check_share("max_negative_flips", max_negative_flips)
+            if overall is None:
+                raise InvalidInputError(
+                    "max_churn must be given with max_negative_flips, got None; give the share of "
+                    "answers that may change, 1.0 for any"
+                )
+            others.append(Limit("negative flips", max_negative_flips, hard=True))
+        return cls(churn, overall, min_accuracy, tuple(others))
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that name the groups."""
+        return list(dict.fromkeys(one.column for one in self.others if one.column is not None))
+
+    def bound(
+        self,
+        groups: GroupColumns,
+        base_right: NDArray[np.bool_],
+        answer_weight: Vector,
+        churn_weight: Vector,
+    ) -> Budget:
+        """Return the budget with its other limits bound to rows; see `bound_limits`."""
+        others = bound_limits(self.others, groups, base_right, answer_weight, churn_weight)
+        return replace(self, others=others)
+
+    def keeping(self, accuracy: float) -> Budget:
+        """Return the budget with ``min_accuracy="cold"``, its default, replaced by a number."""
+        if self.max_churn is not None or self.min_accuracy not in (None, "cold"):
+            return self
+        return replace(self, min_accuracy=accuracy)
+
+    def inside(self, weight: Vector) -> Budget:
+        """Return the budget with every limit half a standard error lower.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n,)
+            Weights of the rows that count as churn.
+        """
+        assert self.max_churn is not None
+        others = [
+            replace(one, limit=cautious(one.limit, weight if one.column is None else one.weight))
+            for one in self.others
+        ]
+        return replace(self, max_churn=cautious(self.max_churn, weight), others=tuple(others))
+
+    def allows(self, point: Measured) -> bool:
         """Whether the point keeps the limits."""
         if self.max_churn is not None:
             within = point.churn(self.churn) <= self.max_churn + TOLERANCE
             return within and not self.broken(point)
-        assert self.min_accuracy is not None
-        return point.accuracy >= self.min_accuracy - TOLERANCE
+        assert self.min_accuracy is not None  # see `keeping`
+        return point.accuracy >= float(self.min_accuracy) - TOLERANCE
 
-    def broken(self, point: FrontierPoint) -> list[str]:
+    def broken(self, point: Measured) -> list[str]:
         """Return the names of the other limits that a point breaks."""
         pairs = zip(self.others, point.others, strict=True)
-        return [name for (name, limit), value in pairs if value > limit + TOLERANCE]
+        return [one.name for one, value in pairs if value > one.limit + TOLERANCE]
 
-    def cost(self, point: FrontierPoint) -> tuple[float, float]:
-        """What is minimised among the allowed; ties go to the other measure."""
+    def cost(self, point: Measured) -> tuple[float, float]:
+        """Return what is minimised among the allowed; the other measure decides ties."""
         measures = (point.risk, point.churn(self.churn))
         return measures if self.max_churn is not None else measures[::-1]
 
 
+def _read_max_churn(max_churn: Any, churn: str) -> tuple[Any, list[Limit]]:
+    """Return the limit over all rows and those of groups, checked."""
+    overall, others = max_churn, []
+    if isinstance(max_churn, Mapping):
+        if not max_churn:
+            raise InvalidInputError(
+                "max_churn must name at least one limit, got an empty mapping; write e.g. "
+                "{'overall': 0.02, 'country=DE': 0.01}"
+            )
+        overall = max_churn.get(OVERALL, HIGHEST[churn])
+        named = {name: limit for name, limit in max_churn.items() if name != OVERALL}
+        others = [group_limit(name, limit, churn) for name, limit in named.items()]
+    if overall is not None and not np.isinf(overall if _is_number(overall) else 0.0):
+        check_share("max_churn", overall, high=HIGHEST[churn])
+    return overall, others
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+class Chosen(Protocol):
+    """A selection, which carries its budget."""
+
+    @property
+    def others(self) -> dict[str, tuple[float, float]]:
+        """Limit and measure of each other limit."""
+
+
+AnyChosen = TypeVar("AnyChosen", bound=Chosen)
+
+
 def choose_cautiously(
-    choose_at: Callable[[float], Chosen], max_churn: float, weight: Vector
-) -> Chosen:
+    choose_at: Callable[[Budget], AnyChosen], budget: Budget, weight: Vector
+) -> AnyChosen:
     """Choose half a standard error inside a hard budget, where that is possible.
 
     The most favourable of many mixtures is partly the one whose churn happens to look low on the
@@ -136,19 +192,21 @@ def choose_cautiously(
     ----------
     choose_at : callable
         Returns the selection for a budget.
-    max_churn : float
-        The user's budget, which the result carries.
+    budget : Budget
+        The user's budget, which the result carries; its other limits are bound to rows.
     weight : ndarray of shape (n,)
         Weights of the selection rows that count as churn.
     """
     try:
-        chosen = choose_at(cautious(max_churn, weight))
+        chosen = choose_at(budget.inside(weight))
     except InfeasibleBudgetError:
-        chosen = choose_at(max_churn)
-    return replace(chosen, max_churn=max_churn)  # type: ignore[type-var]
+        chosen = choose_at(budget)
+    others = {one.name: (one.limit, chosen.others[one.name][1]) for one in budget.others}
+    return replace(chosen, max_churn=budget.max_churn, others=others)  # type: ignore[type-var]
 
 
-def cautious(limit: float, weight: Vector) -> float:
+def cautious(limit: float, weight: Vector | None) -> float:
     """Return a limit on a share of rows, half a standard error inside it."""
+    assert weight is not None  # the limits of groups are bound to rows
     n_effective = weight.sum() ** 2 / (weight**2).sum()
     return float(max(limit - CAUTION * np.sqrt(limit * (1 - limit) / n_effective), 0.0))

@@ -27,7 +27,7 @@ MOST_ROWS = 10**9
 
 @dataclass(frozen=True)
 class CertifiedLimit:
-    """One limit and what the certification rows say about it.
+    """One limit, with its measure and its upper bound on the certification rows.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class CertifiedLimit:
         ``"churn"``, ``"negative flips"``, or a group such as ``"country=DE"``.
     limit : float
     value : float
-        On the certification rows.
+        Measure on the certification rows.
     upper : float
         One-sided upper bound at the certificate's confidence.
     n : int
-        Rows that it was measured on.
+        Number of rows that it was measured on.
     """
 
     name: str
@@ -63,13 +63,17 @@ class Certificate:
         Unit of the limits on churn.
     limits : tuple of CertifiedLimit
     n : int
-        Certification rows, used for nothing else.
-    n_selection, n_train : int
-        Rows that the selection and the training had.
+        Number of certification rows, which were used for nothing else.
+    n_selection : int
+        Number of selection rows.
+    n_train : int
+        Number of training rows.
     unlabeled : bool
-        Whether the certification rows are the unlabeled ones.
-    tested, passed : int
-        Of the candidates, from the safest on.
+        Whether the certification rows are those of `X_unlabeled`.
+    tested : int
+        Number of candidates that were tested, from the safest on.
+    passed : int
+        Number of them that keep all limits; the last of these is certified.
     """
 
     confidence: float

@@ -7,14 +7,17 @@ loss with KL in both spaces, Brier with squared distance in probability space (b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.common.arrays import missing_rows
+from holdfast.exceptions import InvalidInputError
 from holdfast.metrics import clip, divergence_per_row, loss_per_row
-from holdfast.selection.limits import Counted
+from holdfast.selection.budget import Budget
+from holdfast.selection.limits import GroupColumns, Limit
 from holdfast.selection.problem import Function, Measures, RowMeasures, Vector
 
 __all__ = ["Mixtures", "mix"]
@@ -50,7 +53,10 @@ class Mixtures:
         Row weights that sum to 1: of the risk, of soft churn, of hard churn.
     divergence : {"kl", "brier"}
     average_in : {"probability", "log_odds"}
-    others : tuple of Counted
+    others : tuple of Limit
+        The budget's other limits, bound to these rows.
+    has_base : bool
+        Whether the last candidate is the base model.
     """
 
     proba: NDArray[np.float64]
@@ -62,7 +68,88 @@ class Mixtures:
     answer_weight: Vector
     divergence: str
     average_in: str
-    others: tuple[Counted, ...] = ()
+    others: tuple[Limit, ...] = ()
+    has_base: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        proba: NDArray[np.float64],
+        base: NDArray[np.float64],
+        y: NDArray[np.intp],
+        *,
+        divergence: str,
+        average_in: str,
+        base_pred: NDArray[np.intp] | None = None,
+        answered: NDArray[np.bool_] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
+    ) -> Mixtures:
+        """Return the mixtures of checked arrays.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (L, n, K)
+        base : ndarray of shape (n, K)
+            Base probabilities; a row of NaN has none.
+        y : ndarray of shape (n,)
+            Columns of the labels.
+        divergence : {"kl", "brier"}
+        average_in : {"probability", "log_odds"}
+        base_pred : ndarray of shape (n,), optional
+            Columns of the base classes; the largest base probability when left out.
+        answered : ndarray of bool of shape (n,), optional
+            Rows that count as hard churn; those with base probabilities when left out.
+        sample_weight : ndarray of shape (n,), optional
+
+        Raises
+        ------
+        InvalidInputError
+            When the base model has predicted none of the rows.
+        """
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        missing = missing_rows(base)
+        churn_weight = np.where(missing, 0.0, weight)
+        answer_weight = churn_weight if answered is None else np.where(answered, weight, 0.0)
+        if churn_weight.sum() <= 0 or answer_weight.sum() <= 0:
+            raise InvalidInputError(
+                "base_proba must have a prediction for at least one selection row, got none; "
+                "give rows that the base model has predicted"
+            )
+        base = np.where(missing[:, None], 1 / base.shape[1], base)
+        return cls(
+            proba=proba,
+            base=base,
+            y=y,
+            base_pred=base.argmax(axis=1) if base_pred is None else base_pred,
+            risk_weight=weight / weight.sum(),
+            churn_weight=churn_weight / churn_weight.sum(),
+            answer_weight=answer_weight / answer_weight.sum(),
+            divergence=divergence,
+            average_in=average_in,
+        )
+
+    def bound(self, budget: Budget, groups: GroupColumns) -> tuple[Mixtures, Budget]:
+        """Return the mixtures and a budget whose other limits are bound to their rows."""
+        if not budget.others:
+            return (self if not self.others else replace(self, others=())), budget
+        right = self.base_pred == self.y
+        bound = budget.bound(groups, right, self.answer_weight, self.churn_weight)
+        return replace(self, others=bound.others), bound
+
+    @property
+    def base_everywhere(self) -> bool:
+        """Whether the base model has predicted every row that counts."""
+        return not (self.churn_weight[self.risk_weight > 0] == 0).any()
+
+    def with_base(self) -> Mixtures:
+        """Return the mixtures with the base model as their last candidate."""
+        if not self.base_everywhere:
+            raise InvalidInputError(
+                "include_base must be False where base predictions are missing, got rows of NaN in "
+                "base_proba; the base model could not be served for them"
+            )
+        widened = np.concatenate([self.proba, self.base[None]])
+        return replace(self, proba=widened, has_base=True)
 
     @property
     def size(self) -> int:
@@ -96,10 +183,7 @@ class Mixtures:
             accuracy=float((mixture.argmax(axis=1) == self.y) @ self.risk_weight),
             churn_rate=float(rows.changed @ self.answer_weight),
             soft_churn=float(rows.divergence @ self.churn_weight),
-            others=tuple(
-                float((rows.changed if one.hard else rows.divergence) @ one.weight)
-                for one in self.others
-            ),
+            others=tuple(one.measure(rows.changed, rows.divergence) for one in self.others),
         )
 
     def _per_row(self, mixture: NDArray[np.float64]) -> RowMeasures:
@@ -126,7 +210,8 @@ class Mixtures:
         """Soft churn within each group that is limited so, None for what counts answers."""
         return tuple(None if one.hard else self._soft_churn(one.weight) for one in self.others)
 
-    def _soft_churn(self, weight: Vector) -> Function:
+    def _soft_churn(self, weight: Vector | None) -> Function:
+        assert weight is not None  # other limits are bound to rows
         cross = self._expected_loss(self.base, weight)
         entropy_loss = self._own_loss(weight)
 

@@ -15,7 +15,17 @@ from holdfast.common.arrays import as_array, check_proba, check_same_length, che
 from holdfast.common.parameters import check_share
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 
-__all__ = ["margins", "override_classes", "override_proba", "override_threshold"]
+__all__ = [
+    "leading_proba",
+    "least_threshold",
+    "margins",
+    "override_classes",
+    "override_proba",
+    "override_threshold",
+    "served_columns",
+]
+
+Vector = NDArray[np.float64]
 
 # Smallest lead of the served class over any other in `override_proba`.
 LEAD = 1e-9
@@ -74,7 +84,17 @@ def override_threshold(
     weight = np.ones(len(proba))
     if sample_weight is not None:
         weight = check_weights("sample_weight", sample_weight, len(proba))
-    margin = margins(proba, base)
+    return least_threshold(margins(proba, base), weight, max_churn)
+
+
+def least_threshold(margin: Vector, weight: Vector, max_churn: float) -> float:
+    """Return the least threshold that keeps the churn within the budget, given margins (n,).
+
+    Raises
+    ------
+    InfeasibleBudgetError
+        As for `override_threshold`.
+    """
     value, position = np.unique(-margin, return_inverse=True)  # distinct margins, largest first
     spent = np.bincount(position, weights=weight).cumsum() / weight.sum()
     value = -value
@@ -127,7 +147,7 @@ def override_classes(
     """
     check_share("threshold", threshold, high=MAX_THRESHOLD, hint="see override_threshold")
     proba, base = _check(new_proba, base_pred)
-    return np.where(margins(proba, base) > threshold, proba.argmax(axis=1), base)
+    return served_columns(proba, base, threshold)
 
 
 def override_proba(
@@ -162,8 +182,22 @@ def override_proba(
     array([[0.1, 0.9],
            [0.5, 0.5]])
     """
-    proba, base = _check(new_proba, base_pred)
-    served = override_classes(proba, base, threshold)
+    check_share("threshold", threshold, high=MAX_THRESHOLD, hint="see override_threshold")
+    return leading_proba(*_check(new_proba, base_pred), threshold)
+
+
+def served_columns(
+    proba: NDArray[np.floating], base: NDArray[np.intp], threshold: float
+) -> NDArray[np.intp]:
+    """Return `override_classes` of checked arrays."""
+    return np.where(margins(proba, base) > threshold, proba.argmax(axis=1), base)
+
+
+def leading_proba(
+    proba: NDArray[np.floating], base: NDArray[np.intp], threshold: float
+) -> NDArray[np.float64]:
+    """Return `override_proba` of checked arrays."""
+    served = served_columns(proba, base, threshold)
     result = proba.astype(np.float64)
     moved = np.flatnonzero(served != proba.argmax(axis=1))
     if len(moved):

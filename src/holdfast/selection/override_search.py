@@ -1,17 +1,18 @@
-"""What overrides the base model, a candidate or an average, and at which threshold. Arrays only."""
+"""The search for what overrides the base model, and for the threshold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
-from holdfast.selection.limits import Counted
+from holdfast.selection.budget import Budget
+from holdfast.selection.limits import Limit
 from holdfast.selection.mixtures import mix
-from holdfast.selection.override import override_classes, override_threshold
+from holdfast.selection.override import least_threshold, margins
 from holdfast.selection.problem import Vector
 
 __all__ = ["OverridePoint", "OverrideSelection", "select_override"]
@@ -36,18 +37,23 @@ class OverrideSelection:
     Attributes
     ----------
     weights : ndarray of shape (L,)
-        Of the candidates in what overrides; one of them, or an average.
+        Weights of the candidates in what overrides: one of them, or an average.
     threshold : float
-    accuracy, churn_rate : float
-        On the selection rows.
-    max_churn, min_accuracy : float or None
-        The budget.
+        τ: the lead in probability from which the new class is served.
+    accuracy : float
+        Share of right answers on the selection rows.
+    churn_rate : float
+        Share of answers that change on the selection rows.
+    max_churn : float or None
+        Limit of the budget on churn.
+    min_accuracy : float or None
+        Accuracy that the budget keeps instead.
     n : int
-        Selection rows.
+        Number of selection rows.
     frontier : tuple of OverridePoint
-        What is chosen along its thresholds, and the others at theirs.
+        The chosen option along its thresholds, and the other options at theirs.
     average_in : {"probability", "log_odds"}
-        Where the candidates are averaged.
+        Scale on which the candidates are averaged.
     others : dict of str to (float, float)
         Limit and measure of each group and of negative flips, where these are limited too.
     """
@@ -66,29 +72,45 @@ class OverrideSelection:
 
 @dataclass(frozen=True, eq=False)
 class _Option:
-    """What may override: weights (L,) and probabilities (n, K)."""
+    """A candidate or average that may override the base model.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (L,)
+    top : ndarray of shape (n,)
+        Column of its own class.
+    margin : ndarray of shape (n,)
+        Its lead over the base class; infinite where that class is gone.
+    """
 
     weights: Vector
-    proba: NDArray[np.float64]
+    top: NDArray[np.intp]
+    margin: Vector
+
+    @classmethod
+    def of(
+        cls, weights: Vector, proba: NDArray[np.float64], base_pred: NDArray[np.intp]
+    ) -> _Option:
+        return cls(weights, proba.argmax(axis=1), margins(proba, base_pred))
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
     base_pred: NDArray[np.intp]
     y: NDArray[np.intp]
-    weight: NDArray[np.float64]
+    weight: Vector
     known: NDArray[np.bool_]
-    others: tuple[tuple[Counted, float], ...] = ()
+    others: tuple[Limit, ...]
 
     def point(self, option: _Option, budget: float) -> OverridePoint:
         """Return an option at the threshold that spends `budget`."""
-        proba = option.proba
-        threshold = self._threshold(proba, self.known, budget)
-        for counted, limit in self.others:  # churn falls along the threshold everywhere
-            rows = counted.weight > 0
-            share = min(limit / counted.weight.sum(), 1.0) if rows.any() else 1.0
-            threshold = max(threshold, self._threshold(proba, rows, share))
-        served = override_classes(proba, self.base_pred, threshold)
+        threshold = self._threshold(option, self.known, budget)
+        for limit in self.others:  # churn falls along the threshold everywhere
+            assert limit.weight is not None  # bound to these rows
+            rows = limit.weight > 0
+            share = min(limit.limit / limit.weight.sum(), 1.0) if rows.any() else 1.0
+            threshold = max(threshold, self._threshold(option, rows, share))
+        served = self.served(option, threshold)
         changed = (served != self.base_pred)[self.known]
         return OverridePoint(
             option.weights,
@@ -97,45 +119,40 @@ class _Rows:
             churn_rate=float(np.average(changed, weights=self.weight[self.known])),
         )
 
-    def _threshold(
-        self, proba: NDArray[np.float64], rows: NDArray[np.bool_], budget: float
-    ) -> float:
+    def served(self, option: _Option, threshold: float) -> NDArray[np.intp]:
+        """Return the column of each row's answer."""
+        return np.where(option.margin > threshold, option.top, self.base_pred)
+
+    def _threshold(self, option: _Option, rows: NDArray[np.bool_], budget: float) -> float:
         if not rows.any():
             return 0.0
-        return override_threshold(
-            proba[rows],
-            self.base_pred[rows],
-            max_churn=budget,
-            sample_weight=self.weight[rows],
-        )
+        return least_threshold(option.margin[rows], self.weight[rows], budget)
 
-    def shares(self, served: NDArray[np.intp]) -> list[float]:
-        """Return what each of the other limits counts where these answers are served."""
-        changed = served != self.base_pred
-        return [float(changed @ counted.weight) for counted, _ in self.others]
+    def shares(self, option: _Option, threshold: float) -> list[float]:
+        """Return what each of the other limits counts at a threshold."""
+        changed = self.served(option, threshold) != self.base_pred
+        return [one.measure(changed, np.empty(0)) for one in self.others]
 
-    def steps(self, proba: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return churn and accuracy as rows change, largest margins first, nothing yet changed too.
+    def steps(self, option: _Option) -> tuple[Vector, Vector]:
+        """Return churn and accuracy as rows change, largest margins first.
 
-        Two arrays of equal length; rows whose base class is gone change in any case.
+        Two arrays of equal length, which begin where nothing has changed yet but rows whose base
+        class is gone.
         """
-        top, rows = proba.argmax(axis=1), np.arange(len(self.y))
-        margin = proba[rows, top] - proba[rows, self.base_pred.clip(min=0)]
-        margin[self.base_pred < 0] = np.inf
-        free = self.known & (margin > 0) & np.isfinite(margin)
+        margin, must = option.margin, np.isinf(option.margin)
+        free = self.known & (margin > 0) & ~must
         value, step = np.unique(-margin[free], return_inverse=True)
-        gain = (top == self.y).astype(np.float64) - (self.base_pred == self.y)
-        must = ~np.isfinite(margin)
+        gain = (option.top == self.y).astype(np.float64) - (self.base_pred == self.y)
         spent = np.bincount(step, self.weight[free], len(value)).cumsum()
         gained = np.bincount(step, (gain * self.weight)[free], len(value)).cumsum()
         lowest = self.weight[must & self.known].sum()
-        first = (np.where(must, top, self.base_pred) == self.y) @ self.weight
+        first = (np.where(must, option.top, self.base_pred) == self.y) @ self.weight
         churn = np.append(lowest, lowest + spent) / self.weight[self.known].sum()
         return churn, np.append(first, first + gained) / self.weight.sum()
 
     def curve(self, option: _Option) -> list[OverridePoint]:
         """Return an option along a grid of budgets from nothing changed to all."""
-        churn, _ = self.steps(option.proba)
+        churn, _ = self.steps(option)
         budgets = np.linspace(churn[0], churn[-1], CURVE_BUDGETS)
         return [self.point(option, float(min(b + 1e-12, 1.0))) for b in budgets]
 
@@ -146,16 +163,14 @@ def select_override(
     answered: NDArray[np.bool_],
     y: NDArray[np.intp],
     *,
-    max_churn: float | None,
-    min_accuracy: float | None,
+    budget: Budget,
     average: Vector | None = None,
     average_in: str = "probability",
     sample_weight: NDArray[np.float64] | None = None,
-    others: Mapping[str, tuple[Counted, float]] | None = None,
 ) -> OverrideSelection:
-    """Choose what overrides, and the threshold.
+    """Choose what overrides the base model, and the threshold; arrays come checked.
 
-    Under `max_churn` every candidate spends the budget and the most accurate wins; under
+    Under `max_churn` every candidate spends the budget and the most accurate wins. Under
     `min_accuracy` each goes as far as it must and the lowest churn wins. An average is taken before
     any candidate under `max_churn`, and is one of them under `min_accuracy`.
 
@@ -166,14 +181,12 @@ def select_override(
         Columns of the base classes (−1: gone, or no prediction) and of the labels.
     answered : ndarray of shape (n,)
         Rows with a base prediction; the others do not count as churn.
-    max_churn, min_accuracy : float or None
-        Exactly one is given.
+    budget : Budget
+        In changed answers; its other limits are bound to these rows.
     average : ndarray of shape (L,), optional
-        Weights of the candidates.
+        Weights of the candidates in an average that may override too.
     average_in : {"probability", "log_odds"}
     sample_weight : ndarray of shape (n,), optional
-    others : dict of str to (Counted, float), optional
-        Other limits, beside `max_churn`, and what they count.
 
     Raises
     ------
@@ -188,38 +201,36 @@ def select_override(
             "base_proba must have a prediction for at least one selection row, got none; "
             "give rows that the base model has predicted"
         )
-    others = others or {}
-    rows = _Rows(base_pred, y, weight, answered, tuple(others.values()))
+    rows = _Rows(base_pred, y, weight, answered, budget.others)
     options = [
-        _Option(weights, proba)
+        _Option.of(weights, proba, base_pred)
         for weights, proba in zip(np.eye(len(candidate_proba)), candidate_proba, strict=True)
     ]
     if average is not None:
-        options.append(_Option(average, mix(candidate_proba, average, average_in)))
-    if max_churn is not None:
-        points = {i: rows.point(option, max_churn) for i, option in enumerate(options)}
+        mixture = mix(candidate_proba, average, average_in)
+        options.append(_Option.of(average, mixture, base_pred))
+    if budget.max_churn is not None:
+        points = {i: rows.point(option, budget.max_churn) for i, option in enumerate(options)}
         costs = {i: (-point.accuracy, point.churn_rate) for i, point in points.items()}
         chosen = min(costs, key=lambda i: costs[i]) if average is None else len(candidate_proba)
     else:
-        assert min_accuracy is not None
-        points = _least_changes(rows, options, min_accuracy)
+        points = _least_changes(rows, options, float(budget.min_accuracy or 0))
         costs = {i: (point.churn_rate, -point.accuracy) for i, point in points.items()}
         chosen = min(costs, key=lambda i: costs[i])
     best, option = points[chosen], options[chosen]
-    lost = rows.shares(override_classes(option.proba, base_pred, best.threshold))
+    shares = rows.shares(option, best.threshold)
     return OverrideSelection(
         weights=best.weights,
         threshold=best.threshold,
         accuracy=best.accuracy,
         churn_rate=best.churn_rate,
-        max_churn=max_churn,
-        min_accuracy=min_accuracy,
+        max_churn=budget.max_churn,
+        min_accuracy=None if budget.min_accuracy is None else float(budget.min_accuracy),
         n=len(y),
         frontier=(*rows.curve(option), *points.values()),
         average_in=average_in,
         others={
-            name: (limit, share)
-            for (name, (_, limit)), share in zip(others.items(), lost, strict=True)
+            one.name: (one.limit, share) for one, share in zip(budget.others, shares, strict=True)
         },
     )
 
@@ -230,7 +241,7 @@ def _least_changes(
     """Return each option that gets there, with as few changes as it needs, by its position."""
     points, highest = {}, 0.0
     for i, option in enumerate(options):
-        churn, accuracy = rows.steps(option.proba)
+        churn, accuracy = rows.steps(option)
         enough = np.flatnonzero(accuracy >= min_accuracy - 1e-12)
         if len(enough):
             points[i] = rows.point(option, float(min(churn[enough[0]], 1.0)))

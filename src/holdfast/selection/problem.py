@@ -1,4 +1,4 @@
-"""What a search over mixtures needs to know of them."""
+"""The interface of mixtures: the functions and measures that a search needs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,25 @@ class Problem(Protocol):
 
     @property
     def average_in(self) -> str:
-        """Where candidates are averaged."""
+        """Scale on which candidates are averaged."""
 
     @property
     def size(self) -> int:
         """Number of candidates, L."""
+
+    @property
+    def has_base(self) -> bool:
+        """Whether the last candidate is the base model."""
+
+    @property
+    def base_everywhere(self) -> bool:
+        """Whether the base model has predicted every row that counts."""
+
+    def with_base(self) -> Problem:
+        """Return the problem with the base model as its last candidate.
+
+        Raises InvalidInputError where it has not predicted every row.
+        """
 
     @property
     def n(self) -> int:
@@ -58,12 +72,18 @@ Function = Callable[[Vector], tuple[float, Vector]]
 
 @dataclass(frozen=True)
 class Measures:
-    """What a mixture reaches on the selection rows, each as the metric defines it.
+    """Measures of a mixture on the selection rows, each as the metric defines it.
 
     Attributes
     ----------
-    risk, accuracy, churn_rate, soft_churn : float
-        Accuracy is R² for a regressor.
+    risk : float
+        Mean loss.
+    accuracy : float
+        Share of right answers; R² for a regressor.
+    churn_rate : float
+        Share of answers that change.
+    soft_churn : float
+        Mean divergence.
     others : tuple of float
         What the other limits count: churn of groups, negative flips.
     """
@@ -77,7 +97,7 @@ class Measures:
 
 @dataclass(frozen=True, eq=False)
 class RowMeasures:
-    """What the means of `Measures` are taken over, arrays of shape (n,)."""
+    """Measures of each row, arrays of shape (n,), whose means are `Measures`."""
 
     loss: Vector
     changed: NDArray[np.bool_]

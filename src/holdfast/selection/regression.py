@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,8 +25,12 @@ class Moves:
     y : ndarray of shape (n,)
     tolerance : float
         A prediction that moves by more counts as changed.
-    risk_weight, churn_weight : ndarray of shape (n,)
-        Row weights that sum to 1.
+    risk_weight : ndarray of shape (n,)
+        Row weights of the risk, which sum to 1.
+    churn_weight : ndarray of shape (n,)
+        Row weights of churn, which sum to 1.
+    has_base : bool
+        Whether the last candidate is the base model.
     """
 
     values: NDArray[np.float64]
@@ -36,6 +40,16 @@ class Moves:
     risk_weight: Vector
     churn_weight: Vector
     average_in: str = "value"
+    has_base: bool = False
+
+    @property
+    def base_everywhere(self) -> bool:
+        """Whether the base model has predicted every row that counts."""
+        return bool((self.churn_weight[self.risk_weight > 0] > 0).all())
+
+    def with_base(self) -> Moves:
+        """Return the moves with the base model as their last candidate."""
+        return replace(self, values=np.vstack([self.values, self.base]), has_base=True)
 
     @property
     def size(self) -> int:

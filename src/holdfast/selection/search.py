@@ -1,7 +1,6 @@
-"""The search behind every selection: solve the convex program at a budget, or sweep it.
+"""The search behind every selection: it solves the convex program at a budget, or sweeps budgets.
 
-Works on any problem that tells risk and soft churn of a mixture with their gradients, and measures
-hard churn and accuracy: classifiers (`_mixture`) and regressors (`_moves`) alike.
+It works on any `Problem`: mixtures of classifiers (`mixtures`) and of regressors (`regression`).
 """
 
 from __future__ import annotations
@@ -13,28 +12,58 @@ from typing import NoReturn
 import numpy as np
 
 from holdfast.exceptions import InfeasibleBudgetError
-from holdfast.selection.budget import TOLERANCE, Budget, FrontierPoint, Selection
+from holdfast.selection.budget import TOLERANCE, Budget
+from holdfast.selection.outcome import FrontierPoint, Selection
 from holdfast.selection.problem import Problem, Vector
 from holdfast.selection.solver import EXACT, ROUGH, solve
 
-__all__ = ["choose", "choose_with_or_without_base", "mean_and_error"]
+__all__ = ["choose", "mean_and_error"]
 
 SWEEP_POINTS = 12
-
-
 SWEEP_BISECTIONS = 8
-
-
 NEAR = 1.2  # times the budget
 
 
-def choose_with_or_without_base(problem: Problem, widened: Problem, budget: Budget) -> Selection:
-    """Let the base model in (`widened`); leave it out again where nothing measurable is lost."""
-    with_base = choose(widened, budget, has_base=True)
+def choose(
+    problem: Problem,
+    budget: Budget,
+    *,
+    mixture: str = "average",
+    include_base: bool | str = False,
+) -> Selection:
+    """Return the selection of lowest risk inside a churn budget, or of lowest churn at an accuracy.
+
+    Parameters
+    ----------
+    problem : Problem
+        The candidates, without the base model.
+    budget : Budget
+        Its other limits are bound to the problem's rows.
+    mixture : {"average", "single"}
+        Whether several candidates may carry weight, or one.
+    include_base : bool or "auto"
+        Whether the base model may carry weight. "auto" lets it where it has predicted every row,
+        and leaves it out again where nothing measurable is lost.
+
+    Raises
+    ------
+    InfeasibleBudgetError
+        When no mixture keeps the budget.
+    InvalidInputError
+        When the base model is to be included and has not predicted every row.
+    """
+    if include_base == "auto" and problem.base_everywhere:
+        return _with_or_without_base(problem, budget, mixture)
+    return _best(problem.with_base() if include_base is True else problem, budget, mixture)
+
+
+def _with_or_without_base(problem: Problem, budget: Budget, mixture: str) -> Selection:
+    widened = problem.with_base()
+    with_base = _best(widened, budget, mixture)
     if not with_base.base_weight or not _is_near(problem, budget):
         return with_base
     try:
-        without = choose(problem, budget, has_base=False)
+        without = _best(problem, budget, mixture)
     except InfeasibleBudgetError:
         return with_base
     own = widened.per_row(np.append(without.weights, 0.0))
@@ -65,37 +94,30 @@ def mean_and_error(values: Vector, weight: Vector) -> tuple[float, float]:
     return mean, float(np.sqrt(((values - mean) ** 2) @ weight**2))
 
 
-def choose(problem: Problem, budget: Budget, *, has_base: bool) -> Selection:
-    """Return the selection of lowest risk inside a churn budget, or of lowest churn at an accuracy.
-
-    Raises
-    ------
-    InfeasibleBudgetError
-        When no mixture keeps the budget.
-    """
+def _best(problem: Problem, budget: Budget, mixture: str) -> Selection:
     points = [_point(problem, vertex) for vertex in np.eye(problem.size)]
-    if budget.mixture == "average" and problem.size > 1:
+    if mixture == "average" and problem.size > 1:
         points += _mixture_points(problem, budget, points)
     allowed = [point for point in points if budget.allows(point)]
     if not allowed:
         _raise_infeasible(points, budget)
     best = min(allowed, key=budget.cost)
     return Selection(
-        weights=best.weights[: problem.size - has_base],
-        base_weight=float(best.weights[-1]) if has_base else 0.0,
+        weights=best.weights[: problem.size - problem.has_base],
+        base_weight=float(best.weights[-1]) if problem.has_base else 0.0,
         risk=best.risk,
         accuracy=best.accuracy,
         churn_rate=best.churn_rate,
         soft_churn=best.soft_churn,
         churn=budget.churn,
         max_churn=budget.max_churn,
-        min_accuracy=budget.min_accuracy,
+        min_accuracy=None if budget.min_accuracy is None else float(budget.min_accuracy),
         average_in=problem.average_in,
         n=problem.n,
         frontier=tuple(points),
         others={
-            name: (limit, value)
-            for (name, limit), value in zip(budget.others, best.others, strict=True)
+            one.name: (one.limit, value)
+            for one, value in zip(budget.others, best.others, strict=True)
         },
     )
 
@@ -208,7 +230,7 @@ def _within_all(
     assert budget.max_churn is not None
     limits = [(problem.churn, budget.max_churn)]
     pairs = zip(problem.other_churn, budget.others, strict=True)
-    limits += [(function, limit) for function, (_, limit) in pairs if function is not None]
+    limits += [(function, one.limit) for function, one in pairs if function is not None]
 
     def excess(weights: Vector) -> float:
         return max(function(weights)[0] - limit for function, limit in limits)
@@ -243,6 +265,6 @@ def _raise_infeasible(points: list[FrontierPoint], budget: Budget) -> NoReturn:
     highest = max(point.accuracy for point in points)
     raise InfeasibleBudgetError(
         f"{budget.accuracy_name} must be at most {highest:.4g} with these candidates, got "
-        f"{budget.min_accuracy:.4g}; lower it or add candidates",
+        f"{float(budget.min_accuracy or 0):.4g}; lower it or add candidates",
         highest_accuracy=highest,
     )

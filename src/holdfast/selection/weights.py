@@ -1,9 +1,8 @@
-"""Candidates + budget -> weights. Arrays only, never estimators."""
+"""`select`: weights over candidates, from arrays of probabilities and a budget."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,19 +14,17 @@ from holdfast.common.arrays import (
     check_proba,
     check_same_length,
     check_weights,
-    missing_rows,
 )
 from holdfast.common.classes import check_classes, class_index
 from holdfast.common.parameters import check_choice, check_share
 from holdfast.exceptions import InvalidInputError
-from holdfast.selection.budget import Budget, FrontierPoint, Selection
-from holdfast.selection.limits import Limits, group_columns
+from holdfast.selection.budget import CHURN_KINDS, Budget
+from holdfast.selection.limits import group_columns
 from holdfast.selection.mixtures import Mixtures
-from holdfast.selection.search import choose, choose_with_or_without_base
+from holdfast.selection.outcome import Selection
+from holdfast.selection.search import choose
 
-__all__ = ["CHURN_KINDS", "FrontierPoint", "Selection", "select"]
-
-CHURN_KINDS = ("hard", "kl", "brier")
+__all__ = ["check_average_in", "select"]
 
 
 def select(
@@ -118,8 +115,10 @@ def select(
     check_choice("churn", churn, CHURN_KINDS)
     check_choice("mixture", mixture, ("average", "single"))
     check_choice("average_in", average_in, ("probability", "log_odds"))
-    limits = _check_budget(max_churn, max_negative_flips, min_accuracy, churn, average_in)
-    problem = _problem(
+    if not isinstance(include_base, bool):
+        check_choice("include_base", include_base, ["auto"])
+    budget = _check_budget(max_churn, max_negative_flips, min_accuracy, churn, average_in)
+    problem = _check_arrays(
         candidate_proba,
         base_proba,
         y,
@@ -130,26 +129,9 @@ def select(
         answered=answered,
         sample_weight=sample_weight,
     )
-    if limits.others:
-        n = problem.n
-        columns = group_columns(groups, None, limits.columns, n, source="groups")
-        right = problem.base_pred == problem.y
-        counted = limits.counted(columns, right, problem.answer_weight, problem.churn_weight)
-        problem = replace(problem, others=counted)
-    budget = Budget(
-        churn,
-        limits.overall,
-        min_accuracy,
-        mixture,
-        others=tuple((one.name, one.limit) for one in limits.others),
-    )
-    if include_base == "auto" and _base_everywhere(problem):
-        return choose_with_or_without_base(problem, _with_base(problem), budget)
-    if include_base is True:
-        return choose(_with_base(problem), budget, has_base=True)
-    if include_base is not False:
-        check_choice("include_base", include_base, ["auto"])
-    return choose(problem, budget, has_base=False)
+    columns = group_columns(groups, None, budget.columns, problem.n, source="groups")
+    problem, budget = problem.bound(budget, columns)
+    return choose(problem, budget, mixture=mixture, include_base=include_base)
 
 
 def _check_budget(
@@ -158,25 +140,30 @@ def _check_budget(
     min_accuracy: float | None,
     churn: str,
     average_in: str,
-) -> Limits:
+) -> Budget:
     if (max_churn is None) == (min_accuracy is None):
         raise InvalidInputError(
             f"exactly one of max_churn and min_accuracy must be given, got max_churn={max_churn!r} "
             f"and min_accuracy={min_accuracy!r}; a churn budget and an accuracy to keep are two "
             "different problems"
         )
-    limits = Limits.of(max_churn, max_negative_flips, churn)
+    budget = Budget.of(max_churn, max_negative_flips, min_accuracy, churn)
     if min_accuracy is not None:
         check_share("min_accuracy", min_accuracy)
+    check_average_in(average_in, churn)
+    return budget
+
+
+def check_average_in(average_in: str, churn: str) -> None:
+    """Raise where averages in log-odds would make the budget's divergence no longer convex."""
     if churn == "brier" and average_in == "log_odds":
         raise InvalidInputError(
             "average_in must be 'probability' with churn='brier', got 'log_odds': the Brier score "
             "is not convex in log-odds; use churn='kl' or 'hard'"
         )
-    return limits
 
 
-def _problem(
+def _check_arrays(
     candidate_proba: ArrayLike,
     base_proba: ArrayLike,
     y: ArrayLike,
@@ -199,31 +186,17 @@ def _problem(
             f"y must be among the classes of the columns, got {truth[index < 0].tolist()[0]!r}; "
             "give `classes` in the order of the columns"
         )
-    weight = np.ones(n)
-    if sample_weight is not None:
-        weight = check_weights("sample_weight", sample_weight, n)
-    missing = missing_rows(base)
-    churn_weight = np.where(missing, 0.0, weight)
-    answer_weight = churn_weight
-    if answered is not None:
-        answer_weight = np.where(_check_answered(answered, n), weight, 0.0)
-    if churn_weight.sum() <= 0 or answer_weight.sum() <= 0:
-        raise InvalidInputError(
-            "base_proba must have a prediction for at least one selection row, got none; "
-            "give rows that the base model has predicted"
-        )
-    base = np.where(missing[:, None], 1 / base.shape[1], base)
-    served = base.argmax(axis=1) if base_pred is None else _check_base_pred(base_pred, base.shape)
-    return Mixtures(
-        proba=candidates,
-        base=base,
-        y=index,
-        base_pred=served,
-        risk_weight=weight / weight.sum(),
-        churn_weight=churn_weight / churn_weight.sum(),
-        answer_weight=answer_weight / answer_weight.sum(),
+    return Mixtures.of(
+        candidates,
+        base,
+        index,
         divergence=divergence,
         average_in=average_in,
+        base_pred=None if base_pred is None else _check_base_pred(base_pred, base.shape),
+        answered=None if answered is None else _check_answered(answered, n),
+        sample_weight=(
+            None if sample_weight is None else check_weights("sample_weight", sample_weight, n)
+        ),
     )
 
 
@@ -264,16 +237,3 @@ def _check_candidates(candidate_proba: Any, shape: tuple[int, ...]) -> NDArray[n
                 f"{part.shape}; give the same rows and classes"
             )
     return np.stack(parts).astype(np.float64, copy=False)
-
-
-def _base_everywhere(problem: Mixtures) -> bool:
-    return not (problem.churn_weight[problem.risk_weight > 0] == 0).any()
-
-
-def _with_base(problem: Mixtures) -> Mixtures:
-    if not _base_everywhere(problem):
-        raise InvalidInputError(
-            "include_base must be False where base predictions are missing, got rows of NaN in "
-            "base_proba; the base model could not be served for them"
-        )
-    return replace(problem, proba=np.concatenate([problem.proba, problem.base[None]]))

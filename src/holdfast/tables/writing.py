@@ -47,6 +47,7 @@ def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
 
     Examples
     --------
+    >>> from holdfast.tables import read_table
     >>> import pandas as pd, pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "table.parquet"
     >>> write_table(pd.DataFrame({"id": [1, 2], "prediction": ["cat", "dog"]}), path)

@@ -23,10 +23,10 @@ class Candidate:
     Attributes
     ----------
     method : Method
-        What it was trained with.
+        The method that it was trained with.
     estimator : estimator
     proba : ndarray of shape (n_selection, K) or None
-        Its probabilities on the selection rows; None without such rows.
+        Probabilities on the selection rows; None without such rows.
     fit_seconds : float
     """
 

@@ -1,15 +1,16 @@
-"""What of a selection can be certified.
+"""How far along the selected path the certification rows allow us to go.
 
 The selection rows name the candidates and their order, from the safest mixture or threshold to the
-boldest; the certification rows tell how far one may go along it.
+boldest. The certification rows, which were used for nothing else, say how far one may go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +18,67 @@ from numpy.typing import NDArray
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import proba_of
 from holdfast.metrics import SMALLEST, divergence_per_row
+from holdfast.models.served import served_proba
 from holdfast.selection.bounds import Evidence, most_changes
-from holdfast.selection.budget import Selection
+from holdfast.selection.budget import Budget
 from holdfast.selection.certificate import (
     Certificate,
     CertifiedLimit,
     count_certified,
     raise_uncertified,
 )
-from holdfast.selection.limits import GroupColumns, Limits
-from holdfast.selection.mixtures import mix
+from holdfast.selection.outcome import Selection
 from holdfast.selection.override import margins
 from holdfast.selection.override_search import OverrideSelection
 from holdfast.selection.problem import Vector
 from holdfast.update.candidates import Candidate
-from holdfast.update.rows import UpdateRows, held_out_rows
+from holdfast.update.rows import UpdateRows
 
-__all__ = ["CertificationRows", "Certified", "certify", "halves"]
+__all__ = ["Answers", "CertificationRows", "Certified", "Step", "certify"]
 
 STEPS = 90  # mixtures to test, up to REACH times the budget on the selection rows
 REACH = 1.5
 MOST_STEPS = 1000  # from one mixture on the frontier to the next
 THRESHOLDS = 501
+THRESHOLDS_TO_ASK = 51
+ROUNDING = 1e-6  # of probabilities
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One mixture or threshold that may be certified.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (L,)
+    base_weight : float
+    threshold : float or None
+        τ of an override.
+    """
+
+    weights: Vector
+    base_weight: float = 0.0
+    threshold: float | None = None
+
+
+class Answers(Protocol):
+    """The answers of a model to the certification rows."""
+
+    @property
+    def columns(self) -> NDArray[np.intp]:
+        """Columns of its answers, shape (n,)."""
+
+    @property
+    def proba(self) -> NDArray[np.float64]:
+        """Its probabilities, shape (n, K), which a soft budget is about."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Expected:
+    """The answers of a step, by the candidates' probabilities."""
+
+    columns: NDArray[np.intp]
+    proba: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,170 +87,298 @@ class CertificationRows:
 
     Attributes
     ----------
+    rows : UpdateRows
+        Their labels are −1 where they have none.
     proba : ndarray of shape (L, n, K)
-        Of all candidates.
-    base : ndarray of shape (n, K)
-        Base probabilities, NaN where there are none.
-    base_pred : ndarray of shape (n,)
-        Columns of the base classes; −1 for a class that is gone.
-    answered : ndarray of bool of shape (n,)
-        Rows that the base model answered, which count as hard churn.
-    weight : ndarray of shape (n,) or None
-    groups : dict of str to ndarray of shape (n,)
-        Columns by which a budget tells groups.
-    base_right : ndarray of bool of shape (n,)
-    unlabeled : bool
+        Probabilities of all candidates.
     n_train : int
-        Rows that the candidates were trained on.
+        Number of rows that the candidates were trained on.
     """
 
+    rows: UpdateRows
     proba: NDArray[np.float64]
-    base: NDArray[np.float64]
-    base_pred: NDArray[np.intp]
-    answered: NDArray[np.bool_]
-    weight: Vector | None
-    groups: GroupColumns
-    base_right: NDArray[np.bool_]
-    unlabeled: bool = False
     n_train: int = 0
 
     @classmethod
     def of(
         cls, candidates: Sequence[Candidate], rows: UpdateRows, n_train: int
     ) -> CertificationRows:
-        """Ask all candidates for their answers."""
-        return cls(
-            np.stack([proba_of(c.estimator, rows.X, rows.classes) for c in candidates]),
-            rows.base.matched.proba,
-            rows.base.pred,
-            rows.base.answered,
-            rows.weight,
-            rows.groups,
-            rows.base_right,
-            unlabeled=bool((rows.y < 0).all()),
-            n_train=n_train,
-        )
+        """Ask all candidates for their probabilities."""
+        proba = [proba_of(c.estimator, rows.X, rows.classes) for c in candidates]
+        return cls(rows, np.stack(proba), n_train)
 
-    def counted(self, limits: Limits) -> list[NDArray[np.bool_]]:
-        """Return the rows that may be lost under each limit, that on all rows first."""
-        return [self.answered, *limits.rows(self.groups, self.answered, self.base_right)]
+    @property
+    def unlabeled(self) -> bool:
+        """Whether no row has a label."""
+        return bool((self.rows.y < 0).all())
+
+    def counted(self, budget: Budget) -> list[NDArray[np.bool_]]:
+        """Return the rows that each limit counts, those of the limit on all rows first."""
+        rows = self.rows
+        answered, right = rows.base.answered, rows.base_right
+        return [answered, *(one.rows(rows.groups, answered, right) for one in budget.others)]
 
     def evidence(self, losses: NDArray[Any], largest: float, rows: NDArray[np.bool_]) -> Evidence:
         """Return what losses (n,) say of some rows."""
-        weight = None if self.weight is None else self.weight[rows]
+        weight = None if self.rows.weight is None else self.rows.weight[rows]
         if weight is not None and (weight == weight[:1]).all():
             weight = None
         return Evidence(losses[rows].astype(np.float64), largest, weight)
 
     def changed(
-        self, changed: NDArray[np.bool_], limits: Limits, counted: Sequence[NDArray[np.bool_]]
+        self, changed: NDArray[np.bool_], budget: Budget, counted: Sequence[NDArray[np.bool_]]
     ) -> list[Evidence]:
         """Return what the answers (n,) that change say of each limit."""
-        found = [self.evidence(changed, 1.0, self.answered)]
-        for one, rows in zip(limits.others, counted[1:], strict=True):
-            whole = self.answered if one.column is None else rows  # flips are a share of all
+        answered = self.rows.base.answered
+        found = [self.evidence(changed, 1.0, answered)]
+        for one, rows in zip(budget.others, counted[1:], strict=True):
+            whole = answered if one.column is None else rows  # flips are a share of all
             found.append(self.evidence(changed & rows, 1.0, whole))
         return found
 
 
-def halves(held_out: UpdateRows, random_state: int | None) -> tuple[UpdateRows, UpdateRows]:
-    """Part the held-out rows into those that select and those that certify."""
-    if len(held_out.y) < 2:
-        raise InvalidInputError(
-            f"confidence needs at least two held-out rows, got {len(held_out.y)}; raise "
-            "validation_fraction or give X_unlabeled"
-        )
-    strata = held_out.y if np.bincount(held_out.y).max() > 1 else None
-    selecting, certifying = held_out_rows(len(held_out.y), 0.5, random_state, None, stratify=strata)
-    return held_out.take(selecting), held_out.take(certifying)
-
-
 @dataclass(frozen=True, eq=False)
 class Certified:
-    """What may be served, and why.
+    """A step that may be served, and why.
 
     Attributes
     ----------
-    weights : ndarray of shape (L,)
-    base_weight : float
-    threshold : float or None
+    step : Step
     certificate : Certificate
     """
 
-    weights: Vector
-    base_weight: float
-    threshold: float | None
+    step: Step
     certificate: Certificate
 
 
 def certify(
     selection: Selection | OverrideSelection,
     rows: CertificationRows,
-    limits: Limits,
+    budget: Budget,
     *,
     confidence: float,
     n_selection: int,
+    ask: Callable[[Step], Answers] | None = None,
 ) -> Certified:
     """Go along what was selected as far as the rows allow, for all limits together.
+
+    Parameters
+    ----------
+    selection : Selection or OverrideSelection
+    rows : CertificationRows
+    budget : Budget
+        With `max_churn`.
+    confidence : float
+    n_selection : int
+        Number of selection rows, for the certificate.
+    ask : callable, optional
+        Returns the answers of the model that a step serves. What is certified is about these. The
+        way to it is found by the candidates' probabilities; where a served model answers otherwise,
+        the steps are tested again by the answers of the model that each of them serves.
 
     Raises
     ------
     InfeasibleBudgetError
         When not even the safest mixture or threshold can be certified.
     """
-    assert limits.overall is not None
-    _check_labels(limits, rows)
-    counted = rows.counted(limits)
-    sequence: list[tuple[Vector, float | None]]
-    if isinstance(selection, OverrideSelection):
-        weights = selection.weights
-        margin = margins(mix(rows.proba, weights, selection.average_in), rows.base_pred)
-        found = _thresholds(margin, rows, limits, counted, confidence)
-        thresholds = [max(threshold, selection.threshold) for threshold in found]
-        sequence = [(weights, threshold) for threshold in thresholds]
-        evidence = (rows.changed(margin > threshold, limits, counted) for threshold in thresholds)
-    else:
-        sequence = [(weights, None) for weights in _sequence(selection, limits.overall)]
-        evidence = (
-            _evidence_of(selection, rows, weights, limits, counted) for weights, _ in sequence
+    test = _Test.of(selection, rows, budget, confidence)
+    steps = test.steps()
+    passed, seen = test.passed(steps, test.expected)
+    if ask is not None:
+        step = steps[passed - 1]
+        answers = ask(step)
+        if test.agree(answers, test.expected(step)):
+            seen[passed - 1] = test.evidence(answers, step)
+        else:
+            steps = test.steps_to_ask()
+            passed, seen = test.passed(steps, ask)
+    return Certified(steps[passed - 1], test.certificate(passed, seen, n_selection))
+
+
+@dataclass(frozen=True, eq=False)
+class _Test:
+    """A fixed-sequence test along the steps of a selection.
+
+    Attributes
+    ----------
+    selection : Selection or OverrideSelection
+    rows : CertificationRows
+    budget : Budget
+    confidence : float
+    counted : list of ndarray of shape (n,)
+        The rows that each limit counts.
+    """
+
+    selection: Selection | OverrideSelection
+    rows: CertificationRows
+    budget: Budget
+    confidence: float
+    counted: list[NDArray[np.bool_]]
+
+    @classmethod
+    def of(
+        cls,
+        selection: Selection | OverrideSelection,
+        rows: CertificationRows,
+        budget: Budget,
+        confidence: float,
+    ) -> _Test:
+        if rows.unlabeled and any(one.column is None for one in budget.others):
+            raise InvalidInputError(
+                "max_negative_flips must be left out with X_unlabeled, whose rows have no labels "
+                "to know a negative flip by; leave one of the two out"
+            )
+        return cls(selection, rows, budget, confidence, rows.counted(budget))
+
+    @property
+    def names(self) -> list[str]:
+        return ["churn", *(one.name for one in self.budget.others)]
+
+    @property
+    def limits(self) -> list[float]:
+        assert self.budget.max_churn is not None
+        return [self.budget.max_churn, *(one.limit for one in self.budget.others)]
+
+    @cached_property
+    def margin(self) -> Vector:
+        """Lead of what overrides over the base class, shape (n,)."""
+        proba = self._mixture(Step(self.selection.weights))
+        return margins(proba, self.rows.rows.base.pred)
+
+    # --- steps ------------------------------------------------------------------------------------
+
+    def steps(self) -> list[Step]:
+        """Return the steps to test, the safest first."""
+        if not isinstance(self.selection, OverrideSelection):
+            n = len(self.rows.proba)
+            sequence = _sequence(self.selection, self.limits[0])
+            return [Step(w[:n], float(w[n]) if len(w) > n else 0.0) for w in sequence]
+        if any(one.weight is not None for one in self._evidence_of(self.margin > 0)):
+            return self._at(np.linspace(1.0, 0.0, THRESHOLDS).tolist())
+        return self._at([self._exact_threshold()])
+
+    def steps_to_ask(self) -> list[Step]:
+        """Return the steps to test where a model must be served and asked for each of them."""
+        if not isinstance(self.selection, OverrideSelection):
+            return self.steps()
+        return self._at(np.linspace(1.0, 0.0, THRESHOLDS_TO_ASK).tolist())
+
+    def _at(self, thresholds: Sequence[float]) -> list[Step]:
+        assert isinstance(self.selection, OverrideSelection)
+        least, weights = self.selection.threshold, self.selection.weights
+        return [Step(weights, threshold=max(threshold, least)) for threshold in thresholds]
+
+    def _exact_threshold(self) -> float:
+        """Return the boldest threshold at which few enough rows change.
+
+        Churn falls along the threshold. Without weights all thresholds are therefore tested at
+        once: this one breaks the budget only if the rows fail to show it at the threshold where the
+        budget is just broken [1]_. Under weights thresholds are tested one after the other.
+
+        References
+        ----------
+        .. [1] Bates, Angelopoulos, Lei, Malik and Jordan, "Distribution-free, risk-controlling
+           prediction sets", JACM 2021, theorem 1.
+        """
+        shown = self._evidence_of(self.margin > 0)
+        return max(
+            _threshold_for(self.margin[mine], most_changes(one.n, limit, self.confidence))
+            for mine, one, limit in zip(self.counted, shown, self.limits, strict=True)
         )
-    seen: list[list[Evidence]] = []
 
-    def tested() -> Iterator[list[Evidence]]:
-        for one in evidence:
-            seen.append(one)
-            yield one
+    # --- answers and evidence ---------------------------------------------------------------------
 
-    names = ["churn", *(one.name for one in limits.others)]
-    values = [limits.overall, *(one.limit for one in limits.others)]
-    passed = count_certified(tested(), values, confidence)
-    if not passed:
-        raise_uncertified(seen[0], names, values, confidence)
-    (weights, threshold), shown = sequence[passed - 1], seen[passed - 1]
-    n = len(rows.proba)
-    certificate = Certificate(
-        confidence=confidence,
-        churn="hard" if isinstance(selection, OverrideSelection) else selection.churn,
-        limits=tuple(
-            CertifiedLimit(name, limit, one.mean, one.upper(confidence), one.n)
-            for name, limit, one in zip(names, values, shown, strict=True)
-        ),
-        n=len(rows.base),
-        n_selection=n_selection,
-        n_train=rows.n_train,
-        unlabeled=rows.unlabeled,
-        tested=len(seen),
-        passed=passed,
-    )
-    base_weight = float(weights[n]) if len(weights) > n else 0.0
-    return Certified(weights[:n], base_weight, threshold, certificate)
+    def expected(self, step: Step) -> Answers:
+        """Return what the candidates' probabilities say of a step."""
+        if step.threshold is None:
+            proba = self._mixture(step)
+            return _Expected(proba.argmax(axis=1), proba)
+        proba = self._mixture(Step(step.weights))
+        base = self.rows.rows.base.pred
+        return _Expected(np.where(self.margin > step.threshold, proba.argmax(axis=1), base), proba)
 
+    def _mixture(self, step: Step) -> NDArray[np.float64]:
+        used = np.flatnonzero(step.weights)
+        return served_proba(
+            self.rows.proba[used],
+            step.weights[used],
+            average_in=self.selection.average_in,
+            base=self.rows.rows.base,
+            base_weight=step.base_weight,
+        )
 
-def _check_labels(limits: Limits, rows: CertificationRows) -> None:
-    if rows.unlabeled and any(one.column is None for one in limits.others):
-        raise InvalidInputError(
-            "max_negative_flips must be left out with X_unlabeled, whose rows have no labels to "
-            "tell a negative flip by; leave one of the two out"
+    def agree(self, answers: Answers, expected: Answers) -> bool:
+        """Whether a served model says what the candidates' probabilities say."""
+        same = np.array_equal(answers.columns, expected.columns)
+        if self.budget.churn == "hard" or not same:
+            return same
+        return np.allclose(answers.proba, expected.proba, rtol=0, atol=ROUNDING)
+
+    def evidence(self, answers: Answers, step: Step) -> list[Evidence]:
+        """Return what answers say of each limit."""
+        found = self._evidence_of(answers.columns != self.rows.rows.base.pred)
+        if self.budget.churn == "hard":
+            return found
+        base = self.rows.rows.base.matched.proba
+        known, largest = ~np.isnan(base[:, 0]), self._largest_divergence(step)
+        divergence = divergence_per_row(
+            np.where(known[:, None], base, answers.proba), answers.proba, self.budget.churn
+        ).clip(0.0, largest)
+        found[0] = self.rows.evidence(divergence, largest, known)
+        for i, one in enumerate(self.budget.others):
+            if not one.hard:
+                mine = known & self.counted[i + 1]
+                found[i + 1] = self.rows.evidence(divergence, largest, mine)
+        return found
+
+    def _evidence_of(self, changed: NDArray[np.bool_]) -> list[Evidence]:
+        return self.rows.changed(changed, self.budget, self.counted)
+
+    def _largest_divergence(self, step: Step) -> float:
+        """Return what the divergence of a row cannot exceed."""
+        if self.budget.churn == "brier":
+            return 2.0
+        largest = -float(np.log(SMALLEST))
+        if step.base_weight > 0 and self.selection.average_in == "probability":
+            largest = min(largest, -float(np.log(step.base_weight)))  # of KL(g ‖ w·g + …)
+        return max(largest, SMALLEST)
+
+    # --- the test ---------------------------------------------------------------------------------
+
+    def passed(
+        self, steps: Sequence[Step], ask: Callable[[Step], Answers]
+    ) -> tuple[int, list[list[Evidence]]]:
+        """Return how many steps pass, and the evidence of those that were tested."""
+        seen: list[list[Evidence]] = []
+
+        def tested() -> Iterator[list[Evidence]]:
+            for step in steps:
+                seen.append(self.evidence(ask(step), step))
+                yield seen[-1]
+
+        passed = count_certified(tested(), self.limits, self.confidence)
+        if not passed:
+            raise_uncertified(seen[0], self.names, self.limits, self.confidence)
+        return passed, seen
+
+    def certificate(
+        self, passed: int, seen: Sequence[Sequence[Evidence]], n_selection: int
+    ) -> Certificate:
+        """Return the certificate of the boldest step that passed."""
+        shown = zip(self.names, self.limits, seen[passed - 1], strict=True)
+        return Certificate(
+            confidence=self.confidence,
+            churn=self.budget.churn,
+            limits=tuple(
+                CertifiedLimit(name, limit, one.mean, one.upper(self.confidence), one.n)
+                for name, limit, one in shown
+            ),
+            n=len(self.rows.rows.y),
+            n_selection=n_selection,
+            n_train=self.rows.n_train,
+            unlabeled=self.rows.unlabeled,
+            tested=len(seen),
+            passed=passed,
         )
 
 
@@ -237,70 +405,7 @@ def _sequence(selection: Selection, max_churn: float) -> list[Vector]:
     return [*weights, efficient[-1].weights]
 
 
-def _thresholds(
-    margin: Vector,
-    rows: CertificationRows,
-    limits: Limits,
-    counted: Sequence[NDArray[np.bool_]],
-    confidence: float,
-) -> list[float]:
-    """Return thresholds to test, the safest first.
-
-    Churn falls along the threshold. Without weights all thresholds are therefore tested at once:
-    the boldest at which few enough rows change breaks the budget only if the rows fail to show it
-    at the threshold where the budget is just broken [1]_. Under weights they are tested one after
-    the other.
-
-    References
-    ----------
-    .. [1] Bates, Angelopoulos, Lei, Malik and Jordan, "Distribution-free, risk-controlling
-       prediction sets", JACM 2021, theorem 1.
-    """
-    shown = rows.changed(margin > 0, limits, counted)
-    if any(one.weight is not None for one in shown):
-        return np.linspace(1.0, 0.0, THRESHOLDS).tolist()
-    assert limits.overall is not None
-    values = [limits.overall, *(one.limit for one in limits.others)]
-    return [
-        max(
-            _exact_threshold(margin[mine], most_changes(one.n, limit, confidence))
-            for mine, one, limit in zip(counted, shown, values, strict=True)
-        )
-    ]
-
-
-def _evidence_of(
-    selection: Selection,
-    rows: CertificationRows,
-    weights: Vector,
-    limits: Limits,
-    counted: Sequence[NDArray[np.bool_]],
-) -> list[Evidence]:
-    """Return what the rows say about one mixture, of each limit."""
-    members, known = rows.proba, ~np.isnan(rows.base[:, 0])
-    has_base = len(weights) > len(members)
-    base = np.where(known[:, None], rows.base, members[0])
-    if has_base:
-        members = np.concatenate([members, base[None]])
-    mixture = mix(members, weights, selection.average_in)
-    found = rows.changed(mixture.argmax(axis=1) != rows.base_pred, limits, counted)
-    if selection.churn == "hard":
-        return found
-    largest = 2.0
-    if selection.churn == "kl":
-        largest = -float(np.log(SMALLEST))
-        if has_base and weights[-1] > 0 and selection.average_in == "probability":
-            largest = min(largest, -float(np.log(weights[-1])))  # of KL(g ‖ w·g + …)
-    largest = max(largest, SMALLEST)
-    divergence = divergence_per_row(base, mixture, selection.churn).clip(0.0, largest)
-    found[0] = rows.evidence(divergence, largest, known)
-    for i, one in enumerate(limits.others):
-        if not one.hard:
-            found[i + 1] = rows.evidence(divergence, largest, known & counted[i + 1])
-    return found
-
-
-def _exact_threshold(margin: Vector, allowed: int) -> float:
+def _threshold_for(margin: Vector, allowed: int) -> float:
     """Return a threshold above which as many margins lie as may change."""
     falling = -np.sort(-margin)
     allowed = max(allowed, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.common.warning import warn
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import join
 from holdfast.learners.interface import Fit, Job, Learner, TrainingRows
@@ -18,6 +18,7 @@ from holdfast.models.base import BaseModel
 from holdfast.models.base_predictions import BasePredictions
 from holdfast.models.served import AveragedClassifier, serve, served_proba
 from holdfast.update.candidates import Candidate
+from holdfast.update.rows import UpdateRows
 
 __all__ = ["PathFitter"]
 
@@ -52,24 +53,19 @@ class PathFitter:
     def __init__(
         self,
         learner: Learner,
-        X: Any,
-        y: NDArray[np.intp],
+        train: UpdateRows,
+        selecting: UpdateRows | None,
+        base_model: BaseModel | None,
         *,
-        classes: NDArray[Any],
-        base_proba: NDArray[np.float64] | None = None,
-        X_selection: Any = None,
-        base_model: BaseModel | None = None,
-        base_selection: BasePredictions | None = None,
-        sample_weight: NDArray[np.float64] | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> None:
         self.learner, self.n_jobs, self.verbose = learner, n_jobs, verbose
-        self.rows = learner.prepare(X, y, classes, sample_weight)
-        nothing = np.full((len(y), len(classes)), np.nan)
-        self.base_proba = nothing if base_proba is None else base_proba
-        self.X_selection = None if X_selection is None else self.rows.transform(X_selection)
-        self.assemble = _Assembler(learner, self.rows, classes, base_model, base_selection)
+        self.rows = learner.prepare(train.X, train.y, train.classes, train.weight)
+        self.base_proba = train.teacher_proba
+        self.X_selection = None if selecting is None else self.rows.transform(selecting.X)
+        base = None if selecting is None else selecting.base
+        self.assemble = _Assembler(learner, self.rows, train.classes, base_model, base)
 
     def fit(self, methods: Sequence[Method]) -> list[Candidate]:
         """Return one candidate for each method, but for those whose training failed."""
@@ -119,11 +115,10 @@ class _Assembler:
         )
         member_proba = [self._proba(fit) for fit in fits if fit.proba is not None]
         if len(member_proba) > 1 and all((p == member_proba[0]).all() for p in member_proba):
-            warnings.warn(
+            warn(
                 f"the {len(member_proba)} members of {method} are all alike: another seed changes "
                 "nothing here; give the estimator some randomness (e.g. subsample), or leave "
-                "the ensemble out",
-                stacklevel=5,
+                "the ensemble out"
             )
         proba = None
         if member_proba:
@@ -170,8 +165,7 @@ def _report_failures(failed: Sequence[Method], methods: Sequence[Method]) -> Non
             f"plain retraining must end with a finite loss, got one that is not for {names}; scale "
             "the features, look for infinite values, or lower the learning rate"
         )
-    warnings.warn(
+    warn(
         f"{len(failed)} of {len(methods)} settings are not on the path, since their loss was not "
-        f"finite: {names}",
-        stacklevel=4,
+        f"finite: {names}"
     )

@@ -1,4 +1,4 @@
-"""The churn floor: how much two retrainings differ that differ in nothing but chance."""
+"""The churn floor: how many answers differ between two retrainings that differ by chance alone."""
 
 from __future__ import annotations
 
@@ -31,13 +31,18 @@ class ChurnFloor:
     ----------
     churn_rate : float
         Mean over all pairs of retrainings.
-    lowest, highest : float
-        Among the pairs.
+    lowest : float
+        Lowest churn of a pair.
+    highest : float
+        Highest churn of a pair.
     accuracy : float
-        Mean of the retrainings on the same rows.
+        Mean accuracy of the retrainings on the same rows.
     vary : {"seed", "bootstrap"}
-    n_models, n : int
-        Retrainings, and rows they were compared on.
+        Kind of chance that the retrainings differ by.
+    n_models : int
+        Number of retrainings.
+    n : int
+        Number of rows that they were compared on.
     """
 
     churn_rate: float
@@ -76,8 +81,8 @@ def churn_floor(
 ) -> ChurnFloor:
     """Measure the churn that is noise: between plain retrainings on the same data.
 
-    An update whose churn is at this floor changes no more than training it twice does. What lies
-    above it comes with the data.
+    An update whose churn is at this floor changes no more answers than training twice on the same
+    data does. Churn above the floor comes with the new data.
 
     Parameters
     ----------
@@ -88,17 +93,17 @@ def churn_floor(
     test : tuple (X, y), optional
         Rows to compare the retrainings on; a share of X is held out when left out.
     vary : {"seed", "bootstrap"}
-        "seed": same rows, another seed. "bootstrap": rows drawn with replacement too, which is what
-        another sample of the same size does.
+        "seed": the same rows with another seed. "bootstrap": rows drawn with replacement as well,
+        as another sample of the same size would be.
     n_models : int
-        At least 2.
+        Number of retrainings, at least 2.
     sample_weight : array-like of shape (n,), optional
-        Of the training rows.
+        Weights of the training rows.
     test_fraction : float
     n_jobs : int, optional
-        Fits at once, through joblib.
+        Number of fits at once, through joblib.
     random_state : int
-        Of seeds, draws and the split.
+        Random seed of the retrainings, the draws and the split.
 
     Raises
     ------

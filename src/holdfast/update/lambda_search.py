@@ -1,23 +1,24 @@
-"""Which λ to fit next: a search in place of a grid.
+"""Chooses the next λ to fit: a search in place of a grid.
 
-Risk R and soft churn C of the candidates trace a falling, convex curve. What is trained at λ
-minimises R + μC with μ = λ/(1−λ): the line of slope −μ through it lies below the whole curve, and
-the chord between two candidates, which their mixtures reach, lies above it. At the churn that the
-budget allows, chord and lines tell what can still be gained; the λ that belongs to the slope of the
-chord is the one to fit next, which doubles the precision. The base model, λ = 1, costs nothing.
+Risk R and soft churn C of the candidates trace a falling, convex curve. The model trained at λ
+minimises R + μC with μ = λ/(1−λ). The line of slope −μ through it therefore lies below the whole
+curve, and the chord between two candidates, which their mixtures reach, lies above it. At the churn
+that the budget allows, chord and lines bound what can still be gained. The λ that belongs to the
+slope of the chord is the one to fit next, which doubles the precision. The base model, λ = 1, costs
+nothing.
 
-All of this is measured on the selection rows, where noise bends the curve: the search ends when the
-gain to be had, or the gain of the latest fit, is below half a standard error of the paired losses.
-Where the budget costs risk, a search fits one λ in any case: models that are not convex gain from
-being averaged, beyond what the lines tell.
+All of this is measured on the selection rows, where noise bends the curve. The search ends when the
+gain that is left, or the gain of the latest fit, is below half a standard error of the paired
+losses. Where the budget costs risk, a search fits one λ in any case: models that are not convex
+gain from being averaged, beyond what the lines promise.
 
-What is learned at λ without error is (1 − λ)·p + λ·g, p being what plain retraining learns and g
-the base model: the average of the two, which needs no training. Only what the rows of one draw
-teach wrongly makes the two differ. Where such averages can be served, boosters tell by their rounds
-how much that is. If plain retraining is better with all of them than with half, no λ is searched
-for, but for methods that start from the base model. If half is as good, the other half fits noise:
-the first half is a candidate itself, which costs no training, and candidates of λ are fitted with
-half of the rounds.
+A model that learned at λ without error would answer (1 − λ)·p + λ·g, where p is what plain
+retraining learns and g the base model. That is the average of the two, which needs no training.
+They differ only by what a finite draw of rows teaches wrongly. Where such averages can be served,
+the rounds of a booster show how much that is. If plain retraining is better with all rounds than
+with half, λ is searched only for methods that start from the base model. If half is as good, the
+other half fits noise: the first half becomes a candidate, which costs no training, and candidates
+of λ are fitted with half of the rounds.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ Serve = Callable[[Sequence[Candidate], float | None], NDArray[np.float64]]
 
 MAX_FITS = 3  # of one method, besides plain retraining
 BOLDER = (0.5, 0.8, 0.95)  # where no mixture keeps the budget yet
-EVENLY = (0.3, 0.6)  # where one candidate is served, and no mixture tells a slope
+EVENLY = (0.3, 0.6)  # where one candidate is served, and no mixture has a slope
 CLOSEST = 0.04  # two λ nearer to each other are one
 WORTHWHILE, UNLIKELY = 0.5, 2.0  # standard errors
 
@@ -68,7 +69,7 @@ class SearchRows:
     divergence: str
 
     def point(self, lam: float, proba: NDArray[np.float64]) -> _Point:
-        """Measure what has some probabilities (n, K) there."""
+        """Return risk and churn of a model on these rows, given its probabilities (n, K)."""
         weight = np.ones(len(self.y)) if self.weight is None else self.weight
         known = ~np.isnan(self.base[:, 0])
         share = np.where(known, weight, 0.0)
@@ -97,7 +98,7 @@ class _Point:
         return float(self.divergences @ self.churn_weight)
 
     def least_risk(self, churn: float) -> float:
-        """Return what no model of this churn can be below, where this one is the best at its λ."""
+        """Lower bound on the risk of any model with this churn, if this is optimal for its λ."""
         if self.lam >= 1:
             return -np.inf
         return self.risk + self.lam / (1 - self.lam) * (self.churn - churn)
@@ -131,14 +132,15 @@ def search_candidates(
     candidates, rows, fit, serve, along_chords
         As in `search_lambdas`.
     compare_rounds : bool
-        Whether rounds tell what is noise: for boosters, where the base model may be averaged in.
+        Whether rounds show what is noise: true for boosters that may be averaged with the base
+        model.
     exact_average : bool
-        Whether averages are of probabilities, as they are in the theory.
+        Whether probabilities are averaged, as in the theory.
 
     Returns
     -------
     list of Candidate
-        The new ones, by method and λ.
+        The new candidates, by method and λ.
     """
     new: list[Candidate] = []
     known, share = list(candidates), 1.0
@@ -164,7 +166,7 @@ def search_candidates(
 
 
 def fewer_rounds_do(cold: Candidate, first: Candidate, rows: SearchRows) -> bool:
-    """Whether the first rounds of plain retraining are as good as all, as far as rows can tell."""
+    """Whether the first rounds of plain retraining are as good as all, up to noise."""
     assert cold.proba is not None
     assert first.proba is not None  # a search has selection rows
     excess, error = rows.point(0.0, first.proba).loses(rows.point(0.0, cold.proba))
@@ -187,20 +189,20 @@ def search_lambdas(
     family : callable
         λ -> method.
     candidates : sequence of Candidate
-        What is there already, plain retraining first.
+        The candidates so far, plain retraining first.
     rows : SearchRows
     fit : callable
-        Fits methods; those whose training failed are left out.
+        Fits methods, and leaves out those whose training failed.
     serve : callable
-        Takes candidates and a soft budget, or None for the user's own; returns the probabilities
-        (n, K) of what is selected. Raises InfeasibleBudgetError where nothing keeps the budget.
+        Takes candidates and a soft budget, or None for the user's own. Returns the probabilities
+        (n, K) of the selected model. Raises InfeasibleBudgetError where nothing keeps the budget.
     along_chords : bool
-        Whether mixtures are served. Without, λ = .3 and .6 are tried.
+        Whether mixtures are served. If not, λ = .3 and .6 are tried.
 
     Returns
     -------
     list of Candidate
-        The new ones, by λ.
+        The new candidates, by λ.
     """
     search = _Search(candidates, rows, serve)
     for number in range(MAX_FITS):
@@ -232,7 +234,7 @@ class _Search:
         self.served = self._served()
 
     def _served(self) -> _Point | None:
-        """Return what is selected; once the budget is known as soft churn, at the same of that."""
+        """Return the selected model; once the budget is known as soft churn, at that soft churn."""
         try:
             proba = self.serve(self.candidates, self.soft_budget)
         except InfeasibleBudgetError:
@@ -290,7 +292,7 @@ class _Search:
         return gain > WORTHWHILE * error or not in_order
 
     def _in_order(self, point: _Point) -> bool:
-        """Whether churn falls along λ, as far as the rows can tell."""
+        """Whether churn falls along λ, up to noise."""
         for other in (self.cold, *self.own):
             excess, error = point.churns(other)
             excess = excess if point.lam > other.lam else -excess

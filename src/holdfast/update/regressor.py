@@ -23,9 +23,10 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import own_columns
 from holdfast.learners.sklearn import fit_plain
 from holdfast.methods.grid import resolve_methods
-from holdfast.selection.budget import Budget, Selection, choose_cautiously
+from holdfast.selection.budget import Budget, choose_cautiously
+from holdfast.selection.outcome import Selection
 from holdfast.selection.regression import Moves
-from holdfast.selection.search import choose, choose_with_or_without_base
+from holdfast.selection.search import choose
 from holdfast.update.base import check_two_objects, clone_but_base_model
 from holdfast.update.rows import held_out_rows
 
@@ -49,16 +50,16 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     estimator : regressor
         Any scikit-learn regressor or pipeline.
     base_model : fitted regressor or callable, optional
-        The deployed model; only asked for predictions, never refitted, never cloned. Without it and
-        without `base_pred`, ``fit`` is a plain fit.
+        The deployed model. It is only asked for predictions, never refitted and never cloned.
+        Without it and without `base_pred`, ``fit`` is a plain fit.
     max_churn : float, optional
         The budget: the share of predictions that move by more than `tolerance` (hard), or the mean
         squared move (squared).
     min_score : float or "cold", optional
-        Ask for the lowest churn at this R² on the selection rows instead; ``"cold"``, the default
-        without a budget, is that of plain retraining.
+        Asks for the lowest churn at this R² on the selection rows instead. ``"cold"``, the default
+        without a budget, is the R² of plain retraining.
     tolerance : float
-        Moves up to this size, in units of y, are no churn.
+        Largest move, in units of y, that is no churn.
     churn : {"hard", "squared"}
         Unit of the budget.
     lambdas : "auto" or sequence of float
@@ -66,31 +67,38 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     mixture : {"average", "single"}
         Serve an average of candidates or one.
     include_base : bool or "auto"
-        Whether the base model may carry weight; "auto": if it is there and gains more than noise.
+        Whether the base model may carry weight. "auto" lets it where it is there to be served, if
+        that gains more than noise.
     validation_fraction : float
         Share of rows held out for the selection, in (0, 1).
     refit : bool
-        Train the chosen λ again on all rows; the measures of `selection_` are then those of the
-        models before.
+        Train the chosen λ again on all rows. The served model was then never measured: the measures
+        of `selection_` are NaN.
     n_jobs, random_state, verbose
         As for `LowChurnClassifier`.
 
     Attributes
     ----------
     selection_ : Selection or None
-        Its accuracy is R², its risk the mean squared error; None for a first release.
-    churn_rate_, squared_move_ : float or None
-        Share of selection rows that moved by more than the tolerance, and mean squared move; None
-        for a first release and after a refit.
+        The choice, measured by what `predict` answers on the selection rows. Its accuracy is R²,
+        its risk the mean squared error. None for a first release.
+    churn_rate_ : float or None
+        Share of selection rows that moved by more than the tolerance; None for a first release and
+        after a refit.
+    squared_move_ : float or None
+        Mean squared move on the selection rows; None for a first release and after a refit.
     estimators_ : list of m fitted regressors
+        The candidates that are served.
     weights_ : ndarray of shape (m,)
+        Weights of `estimators_`.
     base_weight_ : float
+        Weight of the base model.
     lambdas_ : ndarray of shape (L,)
         λ of all candidates.
     lambda_ : float
-        Weighted mean λ of what is served; the base model counts as 1.
+        Weighted mean λ of the served candidates; the base model counts as 1.
     n_without_base_ : int
-        Rows without a base prediction.
+        Number of rows without a base prediction.
 
     Raises
     ------
@@ -206,14 +214,15 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         )
         self.lambdas_ = np.array([m.lam for m in resolve_methods("distill", self.lambdas)])
         fitted = self._fit_path(self.lambdas_, X, y, base, weight, kept)
+        X_selection = _safe_indexing(X, held_out)
         problem = self._problem(
             fitted,
-            _safe_indexing(X, held_out),
+            X_selection,
             y[held_out],
             base[held_out],
             None if weight is None else weight[held_out],
         )
-        self.selection_ = chosen = self._choose(problem)
+        chosen = self._choose(problem)
         served = np.flatnonzero(chosen.weights)
         if self.refit:
             everything = np.arange(len(y))
@@ -221,8 +230,9 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         else:
             models = [fitted[i] for i in served]
         self._keep(models, served, chosen.weights[served], chosen.base_weight)
-        self.churn_rate_ = None if self.refit else chosen.churn_rate
-        self.squared_move_ = None if self.refit else chosen.soft_churn
+        self.selection_ = self._measured(chosen, problem, X_selection)
+        self.churn_rate_ = None if self.refit else self.selection_.churn_rate
+        self.squared_move_ = None if self.refit else self.selection_.soft_churn
         self.n_without_base_ = int(np.count_nonzero(~known))
         return self
 
@@ -356,35 +366,43 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         )
 
     def _choose(self, problem: Moves) -> Selection:
-        target = None
-        if self.max_churn is None:
-            cold = np.eye(problem.size)[0]
-            target = (
-                problem.measure(cold).accuracy
-                if self.min_score in (None, "cold")
-                else self.min_score
-            )
-        counted = problem.risk_weight > 0
-        servable = self.base_model is not None and bool((problem.churn_weight[counted] > 0).all())
-        if self.include_base is True and not servable:
+        if self.include_base is True and not (self._can_serve_base and problem.base_everywhere):
             raise InvalidInputError(
                 "include_base must be False or 'auto' without a base_model that predicts every "
                 "row, got True; give base_model"
             )
-        widened = replace(problem, values=np.vstack([problem.values, problem.base]))
-        kind = "hard" if self.churn == "hard" else "soft"
+        include_base = self.include_base if self._can_serve_base else False
+        budget = Budget(
+            "hard" if self.churn == "hard" else "soft",
+            self.max_churn,
+            self.min_score,
+            accuracy_name="min_score",
+        ).keeping(problem.measure(np.eye(problem.size)[0]).accuracy)
 
-        def choose_at(max_churn: float | None) -> Selection:
-            budget = Budget(kind, max_churn, target, self.mixture, "min_score")  # type: ignore[arg-type]
-            if not (servable and self.include_base):
-                return choose(problem, budget, has_base=False)
-            if self.include_base is True:
-                return choose(widened, budget, has_base=True)
-            return choose_with_or_without_base(problem, widened, budget)
+        def choose_at(budget: Budget) -> Selection:
+            return choose(problem, budget, mixture=self.mixture, include_base=include_base)
 
-        if self.max_churn is None or kind == "soft":
-            return choose_at(self.max_churn)
-        return choose_cautiously(choose_at, self.max_churn, problem.churn_weight)
+        if self.max_churn is None or budget.churn == "soft":
+            return choose_at(budget)
+        return choose_cautiously(choose_at, budget, problem.churn_weight)
+
+    @property
+    def _can_serve_base(self) -> bool:
+        return self.base_model is not None
+
+    def _measured(self, chosen: Selection, problem: Moves, X: Any) -> Selection:
+        """Return the selection with the measures of what `predict` answers; NaN after a refit."""
+        if self.refit:
+            nan = float("nan")
+            return replace(chosen, risk=nan, accuracy=nan, churn_rate=nan, soft_churn=nan)
+        served = replace(problem, values=self.predict(X)[None]).measure(np.ones(1))
+        return replace(
+            chosen,
+            risk=served.risk,
+            accuracy=served.accuracy,
+            churn_rate=served.churn_rate,
+            soft_churn=served.soft_churn,
+        )
 
     def _keep(
         self, models: list[Any], served: Any, weights: NDArray[np.float64], base_weight: float

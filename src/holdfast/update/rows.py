@@ -1,4 +1,4 @@
-"""The rows of one update, and how they are parted into training and selection rows."""
+"""The rows of one update, parted into those that train, select and certify."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.models.base_predictions import BasePredictions
 from holdfast.selection.limits import GroupColumns
 
-__all__ = ["BaseReport", "UpdateRows", "held_out_rows"]
+__all__ = ["BaseReport", "UpdateRows", "halves", "held_out_rows"]
 
 
 @dataclass(frozen=True)
 class BaseReport:
-    """What the base model could not say, as counts over all rows given to ``fit``.
+    """Counts of rows that the base model could not answer, over all rows given to ``fit``.
 
     Attributes
     ----------
     n : int
-        Rows.
+        Number of rows.
     n_missing : int
-        Rows without a base prediction (NaN); λ = 0 for them.
+        Number of rows without a base prediction (NaN); they have λ = 0.
     n_unknown_label : int
-        Rows whose label the base model never knew; λ = 0 for them.
+        Number of rows whose label the base model never knew; they have λ = 0.
     n_without_mass : int
-        Rows whose whole base probability was on classes that are gone; λ = 0 for them.
-    unknown_classes, removed_classes : tuple
-        New classes that the base model never knew; base classes that are gone.
+        Number of rows whose whole base probability was on classes that are gone; they have λ = 0.
+    unknown_classes : tuple
+        New classes that the base model never knew.
+    removed_classes : tuple
+        Classes of the base model that are gone.
     """
 
     n: int
@@ -58,7 +60,7 @@ class UpdateRows:
     weight : ndarray of shape (n,) or None
     base : BasePredictions
     groups : dict of str to ndarray of shape (n,)
-        Columns by which a budget tells groups.
+        Columns that name the groups of a budget.
     """
 
     X: Any
@@ -93,7 +95,7 @@ class UpdateRows:
 
     @property
     def base_report(self) -> BaseReport:
-        """What the base model could not say."""
+        """Counts of rows that the base model could not answer."""
         matched = self.base.matched
         return BaseReport(
             n=len(self.y),
@@ -130,6 +132,18 @@ class UpdateRows:
                 f"{np.bincount(self.y).min()} rows; give more rows of it, or `validation`"
             )
         return self.take(kept), self.take(held_out)
+
+
+def halves(held_out: UpdateRows, random_state: int | None) -> tuple[UpdateRows, UpdateRows]:
+    """Part the held-out rows into rows that select and rows that certify."""
+    if len(held_out.y) < 2:
+        raise InvalidInputError(
+            f"confidence needs at least two held-out rows, got {len(held_out.y)}; raise "
+            "validation_fraction or give X_unlabeled"
+        )
+    strata = held_out.y if np.bincount(held_out.y).max() > 1 else None
+    selecting, certifying = held_out_rows(len(held_out.y), 0.5, random_state, None, stratify=strata)
+    return held_out.take(selecting), held_out.take(certifying)
 
 
 def held_out_rows(

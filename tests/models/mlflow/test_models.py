@@ -22,9 +22,8 @@ from holdfast.cli import app
 from holdfast.exceptions import InvalidInputError, RegistryError, UntrustedModelError
 from holdfast.gate.predict import with_known_classes
 from holdfast.gate.promotion import check_promotable, log_run, promote
-from holdfast.models.mlflow.address import resolve
 from holdfast.models.mlflow.folder import load_folder
-from holdfast.models.mlflow.models import load_registered, log_model, session
+from holdfast.registry import load_registered, log_model, resolve, session
 from holdfast.tables import write_table
 
 mlflow = pytest.importorskip("mlflow")

@@ -165,7 +165,7 @@ def test_pytorch():
     expected = module(torch.from_numpy(X)).detach().numpy()
     np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)
     assert not hasattr(model, "classes_")
-    with pytest.raises(InvalidInputError, match="must tell its classes to predict them"):
+    with pytest.raises(InvalidInputError, match="must name its classes to predict them"):
         model.predict(X)
 
 
@@ -257,7 +257,7 @@ def test_data_in_other_files_are_refused(nested, tmp_path):
         content = graph_file(nodes, initializers=[true])
     else:
         content = graph_file([helper.make_node("Add", ["x", "c"], ["p"])], initializers=[tensor])
-    with pytest.raises(InvalidInputError, match="must hold all its data, got one whose data"):
+    with pytest.raises(InvalidInputError, match="must hold all its data, got a model whose data"):
         onnx_model(content)
 
 
@@ -430,5 +430,5 @@ def test_the_command_line_names_the_columns_of_a_single_input(tmp_path, monkeypa
     assert run(app, [*predict, *named], catch_exceptions=False).exit_code == 0
     np.testing.assert_array_equal(pd.read_csv("p.csv")["prediction"], np.where(X[:, 0] <= 0, 3, 5))
     predict[1] = "network.onnx"
-    with pytest.raises(InvalidInputError, match="must tell its classes to predict them"):
+    with pytest.raises(InvalidInputError, match="must name its classes to predict them"):
         run(app, [*predict, *named], catch_exceptions=False)

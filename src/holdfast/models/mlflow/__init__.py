@@ -1,1 +1,11 @@
-"""Models in an MLflow registry."""
+"""Models in an MLflow registry.
+
+The files in reading order:
+
+- `session`: which server is asked, for how long, and what a failure says
+- `address`: looks up the address of a model
+- `models`: loads a model by its address, and logs a model file
+- `folder`: reads a downloaded model folder without running code from it
+
+The public names are in `holdfast.registry`.
+"""

@@ -1,4 +1,4 @@
-"""Addresses of models in an MLflow registry."""
+"""Looks up the addresses of models in an MLflow registry."""
 
 from __future__ import annotations
 
@@ -12,39 +12,37 @@ from holdfast.models.mlflow.session import asking, client, mlflow_module
 __all__ = ["ModelAddress", "resolve"]
 
 _ALIAS = re.compile(r"models:/(?P<name>[^/:@]+)@(?P<alias>[^/:@]+)")
-
-
 _VERSION = re.compile(r"models:/(?P<name>[^/:@]+)/(?P<version>\d+)")
-
-
 _LOGGED = re.compile(r"models:/(?P<model>m-[^/:@]+)")
-
-
 _RUN = re.compile(r"runs:/(?P<run>[^/:@]+)/(?P<path>.+?)/?")
-
-
 _FORMS = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/RUN/PATH"
 
-
+# The error codes of MLflow for a name that does not exist.
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "INVALID_PARAMETER_VALUE")
 
 
 @dataclass(frozen=True)
 class ModelAddress:
-    """What an address named when it was looked up.
+    """The model that an address named when it was looked up.
 
     Attributes
     ----------
     address : str
-        As it was given.
+        The address, as it was given.
     uri : str
-        Names the same model for good, where the address has an alias that may move.
+        An address that always names the same model, while an alias may move.
     source : str
-        Where the model's files are; equal for two addresses of one model.
-    run_id, experiment_id : str or None
-        Of the run that logged the model, and of the experiment that it belongs to.
-    name, version, alias : str or None
-        In the registry.
+        The place of the model's files. It is the same for two addresses of one model.
+    run_id : str or None
+        The run that logged the model.
+    experiment_id : str or None
+        The experiment to which the model belongs.
+    name : str or None
+        The name of the registered model.
+    version : str or None
+        The version of the registered model.
+    alias : str or None
+        The alias in the address.
     """
 
     address: str
@@ -61,7 +59,7 @@ class ModelAddress:
 
 
 def resolve(address: str) -> ModelAddress:
-    """Look an address up in the registry.
+    """Look up an address in the registry.
 
     Parameters
     ----------
@@ -74,7 +72,7 @@ def resolve(address: str) -> ModelAddress:
     Raises
     ------
     InvalidInputError
-        When the address has another form, or names nothing.
+        When the address has none of the known forms, or names no model.
     RegistryError
         When the registry does not answer.
     """
@@ -133,19 +131,19 @@ def _of_logged_model(address: str, found: Any) -> ModelAddress:
 
 
 def _by_run(address: str, run: str, path: str) -> ModelAddress:
-    """Find a model among those that a run logged, or among its files."""
-    asked = client()
-    found = asked.get_run(run)
-    outputs = [] if found.outputs is None else found.outputs.model_outputs
-    logged = [asked.get_logged_model(output.model_id) for output in outputs]
-    named = [model for model in logged if model.name == path]
-    if len(named) > 1:
-        listed = ", ".join(sorted(f"models:/{model.model_id}" for model in named))
+    """Find a model among the models that a run logged, or among the files of the run."""
+    server = client()
+    details = server.get_run(run)
+    outputs = [] if details.outputs is None else details.outputs.model_outputs
+    logged = [server.get_logged_model(output.model_id) for output in outputs]
+    same_name = [model for model in logged if model.name == path]
+    if len(same_name) > 1:
+        listed = ", ".join(sorted(f"models:/{model.model_id}" for model in same_name))
         raise InvalidInputError(
-            f"{address} must name one model, got a run that logged {len(named)} of that name; "
-            f"give one of {listed}"
+            f"{address} must name one model, got a run that logged {len(same_name)} models of that "
+            f"name; give one of {listed}"
         )
-    if named:
-        return _of_logged_model(address, named[0])
-    source = f"{found.info.artifact_uri.rstrip('/')}/{path}"
-    return ModelAddress(address, f"runs:/{run}/{path}", source, run, found.info.experiment_id)
+    if same_name:
+        return _of_logged_model(address, same_name[0])
+    source = f"{details.info.artifact_uri.rstrip('/')}/{path}"
+    return ModelAddress(address, f"runs:/{run}/{path}", source, run, details.info.experiment_id)

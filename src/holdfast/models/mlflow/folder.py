@@ -1,8 +1,9 @@
-"""A downloaded MLflow model folder -> a model, without running code that came with it.
+"""Reads a downloaded MLflow model folder, without running code from it.
 
-The folder's file ``MLmodel`` says which files hold the model, in one or more *flavors*. Files that
-hold numbers only are read by the library that wrote them. All else (pickles, and models that name
-Python code to import) can run any code when it is loaded, and is refused unless it is named.
+The file ``MLmodel`` of the folder names the files that hold the model, in one or more *flavors*. A
+file that holds only numbers is read by the library that wrote it. All other models are pickles or
+name Python code to import, so they can run any code when they are loaded. They are refused unless
+the caller names them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ __all__ = ["FLAVOR", "PLAIN_SUFFIXES", "load_folder"]
 
 FLAVOR = "holdfast"
 
-# Flavor -> the key of its settings that names the model's file; the first that is there is taken.
+# The setting of each flavor that names the file of the model. The first flavor found is used.
 _FILES = {
     FLAVOR: "data",
     "sklearn": "pickled_model",
@@ -36,8 +37,9 @@ _FILES = {
     "catboost": "data",
     "onnx": "data",
 }
-# What `load_model` reads without running code.
+# The files that `load_model` reads without running code.
 PLAIN_SUFFIXES = (".skops", ".onnx", ".safetensors")
+# Files that only describe the model, and so need no trust.
 _DESCRIPTIONS = (
     "MLmodel",
     "conda.yaml",
@@ -47,7 +49,7 @@ _DESCRIPTIONS = (
     "serving_input_example.json",
     "registered_model_meta",
 )
-_SHOWN = 3
+_SHOWN = 3  # the most files that an error lists
 
 
 def load_folder(folder: Path, *, address: str, trusted: Sequence[str] = ()) -> LoadedModel:
@@ -56,25 +58,25 @@ def load_folder(folder: Path, *, address: str, trusted: Sequence[str] = ()) -> L
     Parameters
     ----------
     folder : Path
-        Has a file ``MLmodel``.
+        The folder with the file ``MLmodel``.
     address : str
-        Where the folder came from: named in messages, and trusted as a whole where it is in
-        `trusted`.
+        The address of the model, which messages name. If it is in `trusted`, all files of the
+        folder are trusted.
     trusted : sequence of str
-        Files of the folder, or the address, that may run code when they are loaded; types inside a
-        skops file that may be built.
+        The files of the folder that may run code when they are loaded, and the types inside a skops
+        file that may be built.
 
     Returns
     -------
     LoadedModel
-        Its card has the names of the features, where the model or its signature tells them.
+        The model. Its card has the names of the features, if the model or its signature has them.
 
     Raises
     ------
     UntrustedModelError
         When loading could run code that is not named as trusted.
     InvalidInputError
-        When the folder holds no whole MLflow model.
+        When the folder does not hold a whole MLflow model.
     """
     described = _described(folder, address)
     loaded = _loaded(folder, described["flavors"], address, tuple(trusted))
@@ -127,7 +129,7 @@ def _described(folder: Path, address: str) -> dict[str, Any]:
 
 
 def _inside(folder: Path, name: Any, address: str) -> Path:
-    """Return a file that MLmodel names, which must lie in the folder, links followed."""
+    """Return a file that MLmodel names; after following links it must lie in the folder."""
     path = (folder / str(name)).resolve()
     if name is None or not path.is_relative_to(folder.resolve()) or not path.is_file():
         raise InvalidInputError(
@@ -141,13 +143,13 @@ def _inside(folder: Path, name: Any, address: str) -> Path:
 
 
 def _reader(flavor: str, path: Path, settings: dict[str, Any]) -> Callable[[Path], Any] | None:
-    """Return what reads such a file, None where the file is of another kind."""
+    """Return the function that reads such a file, or None if the file may hold code."""
     suffix = path.suffix.lower()
     if flavor == "lightgbm" and suffix in (".lgb", ".txt"):
         return _read_lightgbm
     if flavor == "xgboost" and suffix in (".json", ".ubj"):
-        whole = str(settings.get("model_class")).endswith(".XGBClassifier")
-        return _read_xgboost_classifier if whole else _read_xgboost
+        is_classifier = str(settings.get("model_class")).endswith(".XGBClassifier")
+        return _read_xgboost_classifier if is_classifier else _read_xgboost
     if flavor == "catboost" and settings.get("save_format", "cbm") == "cbm":
         return _read_catboost
     return None
@@ -190,7 +192,7 @@ def _read_catboost(path: Path) -> Any:
 
 
 def _check_trusted(folder: Path, address: str, trusted: Sequence[str]) -> None:
-    """Raise unless the address, or every file that is not a mere description, is trusted."""
+    """Raise unless the address, or every file that is more than a description, is trusted."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     names = [path.relative_to(folder).as_posix() for path in files]
     risky = [name for name in names if name not in _DESCRIPTIONS]
@@ -213,7 +215,7 @@ def _check_trusted(folder: Path, address: str, trusted: Sequence[str]) -> None:
 def _run(module: str, folder: Path, address: str) -> Any:
     try:
         return import_module(module).load_model(str(folder))
-    except Exception as error:  # code of others can fail in any way
+    except Exception as error:  # other people's code can fail in any way
         raise InvalidInputError(
             f"{address} must be a whole model of this environment, got: {first_line(error)}; log "
             "it again, or install what it needs"
@@ -221,13 +223,13 @@ def _run(module: str, folder: Path, address: str) -> Any:
 
 
 class _PythonFunction:
-    """A model that only MLflow can call: its answer is a class, or one number for each class."""
+    """A model that only MLflow can call; it answers with a class, or a number for each class."""
 
     def __init__(self, function: Any) -> None:
         self.function = function
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return one class a row; of several columns the name of the largest."""
+        """Return a class for each row; for several columns, it is the name of the largest one."""
         import pandas as pd
 
         answer = pd.DataFrame(self.function.predict(X))
@@ -240,24 +242,24 @@ class _PythonFunction:
 
 
 def _with_features(loaded: LoadedModel, described: dict[str, Any]) -> LoadedModel:
-    """Add the features that the signature or the library's own model names, where none is known."""
+    """Add the features that the signature or the library's model names, if none are known."""
     model = loaded.model
     if "features" in loaded.card or len(getattr(model, "feature_names_in_", ())):
         return loaded
-    names = _of_signature(described) or _of_booster(model)
+    names = _signature_features(described) or _booster_features(model)
     return LoadedModel(model, loaded.card | {"features": names}) if names else loaded
 
 
-def _of_signature(described: dict[str, Any]) -> list[str]:
+def _signature_features(described: dict[str, Any]) -> list[str]:
     signature = described.get("signature")
     try:
         inputs = json.loads(signature["inputs"]) if isinstance(signature, dict) else []
         return [str(column["name"]) for column in inputs]
-    except (TypeError, KeyError, ValueError):  # one tensor without names
+    except (TypeError, KeyError, ValueError):  # the input is one tensor without names
         return []
 
 
-def _of_booster(model: Any) -> list[str]:
+def _booster_features(model: Any) -> list[str]:
     names = getattr(model, "feature_names_", None) or getattr(model, "feature_names", None)
     if names is None and callable(getattr(model, "feature_name", None)):
         names = model.feature_name()

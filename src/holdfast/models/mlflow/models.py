@@ -1,8 +1,9 @@
-"""Models in an MLflow model registry: found by address, loaded without running code, logged.
+"""Loads models from an MLflow registry without running their code, and logs model files to it.
 
-Which server or file is talked to is MLflow's own setting: ``MLFLOW_TRACKING_URI``,
-``mlflow.set_tracking_uri``, or `session` for a while. An *address* is how MLflow names a model:
-``models:/fraud@champion``, ``models:/fraud/3``, ``runs:/<run>/model``, ``models:/m-<id>``.
+MLflow's own settings choose the server or store: ``MLFLOW_TRACKING_URI``,
+``mlflow.set_tracking_uri``, or `session` for a while. An *address* names a model in the way of
+MLflow: ``models:/fraud@champion``, ``models:/fraud/3``, ``runs:/<run>/model`` or
+``models:/m-<id>``.
 """
 
 from __future__ import annotations
@@ -27,26 +28,26 @@ __all__ = ["load_registered", "log_model"]
 
 
 def load_registered(address: str | ModelAddress, *, trusted: Sequence[str] = ()) -> LoadedModel:
-    """Load a model from the registry, without running code that came with it.
+    """Load a model from the registry, without running code from its files.
 
     Parameters
     ----------
     address : str or ModelAddress
     trusted : sequence of str
-        Files that may run code when they are loaded, such as ``model.pkl``; or the address, for all
-        of its files; or types inside a skops file, as for `load_model`.
+        The files that may run code when they are loaded, such as ``model.pkl``, or the address for
+        all of its files. For a skops file, also the types that may be built, as in `load_model`.
 
     Returns
     -------
     LoadedModel
-        The model, and the card of a file that holdfast wrote.
+        The model, with its card if holdfast wrote the file.
 
     Raises
     ------
     UntrustedModelError
-        When loading could run code that is not named as trusted; says what to name.
+        When loading could run code that is not named as trusted. The message says what to name.
     InvalidInputError
-        When the address names nothing, or no whole MLflow model.
+        When the address names no model, or the model is not a whole MLflow model.
     RegistryError
         When the registry does not answer.
 
@@ -69,41 +70,41 @@ def load_registered(address: str | ModelAddress, *, trusted: Sequence[str] = ())
     except BaseException:
         folder.cleanup()
         raise
-    weakref.finalize(loaded.model, folder.cleanup)  # some models read their files when they predict
+    weakref.finalize(loaded.model, folder.cleanup)  # some models read files when they predict
     return loaded
 
 
 def log_model(
     path: str | os.PathLike[str], *, name: str = "model", register_as: str | None = None
 ) -> str:
-    """Log a model file, such as ``holdfast train`` writes, to the experiment and run of the moment.
+    """Log a model file, e.g. one of ``holdfast train``, to MLflow's current experiment and run.
 
     Parameters
     ----------
     path : path-like
         A file that `load_model` reads without running code: ``.skops``, ``.onnx`` or
-        ``.safetensors``. It is stored as it is.
+        ``.safetensors``. It is stored unchanged.
     name : str
-        Of the model in its run.
+        The name of the model in its run.
     register_as : str, optional
-        The registered model to make a new version of; it is made where there is none.
+        The registered model that gets a new version. It is created if it does not exist.
 
     Returns
     -------
     str
-        The address of the version, or ``models:/m-<id>`` where it is not registered.
+        The address of the version, or ``models:/m-<id>`` if the model is not registered.
 
     Raises
     ------
     InvalidInputError
         When the file is missing or of another kind.
     RegistryError
-        When the registry does not answer, or refuses.
+        When the registry does not answer, or refuses the model.
 
     Notes
     -----
-    ``mlflow.pyfunc.load_model`` reads it too; types inside the file that are to be trusted are
-    named in ``model_config={"trusted": [...]}``.
+    ``mlflow.pyfunc.load_model`` can load the model too. The types inside the file that it shall
+    trust are named in ``model_config={"trusted": [...]}``.
 
     Examples
     --------
@@ -122,7 +123,7 @@ def log_model(
             f"{source.name}; write it with holdfast.save_model"
         )
     models = require("mlflow.models", extra="mlflow", purpose="a model registry")
-    with asking(f"logging {source.name}", "the model is not registered, or not wholly"):
+    with asking(f"logging {source.name}", "the model may not be registered completely"):
         logged = models.Model.log(
             None, _Flavor, name=name, registered_model_name=register_as, file=source
         )
@@ -131,7 +132,7 @@ def log_model(
 
 
 class _Flavor:
-    """What MLflow asks to write a model folder."""
+    """Writes a model folder, in the form that MLflow calls."""
 
     @staticmethod
     def save_model(path: str, mlflow_model: Any, file: Path) -> None:
@@ -152,5 +153,5 @@ class _Flavor:
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Any:
-    """Load what `log_model` logged for ``mlflow.pyfunc``, which calls a function of this name."""
+    """Load a model of `log_model`; ``mlflow.pyfunc`` calls the function of this name."""
     return read_model(Path(path), tuple((model_config or {}).get("trusted", ()))).model

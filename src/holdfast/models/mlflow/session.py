@@ -1,4 +1,4 @@
-"""Talking to an MLflow server or store: for how long, and what is said when it fails."""
+"""Asks an MLflow server or store, gives up soon, and reports failures in one form."""
 
 from __future__ import annotations
 
@@ -14,36 +14,38 @@ from holdfast.exceptions import HoldfastError, InvalidInputError, RegistryError
 
 __all__ = ["asking", "client", "mlflow_module", "session"]
 
-# A gate that waits for a dead server for MLflow's default of many minutes blocks a pipeline.
+# By default MLflow waits many minutes for a dead server, which would block a pipeline.
 _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # which is for the JSON
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # standard output is for JSON
 }
 
 
 @contextmanager
 def session(tracking_uri: str | None = None) -> Iterator[None]:
-    """Talk to one tracking server or file for a while, and give up on a silent one soon.
+    """Use one tracking server or store for a while, and give up soon if it does not answer.
 
     Parameters
     ----------
     tracking_uri : str, optional
-        E.g. ``http://localhost:5000`` or ``sqlite:///mlflow.db``; by default MLflow's own setting.
+        The server or store, e.g. ``http://localhost:5000`` or ``sqlite:///mlflow.db``. By default
+        it is that of MLflow's own setting.
 
     Raises
     ------
     InvalidInputError
-        When the setting names a local store that does not exist: MLflow would make an empty one.
+        When the setting names a local store that does not exist, since MLflow would create an empty
+        one.
     MissingExtraError
         When MLflow is not installed.
 
     Notes
     -----
-    A request is tried three times, for 20 seconds at most each, unless
-    ``MLFLOW_HTTP_REQUEST_MAX_RETRIES`` and its like say otherwise.
+    A request is tried three times, for at most 20 seconds each, unless
+    ``MLFLOW_HTTP_REQUEST_MAX_RETRIES`` and similar variables are set.
     """
     mlflow = mlflow_module()
     before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
@@ -67,7 +69,7 @@ def mlflow_module() -> Any:
 
 
 def client() -> Any:
-    """Return a client of the registry and tracking server of the moment."""
+    """Return a client of the current registry and tracking server."""
     return mlflow_module().MlflowClient()
 
 
@@ -81,17 +83,25 @@ def _check_exists(uri: str) -> None:
         return
     if not path.exists():
         raise InvalidInputError(
-            f"the tracking store must exist, got {uri}, where there is nothing; give "
+            f"the tracking store must exist, got {uri}, where there is none; give "
             "--tracking-uri, or set MLFLOW_TRACKING_URI"
         )
 
 
 @contextmanager
 def asking(task: str, left: str) -> Iterator[None]:
-    """Turn whatever goes wrong with the registry into one message that ends in what is left."""
+    """Turn any failure of the registry into a RegistryError.
+
+    Parameters
+    ----------
+    task : str
+        The task that is tried, for the message.
+    left : str
+        The state in which a failure leaves the registry, and what to do. It ends the message.
+    """
     try:
         yield
     except HoldfastError:
         raise
-    except Exception as error:  # MLflow's own, and those of HTTP, SQL and file stores below it
+    except Exception as error:  # errors of MLflow, and of HTTP, SQL and file stores below it
         raise RegistryError(f"{task} failed, got: {first_line(error)[:500]}; {left}") from error

@@ -1,4 +1,4 @@
-"""What an ONNX file says before anything in it runs: refusals, classes, the kind of output."""
+"""Checks an ONNX file before anything in it runs, and reads its classes from the graph."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from holdfast.exceptions import InvalidInputError
 
 __all__ = ["OnnxGraph", "read_graph"]
 
-# Operators that ONNX Runtime itself brings; others come as compiled code of somebody else.
+# The domains of ONNX Runtime's own operators. Those of other domains are other people's code.
 KNOWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
-MAX_BYTES = 2**31 - 1  # more does not fit a protobuf message
-# What stands between the operator that decides and the output.
+MAX_BYTES = 2**31 - 1  # the most that fits a protobuf message
+# Operators that pass values on to the output without deciding them.
 PASSING = ("Cast", "Flatten", "Identity", "Normalizer", "Reshape", "Squeeze", "Unsqueeze")
 LABEL_ATTRIBUTES = (
     "classlabels_strings",
@@ -30,7 +30,7 @@ TREE_OPERATORS = ("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegress
 
 @dataclass(frozen=True, eq=False)
 class OnnxGraph:
-    """A checked graph.
+    """The graph of an ONNX file that was checked.
 
     Parameters
     ----------
@@ -40,23 +40,33 @@ class OnnxGraph:
     model: Any
 
     def classes(self, proba: str) -> NDArray[Any] | None:
-        """Return the classes of the columns of the output `proba`; None where nothing tells.
+        """Return the classes of the columns of an output of probabilities.
 
-        The keys of a ZipMap, else what the label output is taken from, else, where there is no
-        other output, the labels of the classifier that `proba` comes from.
+        They are the keys of a ZipMap, or else the values from which the label output is taken. If
+        there is no other output, they are the labels of the classifier that computes `proba`.
+
+        Parameters
+        ----------
+        proba : str
+            The name of the output.
+
+        Returns
+        -------
+        ndarray of shape (K,) or None
+            None if the file does not name its classes.
         """
         zipmap = self._maker(proba)
         if zipmap is not None and zipmap.op_type == "ZipMap":
             return _labels_of(zipmap)
-        others = [output.name for output in self.model.graph.output if output.name != proba]
-        for name in others or [proba]:
-            found = self._classes_behind(name)
-            if found is not None:
-                return found
+        other_outputs = [output.name for output in self.model.graph.output if output.name != proba]
+        for name in other_outputs or [proba]:
+            classes = self._classes_behind(name)
+            if classes is not None:
+                return classes
         return None
 
     def is_sigmoid(self, output: str) -> bool:
-        """Whether an output comes straight out of a sigmoid."""
+        """Return whether an output is the direct result of a sigmoid."""
         node = self._origin(output)
         return node is not None and node.op_type == "Sigmoid"
 
@@ -64,7 +74,7 @@ class OnnxGraph:
         return next((node for node in self.model.graph.node if name in node.output), None)
 
     def _origin(self, name: str) -> Any | None:
-        """Return the node that decides an output's values."""
+        """Return the node that decides the values of an output."""
         for _ in range(len(self.model.graph.node)):
             node = self._maker(name)
             if node is None or node.op_type not in PASSING or not node.input:
@@ -90,19 +100,23 @@ class OnnxGraph:
 
 
 def read_graph(content: bytes) -> OnnxGraph:
-    """Parse an ONNX file and refuse what could read other files or run other code.
+    """Parse an ONNX file, and refuse one that could read other files or run other code.
 
     Parameters
     ----------
     content : bytes
 
+    Returns
+    -------
+    OnnxGraph
+
     Raises
     ------
     InvalidInputError
-        For bytes that are no ONNX model, data in other files, operators that ONNX Runtime does not
-        bring, and trees whose nodes lead astray.
+        When the bytes are not an ONNX model, its data are in other files, ONNX Runtime does not
+        have its operators, or the branches of a tree lead nowhere or in a circle.
     MissingExtraError
-        Without onnx; the extra is `onnx`.
+        When onnx is not installed; the extra is `onnx`.
     """
     onnx = require("onnx", extra="onnx", purpose="an ONNX model")
     if len(content) > MAX_BYTES:
@@ -112,7 +126,7 @@ def read_graph(content: bytes) -> OnnxGraph:
         )
     try:
         model = onnx.ModelProto.FromString(content)
-    except Exception as error:  # protobuf has an exception of its own for each of its cores
+    except Exception as error:  # each implementation of protobuf has its own exception
         raise damaged(error) from error
     if not model.graph.node:
         raise damaged("a model without operators")
@@ -121,7 +135,7 @@ def read_graph(content: bytes) -> OnnxGraph:
         kind = message.DESCRIPTOR.name
         if kind == "TensorProto" and (message.external_data or message.data_location):
             raise InvalidInputError(
-                "an ONNX model must hold all its data, got one whose data are in other files, "
+                "an ONNX model must hold all its data, got a model whose data are in other files, "
                 "which could be any file of this machine; export it as one file (PyTorch: "
                 "torch.onnx.export(..., external_data=False))"
             )
@@ -137,7 +151,7 @@ def read_graph(content: bytes) -> OnnxGraph:
 
 
 def damaged(reason: object) -> InvalidInputError:
-    """Return the error for a file that is no whole ONNX model."""
+    """Return the error for a file that is not a whole ONNX model."""
     return InvalidInputError(
         "an ONNX file must be a whole model that ONNX Runtime can run, got: "
         f"{first_line(reason)[:300]}; copy or export it again"
@@ -173,7 +187,7 @@ def _as_classes(values: list[Any]) -> NDArray[Any]:
 
 
 def _check_trees(node: Any) -> None:
-    """Raise where a tree's branches lead in a circle, which ONNX Runtime would follow for ever."""
+    """Raise if a tree's branches lead in a circle, which ONNX Runtime would follow forever."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -195,42 +209,42 @@ def _check_trees(node: Any) -> None:
 def _edges_by_id(
     values: dict[str, NDArray[Any]], modes: list[bytes]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the branches of trees whose nodes have numbers of their own in each tree."""
+    """Return the branches of trees, each of which numbers its own nodes."""
     import pandas as pd
 
-    none = np.zeros(0, dtype=np.int64)
-    trees, own, yes, no = (
-        values.get(f"nodes_{name}", none)
+    empty = np.zeros(0, dtype=np.int64)
+    trees, ids, if_true, if_false = (
+        values.get(f"nodes_{name}", empty)
         for name in ("treeids", "nodeids", "truenodeids", "falsenodeids")
     )
-    if not len(trees) == len(own) == len(yes) == len(no) == len(modes):
+    if not len(trees) == len(ids) == len(if_true) == len(if_false) == len(modes):
         raise damaged("a tree with attributes of unequal length")
-    nodes = pd.MultiIndex.from_arrays([trees, own])
+    nodes = pd.MultiIndex.from_arrays([trees, ids])
     if not nodes.is_unique:
         raise damaged("a tree with two nodes of one number")
     branches = np.flatnonzero(np.asarray(modes) != b"LEAF")
-    found = [
+    positions = [
         nodes.get_indexer(pd.MultiIndex.from_arrays([trees[branches], side[branches]]))
-        for side in (yes, no)
+        for side in (if_true, if_false)
     ]
-    parents, children = np.concatenate([branches, branches]), np.concatenate(found)
+    parents, children = np.concatenate([branches, branches]), np.concatenate(positions)
     if (children < 0).any():
         raise damaged("a tree whose branches lead nowhere")
     return parents, children
 
 
 def _edges_by_position(values: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the branches of the newer form, where children are positions among all nodes."""
-    none = np.zeros(0, dtype=np.int64)
-    parents, children = [none], [none]
+    """Return the branches of trees in the newer form, which numbers the nodes of all trees."""
+    empty = np.zeros(0, dtype=np.int64)
+    parents, children = [empty], [empty]
     for side in ("true", "false"):
-        ids, leaves = values.get(f"nodes_{side}nodeids", none), values.get(f"nodes_{side}leafs")
+        ids, leaves = values.get(f"nodes_{side}nodeids", empty), values.get(f"nodes_{side}leafs")
         if leaves is None or len(leaves) != len(ids):
             raise damaged("a tree with attributes of unequal length")
         branches = np.flatnonzero(leaves == 0)
         parents.append(branches)
         children.append(ids[branches])
     below = np.concatenate(children)
-    if ((below < 0) | (below >= len(values.get("nodes_truenodeids", none)))).any():
+    if ((below < 0) | (below >= len(values.get("nodes_truenodeids", empty)))).any():
         raise damaged("a tree whose branches lead nowhere")
     return np.concatenate(parents), below

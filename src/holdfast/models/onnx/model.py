@@ -1,4 +1,4 @@
-"""`OnnxModel`: an ONNX file, run by ONNX Runtime, as a classifier that only predicts."""
+"""`OnnxModel`: a classifier that predicts with an ONNX file."""
 
 from __future__ import annotations
 
@@ -24,42 +24,44 @@ MAP_TYPES = ("seq(map(int64,tensor(float)))", "seq(map(string,tensor(float)))")
 
 
 class OnnxModel:
-    """A classifier of any library, exported to ONNX.
+    """A classifier of any library, exported to ONNX. It predicts and cannot be fitted.
 
-    It takes rows as the file's inputs ask for them: one array (n, d) or (n, …), or one column of a
-    data frame for each input, matched by name. Values are brought to the inputs' types; what would
-    not survive that (text for a number, a fraction or a missing value for an integer) is refused.
+    The inputs of the file decide which rows it takes: one array (n, d) or (n, …), or one column of
+    a data frame for each input, matched by name. Values are converted to the types of the inputs. A
+    value that the conversion would lose is refused: text for a number, or a fraction or missing
+    value for an integer.
 
     Parameters
     ----------
     content : ndarray of uint8, shape (bytes,)
-        The file. Data in other files and custom operators are refused.
+        The content of the file. Data in other files and custom operators are refused.
 
     Attributes
     ----------
     content : ndarray of uint8
     classes_ : ndarray of shape (K,)
-        Only where the file tells them: the keys of a ZipMap, or the labels that its label output is
-        taken from.
+        The keys of a ZipMap, or the labels from which the label output is taken. The attribute
+        exists only if the file names its classes.
     feature_names_in_ : ndarray of str
-        Only where there is one input for each column.
+        The names of the columns. The attribute exists only if there is one input for each column.
 
     Raises
     ------
     InvalidInputError
-        For a file that is damaged, has no single output of probabilities, needs other files or
-        custom operators; from ``predict_proba``: for rows of other columns or types, and for
-        outputs that are no probabilities.
+        When the file is damaged, has no output or several outputs of probabilities, or needs other
+        files or custom operators. ``predict_proba`` raises it when rows have other columns or types
+        than the inputs, and when outputs are not probabilities.
     MissingExtraError
-        Without onnx and ONNX Runtime; the extra is `onnx`.
+        When onnx or ONNX Runtime is not installed; the extra is `onnx`.
 
     Notes
     -----
-    A single output column is taken as the probability of the second of two classes where it comes
-    out of a sigmoid; otherwise it could be a score, or that of the first class, and is refused.
+    A single output column is the probability of the second of two classes if it is the direct
+    result of a sigmoid. Otherwise it could be a score or the probability of the first class, so it
+    is refused.
 
-    Running a graph is no sandbox: a file that was crafted to compute for ever or to fill the memory
-    does so. Load files from sources that you trust to run on your machine.
+    A graph does not run in a sandbox: a crafted file can compute forever or fill the memory. Load
+    only files that you trust to run on your machine.
 
     Examples
     --------
@@ -79,24 +81,24 @@ class OnnxModel:
 
     def __init__(self, content: NDArray[np.uint8]) -> None:
         self.content = content
-        _ = self._program  # raises for what cannot be run
+        _ = self._program  # raises an error if the file cannot run
 
     def __getstate__(self) -> dict[str, Any]:
         return {"content": self.content}  # a session cannot be stored
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """Classes of the probability columns, shape (K,), where the file tells them."""
+        """The classes of the probability columns, shape (K,), if the file names them."""
         if self._program.classes is None:
-            raise AttributeError("this ONNX file does not tell its classes")
+            raise AttributeError("this ONNX file does not name its classes")
         return self._program.classes
 
     @property
     def feature_names_in_(self) -> NDArray[Any]:
-        """Names of the columns, where each has an input of its own."""
+        """The names of the columns, if each has an input of its own."""
         inputs = self._program.inputs
         if len(inputs) < 2:
-            raise AttributeError("this ONNX file does not tell the names of its columns")
+            raise AttributeError("this ONNX file does not name its columns")
         return np.array([each.name for each in inputs], dtype=object)
 
     def predict_proba(self, X: Any) -> NDArray[np.floating]:
@@ -115,7 +117,7 @@ class OnnxModel:
         """Return the most probable class of each row, shape (n,)."""
         if self._program.classes is None:
             raise InvalidInputError(
-                "the ONNX file must tell its classes to predict them, got one that only gives "
+                "the ONNX file must name its classes to predict them, got a file that only gives "
                 "probabilities; use predict_proba, or export it with its class labels"
             )
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
@@ -133,7 +135,7 @@ class OnnxModel:
 
 @dataclass(frozen=True, eq=False)
 class _Program:
-    """A session with what is known of its inputs and its output."""
+    """A session of ONNX Runtime, with its inputs and its output of probabilities."""
 
     run: Callable[[list[str], dict[str, Any]], list[Any]]
     inputs: list[OnnxInput]
@@ -150,15 +152,15 @@ class _Program:
         return cls(session.run, inputs, output, *_meaning(graph, output))
 
     def proba(self, feed: dict[str, Any], n: int) -> NDArray[np.floating]:
-        """Return the probabilities of a batch, of which the first `n` rows count."""
+        """Return the probabilities of the first `n` rows of a batch."""
         try:
-            (found,) = self.run([self.output], feed)
-        except Exception as error:  # ONNX Runtime has many kinds, which it does not document
+            (output,) = self.run([self.output], feed)
+        except Exception as error:  # ONNX Runtime raises many kinds, which it does not document
             raise InvalidInputError(
                 f"X must be rows that the ONNX model can run on, got: {first_line(error)[:300]}; "
                 "give the columns, shapes and values that it was trained on"
             ) from error
-        proba = self._columns(found)
+        proba = self._columns(output)
         if proba.ndim != 2 or len(proba) < n:
             raise InvalidInputError(
                 f"the ONNX model must give probabilities (n, K), got shape {proba.shape} for {n} "
@@ -181,10 +183,11 @@ class _Program:
             ) from error
         return proba
 
-    def _columns(self, found: Any) -> NDArray[np.floating]:
-        if isinstance(found, list):
-            return self._of_maps(found)
-        proba = found.astype(np.float32) if found.dtype == np.float16 else found
+    def _columns(self, output: Any) -> NDArray[np.floating]:
+        """Return an output as an array of probabilities (n, K)."""
+        if isinstance(output, list):
+            return self._from_maps(output)
+        proba = output.astype(np.float32) if output.dtype == np.float16 else output
         if proba.ndim == 1 and self.is_sigmoid:
             proba = proba[:, None]
         if proba.ndim != 2 or proba.shape[1] != 1:
@@ -197,7 +200,7 @@ class _Program:
             )
         return np.concatenate([1 - proba, proba], axis=1)
 
-    def _of_maps(self, rows: list[dict[Any, float]]) -> NDArray[np.floating]:
+    def _from_maps(self, rows: list[dict[Any, float]]) -> NDArray[np.floating]:
         classes = [] if self.classes is None else self.classes.tolist()
         if any(set(row) != set(classes) for row in rows):
             raise InvalidInputError(
@@ -210,13 +213,13 @@ class _Program:
 def _session(content: bytes) -> Any:
     runtime = require("onnxruntime", extra="onnx", purpose="an ONNX model")
     options = runtime.SessionOptions()
-    options.log_severity_level = 4  # errors come as exceptions
-    options.enable_cpu_mem_arena = False  # or the memory of the largest batch is never given back
+    options.log_severity_level = 4  # errors are raised as exceptions
+    options.enable_cpu_mem_arena = False  # else the memory of the largest batch is never freed
     try:
         return runtime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
-    except Exception as error:  # as for `run`
+    except Exception as error:  # of any kind, as in `run`
         raise damaged(error) from error
 
 
@@ -235,9 +238,10 @@ def _output(outputs: list[Any]) -> str:
 
 
 def _meaning(graph: OnnxGraph, output: str) -> tuple[NDArray[Any] | None, bool]:
+    """Return the classes of an output, and whether it is the result of a sigmoid."""
     try:
         return graph.classes(output), graph.is_sigmoid(output)
     except HoldfastError:
         raise
-    except Exception as error:  # constants of a damaged file
+    except Exception as error:  # the constants of a damaged file can fail in any way
         raise damaged(error) from error

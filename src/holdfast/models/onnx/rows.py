@@ -1,4 +1,4 @@
-"""Rows as an ONNX model takes them: arrays or columns by name, of the inputs' types, in batches."""
+"""Turns rows into the inputs of an ONNX file: arrays, or columns by name, in batches."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class OnnxInput:
-    """One input.
+    """One input of an ONNX file.
 
     Attributes
     ----------
     name : str
     dtype : dtype
-        `object` for text.
+        The type of the values; `object` for text.
     rows : int or None
-        Rows of every call, where the file fixes them.
-    row : tuple of int or None
-        Shape of a row; None where it is free. None in place of the tuple: anything goes.
+        The number of rows of every call, if the file fixes it.
+    row : tuple of (int or None), or None
+        The shape of a row, in which a side that may have any length is None. None in place of the
+        tuple allows any shape.
     """
 
     name: str
@@ -50,7 +51,7 @@ class OnnxInput:
 
     @classmethod
     def of(cls, name: str, kind: str, shape: list[Any]) -> OnnxInput:
-        """Read what ONNX Runtime tells about an input."""
+        """Build an input from its name, type and shape in ONNX Runtime."""
         if kind not in TYPES:
             raise InvalidInputError(
                 f"an ONNX model must take numbers, booleans or text, got the input {name!r} of "
@@ -61,7 +62,7 @@ class OnnxInput:
 
     @property
     def is_column(self) -> bool:
-        """Whether it takes a single value of each row."""
+        """Whether the input takes a single value of each row."""
         return self.row is None or self.row == (1,)
 
 
@@ -71,9 +72,9 @@ def row_count(X: Any) -> int:
 
 
 def feeds_of(inputs: list[OnnxInput], X: Any) -> Iterator[tuple[dict[str, NDArray[Any]], int]]:
-    """Yield what to give to the inputs for one batch of rows after the other, and its rows.
+    """Yield the values of the inputs for one batch after another, and the number of its rows.
 
-    A file that fixes the number of rows gets that many, the last one repeated to fill up.
+    If the file fixes the number of rows, the last row is repeated to fill the last batch.
     """
     frame = _as_frame(X)
     by_name = len(inputs) > 1 or (
@@ -106,7 +107,7 @@ def feeds_of(inputs: list[OnnxInput], X: Any) -> Iterator[tuple[dict[str, NDArra
 
 
 def _as_frame(X: Any) -> Any | None:
-    """Return a data frame of any library as narwhals sees it, None for anything else."""
+    """Return a data frame of any library as one of narwhals, or None for anything else."""
     if not hasattr(X, "columns"):
         return None
     import narwhals as nw
@@ -125,7 +126,8 @@ def _check_columns(inputs: list[OnnxInput], frame: Any | None) -> None:
     if odd:
         raise InvalidInputError(
             "an ONNX model must have a single input, or inputs of one column each, got "
-            f"{len(inputs)} inputs, of which {odd[0]!r} takes more; export it in one of these ways"
+            f"{len(inputs)} inputs, of which {odd[0]!r} takes several columns; export it in one of "
+            "these ways"
         )
     if frame is None:
         raise InvalidInputError(
@@ -170,7 +172,7 @@ def _array(into: OnnxInput, block: Any) -> NDArray[Any]:
 
 
 def _converted(name: str, values: NDArray[Any], dtype: Any) -> NDArray[Any]:
-    """Return values of an input's type, where nothing is lost but digits of real numbers."""
+    """Convert values to an input's type; only digits of real numbers may be lost."""
     if dtype is object:
         return _text(name, values)
     if values.dtype.kind not in "iubf":
@@ -199,7 +201,7 @@ def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
 
 
 def _numbers(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return objects as numbers, None and NA as NaN; text is not parsed."""
+    """Return objects as numbers, with NaN for None and NA; text is refused and not parsed."""
     import pandas as pd
 
     objects = values.astype(object)
@@ -218,11 +220,11 @@ def _numbers(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
 
 def _text(name: str, values: NDArray[Any]) -> NDArray[Any]:
     objects = values.astype(object)
-    others = [value for value in objects.flat if not isinstance(value, str)]
-    if others:
+    not_text = [value for value in objects.flat if not isinstance(value, str)]
+    if not_text:
         raise InvalidInputError(
-            f"{name} must be text for this ONNX model, got {others[0]!r}; fill missing values and "
-            "convert numbers as for its training"
+            f"{name} must be text for this ONNX model, got {not_text[0]!r}; fill missing values "
+            "and convert numbers as for its training"
         )
     return np.ascontiguousarray(objects)
 

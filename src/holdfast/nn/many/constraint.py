@@ -1,4 +1,4 @@
-"""Training under an explicit constraint on churn: Lagrange multipliers of many networks at once."""
+"""Lagrange multipliers of many networks that are trained under an explicit constraint on churn."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ def require_cooper() -> Any:
 
 
 class Multipliers:
-    """The multipliers of L networks during one epoch, and what their constraints measure.
+    """The multipliers of L networks during one epoch, and how far their constraints are violated.
 
-    The gradient of loss + μ·divergence is that of the loss on the targets e_y + μ·g, whichever of
-    the two losses it is: a target is all that a multiplier has to change.
+    The loss plus μ·divergence has the same gradient as the loss on the targets e_y + μ·g. This
+    holds for both losses, so a multiplier has to change nothing but the targets.
 
     Parameters
     ----------
     places : sequence of L int
-        Of the networks in the stack.
+        Positions of the networks in the stack.
     methods : sequence of L Constrained
+        Their methods, which hold the limits.
     start : sequence of L float
-        μ at the start of the epoch.
+        Each multiplier μ at the start of the epoch.
     base_proba : sequence of L ndarray of shape (n, K)
-        Of the training rows; rows of NaN have no base prediction, and nothing to keep.
+        Base probabilities of the training rows. A row of NaN has no base prediction and no churn.
     device : torch.device
+        Device of training.
     """
 
     def __init__(
@@ -52,26 +54,26 @@ class Multipliers:
         self.known = ~base[..., 0].isnan()
         self.kinds = [method.churn for method in methods]
         self.limit = torch.tensor([method.max_churn for method in methods], device=device)
-        # A step size for each network: cooper's own is one for all.
+        # Each network has a step size of its own, where cooper has one for all.
         self.rate = torch.tensor([method.dual_lr for method in methods], device=device)
         self.multiplier = cooper.multipliers.DenseMultiplier(
             init=torch.tensor(start, dtype=torch.float32), device=device
         )
-        # Which tells the multiplier that it stays at 0 or above.
+        # An inequality keeps the multiplier at 0 or above.
         cooper.Constraint(cooper.ConstraintType.INEQUALITY, multiplier=self.multiplier)
         self.optimizer = torch.optim.SGD(self.multiplier.parameters(), lr=1.0, maximize=True)
         self.total = torch.zeros(len(places), device=device)
 
     @torch.no_grad()
     def teach(self, target: Tensor, order: Tensor) -> Tensor:
-        """Return targets e_y + μ·g.
+        """Return the targets of a batch, with μ·g added for the constrained networks.
 
         Parameters
         ----------
         target : Tensor of shape (C, b, K)
-            Of all networks of the stack.
+            Targets of all networks of the stack.
         order : Tensor of shape (C, b)
-            Positions of these rows among the training rows.
+            Positions of the batch's rows among the training rows.
         """
         own = target[self.places]
         weight = self.multiplier()[:, None, None] * own.sum(dim=-1, keepdim=True)
@@ -80,13 +82,16 @@ class Multipliers:
 
     @torch.no_grad()
     def ascend(self, outputs: Tensor, target: Tensor, order: Tensor) -> None:
-        """Move each μ by the churn of these rows.
+        """Move each multiplier according to the churn of a batch.
 
         Parameters
         ----------
-        outputs, target : Tensor of shape (C, b, K)
-            What all networks said, and their targets without μ.
+        outputs : Tensor of shape (C, b, K)
+            Logits of all networks of the stack.
+        target : Tensor of shape (C, b, K)
+            Targets of all networks, without the part that `teach` adds.
         order : Tensor of shape (C, b)
+            Positions of the batch's rows among the training rows.
         """
         proba = torch.softmax(outputs[self.places].float(), dim=-1)
         known = self.known.gather(1, order[self.places])
@@ -96,28 +101,28 @@ class Multipliers:
         self.total += counted.sum(dim=1)
 
     def _base_of(self, order: Tensor) -> Tensor:
-        """Return the base model's probabilities of these rows, shape (L, b, K)."""
+        """Return the base probabilities of a batch, shape (L, b, K)."""
         rows = order[self.places, :, None].expand(-1, -1, self.base.shape[-1])
         return self.base.gather(1, rows)
 
     def _churn(self, base: Tensor, proba: Tensor) -> Tensor:
-        """Return the churn of each row, as each network's limit is about it."""
+        """Return the churn of each row, shape (L, b), in the kind that each network limits."""
         measured = {
             "hard": lambda: (base.argmax(dim=-1) != proba.argmax(dim=-1)).float(),
             "kl": lambda: (torch.xlogy(base, base) - torch.xlogy(base, proba)).sum(dim=-1),
             "brier": lambda: (base - proba).square().sum(dim=-1),
         }
-        found = {kind: measured[kind]() for kind in set(self.kinds)}
-        return torch.stack([found[kind][i] for i, kind in enumerate(self.kinds)])
+        churn = {kind: measured[kind]() for kind in set(self.kinds)}
+        return torch.stack([churn[kind][i] for i, kind in enumerate(self.kinds)])
 
     def _move(self, violation: Tensor) -> None:
-        """Let the multipliers rise where the constraint is violated, and fall to 0 where not."""
-        # The gradient of the dual part of the Lagrangian, μ·violation.
+        """Raise each multiplier if its constraint is violated, and lower it towards 0 if not."""
+        # The violation is the derivative of μ·violation, the part of the Lagrangian with μ.
         self.multiplier.weight.grad = self.rate * violation
         self.optimizer.step()
         self.multiplier.post_step_()
 
     def ended(self) -> tuple[list[float], list[float]]:
-        """Return μ and the mean violation over the epoch, one a network."""
+        """Return each network's multiplier and its mean violation over the epoch."""
         n = self.base.shape[1]
         return self.multiplier().detach().tolist(), (self.total / n).tolist()

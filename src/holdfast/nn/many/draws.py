@@ -1,4 +1,7 @@
-"""Randomness inside a module, from one generator a network: the same however they are batched."""
+"""Random numbers inside a module, drawn from one generator for each network.
+
+A network therefore draws the same numbers whichever networks are trained beside it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ __all__ = ["NetworkRandomness", "RandomnessDetector"]
 
 aten = torch.ops.aten
 NATIVE_DROPOUT = aten.native_dropout.default
-# What ``vmap`` makes of in-place draws, and what draws like a tensor: the in-place twins.
+# Operations that draw a new tensor, and their in-place twins, which take a generator. The first is
+# what ``vmap`` turns in-place Bernoulli draws into.
 IN_PLACE = {
     aten.bernoulli.p: aten.bernoulli_.float,
     aten.rand_like.default: aten.uniform_.default,
@@ -29,15 +33,15 @@ def _is_random(func: Any) -> bool:
 
 
 class RandomnessDetector(TorchDispatchMode):
-    """Notices whether any random operation was run."""
+    """Records in `found` whether any random operation was run."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation and look at its kind."""
-        # Fused attention is tagged as random whether or not it drops anything.
+        """Run an operation, and note whether it is random."""
+        # Fused attention is tagged as random even if it drops nothing.
         self.found |= _is_random(func) and not (ATTENTION in str(func) and not _drops(args))
         return func(*args, **(kwargs or {}))
 
@@ -45,15 +49,16 @@ class RandomnessDetector(TorchDispatchMode):
 class NetworkRandomness(TorchDispatchMode):
     """Draws the random numbers of each network of a stack from that network's own generator.
 
-    Works below `torch.func`: under ``vmap`` the tensors that arrive have the networks as their
+    It works below `torch.func`: tensors that arrive here from ``vmap`` have the networks as their
     first axis.
 
     Parameters
     ----------
     generators : sequence of torch.Generator
-        One a network, in the order of the first axis; a single one takes tensors as they are.
+        One generator for each network, in the order of the first axis.
     stacked : bool
-        Whether tensors have that axis.
+        Whether tensors have the networks as their first axis. If not, they belong to one network,
+        and there is one generator.
     """
 
     def __init__(self, generators: Sequence[torch.Generator], *, stacked: bool) -> None:
@@ -62,7 +67,7 @@ class NetworkRandomness(TorchDispatchMode):
         self.stacked = stacked
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation, the random ones network by network."""
+        """Run an operation; a random one is run network by network."""
         kwargs = kwargs or {}
         if not _is_random(func) or (ATTENTION in str(func) and not _drops(args)):
             return func(*args, **kwargs)
@@ -78,7 +83,7 @@ class NetworkRandomness(TorchDispatchMode):
         )
 
     def _fill(self, tensor: Tensor, func: Any, args: Any) -> Tensor:
-        """Draw each network's part in the order of its entries, however they lie in memory."""
+        """Fill each network's part in the order of its entries, whatever its layout in memory."""
         parts = tensor.unbind(0) if self.stacked else (tensor,)
         for part, generator in zip(parts, self.generators, strict=True):
             drawn = part if part.is_contiguous() else part.contiguous()
@@ -88,7 +93,7 @@ class NetworkRandomness(TorchDispatchMode):
         return tensor
 
     def _dropout(self, x: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
-        """The fused dropout of some devices, which takes no generator."""
+        """Return what the fused dropout of some devices returns, which takes no generator."""
         if train is False or p == 0:
             return x.clone(), torch.ones_like(x, dtype=torch.bool)
         keep = torch.empty_like(x, dtype=torch.float32)
@@ -98,5 +103,5 @@ class NetworkRandomness(TorchDispatchMode):
 
 
 def _drops(args: Any) -> bool:
-    """Whether fused attention was called with a dropout above 0."""
+    """Return whether fused attention was called with a dropout above 0."""
     return any(isinstance(value, float) and 0 < value <= 1 for value in args[3:])

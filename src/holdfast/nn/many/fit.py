@@ -1,4 +1,4 @@
-"""Many networks of one architecture, trained at once."""
+"""`fit_many` and `predict_many`: many networks of one architecture at once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["FittedNetwork", "Run", "TrainingWarning", "fit_many", "predict_many"
 
 PRECISIONS: dict[str, torch.dtype | None] = {"float32": None, "bfloat16": torch.bfloat16}
 STACKING = ("auto", "always", "never")
-# Below this much work, processes take longer to start than they save.
+# For less work than this, processes take longer to start than they save.
 WORTH_PROCESSES_SECONDS = 6.0
 USUAL_EPOCHS = 15
 PREDICTION_BYTES = 2**26
@@ -60,69 +60,74 @@ def fit_many(
 ) -> list[FittedNetwork]:
     """Train many networks of one architecture at once.
 
-    Networks are stacked and trained through `torch.func`, each on its own rows, targets, start,
-    seed and method. Each stops by its own validation loss, leaves the batch, and makes room for the
-    next. What cannot be stacked, or is faster alone, is trained one network after the other, in
-    several processes; the result is the same up to the order in which floating-point numbers are
-    added.
+    The networks are stacked and trained through `torch.func`, each with rows, targets, starting
+    parameters, a seed and a method of its own. A network stops by its own validation loss, leaves
+    the stack, and makes room for the next one. Networks that cannot be stacked, or are faster
+    alone, are trained one after the other in several processes. The result is the same up to the
+    order in which floating-point numbers are added.
 
     Parameters
     ----------
     module : nn.Module or callable
-        The architecture, which maps a batch of rows to logits (b, K): a module, whose
-        `reset_parameters` (or those of its parts) draw fresh parameters, or a function that builds
-        a fresh one.
+        The architecture, which maps a batch of rows to logits (b, K). It is a function that builds
+        a fresh module, or a module that can draw fresh parameters by its `reset_parameters` or by
+        those of its parts.
     runs : sequence of Run
+        The networks to train.
     X : array-like or Tensor of shape (N, …)
-        All rows that the runs use; real numbers are given to the module in its own precision,
-        integers as 64-bit integers.
+        All rows that the runs use. The module gets real numbers in its own precision, and integers
+        as 64-bit integers.
     y : array-like of int of shape (N,), optional
-        Positions of the labels among the K classes; may be left out where every run brings a target
-        and none has validation rows.
+        Position of each row's label among the K classes. It may be left out if every run has a
+        target and none has validation rows.
     batch_size : int
+        Rows of one training step.
     max_epochs : int
+        Largest number of epochs.
     patience : int or None
-        A network stops after so many epochs without a better validation loss. None trains every
-        network for `max_epochs`, and needs no validation rows.
+        Number of epochs without a better validation loss after which a network stops. None trains
+        every network for `max_epochs`, and needs no validation rows.
     restore_best : bool
         Whether a stopped network goes back to its epoch of lowest validation loss.
     optimizer : Adam or SGD, optional
         ``Adam()`` by default.
     loss : {"cross_entropy", "brier"}
-        Of training; validation measures the same loss against the labels.
+        Loss in training. Validation measures the same loss, always on the labels.
     stacking : {"auto", "always", "never"}
-        "auto": where it works and is faster.
+        Whether networks are stacked; "auto" stacks them where that works and is faster.
     device : str or torch.device
+        Device of training.
     precision : {"float32", "bfloat16"}
-        "bfloat16" computes forward passes in mixed precision (autocast); parameters stay as they
-        are.
+        Precision of the forward passes. With "bfloat16" they run in mixed precision (autocast), and
+        the parameters stay as they are.
     keep_recordings : bool
-        For many calls with one architecture: keep what is recorded of its computations for the
-        next, in every process. The first calls take up to some seconds longer, later ones are
-        faster, small ones several times. Only for architectures of PyTorch's own parts and of
-        `holdfast.nn`, whose code does not change under way.
+        Whether to keep the recorded computations of the architecture for later calls, in every
+        process. The first calls then take up to a few seconds longer and later ones are faster,
+        small ones several times. It has an effect only for architectures that consist of parts of
+        PyTorch and of `holdfast.nn`, whose code does not change while a process runs.
     n_jobs : int, optional
-        Processes on a CPU, of one thread each; by default one a core where the work is worth it.
-        With 1, training stays in this process.
+        Number of processes on a CPU, each with one thread. By default there is one for each core if
+        the work is worth it. With 1, training stays in this process.
     verbose : int, optional
-        Whether to show progress; by default on a terminal.
+        Whether to show progress; by default only on a terminal.
 
     Returns
     -------
     list of FittedNetwork
-        In the order of `runs`. After Ctrl-C those that are finished are there, and the others have
-        the status "interrupted".
+        The networks in the order of `runs`. After Ctrl-C, finished networks have their parameters
+        and all others have the status "interrupted".
 
     Raises
     ------
     InvalidInputError
-        For rows, labels, targets or a base model that do not fit the module, validation rows that
-        are missing or also trained on, or parameters out of range.
+        When rows, labels, targets or a base model do not fit the module, when validation rows are
+        missing or are also training rows, or when a parameter is out of range.
 
     Warns
     -----
     TrainingWarning
-        When a loss was not finite, which ends that network only, or training was interrupted.
+        When the loss of a network is not finite, which ends that network alone, or when training
+        is interrupted.
 
     Examples
     --------
@@ -147,13 +152,14 @@ def fit_many(
     built = new_module(module).to(device)
     pool = as_rows(X, built)
     runs = check_runs(runs, len(pool), patience)
-    found = probe(built, pool[torch.as_tensor(np.asarray(runs[0].rows)[:batch_size])].to(device))
-    labels = check_labels(y, runs, len(pool), found.n_classes)
+    first_batch = torch.as_tensor(np.asarray(runs[0].rows)[:batch_size])
+    probed = probe(built, pool[first_batch].to(device))
+    labels = check_labels(y, runs, len(pool), probed.n_classes)
     like = saved_tensors_of(built)
-    tasks = [task_of(i, run, labels, found.n_classes, like, pool) for i, run in enumerate(runs)]
+    tasks = [task_of(i, run, labels, probed.n_classes, like, pool) for i, run in enumerate(runs)]
     n_workers = _n_workers(n_jobs, len(tasks), device)
-    at_once = capacity(found, device, n_moments=optimizer.n_moments, n_workers=n_workers)
-    stacked = _use_stacking(stacking, found, at_once)
+    at_once = capacity(probed, device, n_moments=optimizer.n_moments, n_workers=n_workers)
+    stacked = _use_stacking(stacking, probed, at_once)
     recipe = Recipe(
         batch_size=int(batch_size),
         max_epochs=int(max_epochs),
@@ -162,7 +168,7 @@ def fit_many(
         optimizer=optimizer,
         loss=loss,
         stacked=stacked,
-        random=found.random,
+        random=probed.random,
         autocast=PRECISIONS[precision],
         capacity=max(at_once, 2) if stacked else 1,
         keep_recordings=keep_recordings,
@@ -190,19 +196,23 @@ def predict_many(
     Parameters
     ----------
     module : nn.Module or callable
-        As for `fit_many`.
+        The architecture, as for `fit_many`.
     states : sequence of M mappings of str to Tensor
+        Parameters and buffers of each network.
     X : array-like or Tensor of shape (n, …)
+        The rows.
     device : str or torch.device
+        Device of the computations.
 
     Returns
     -------
     ndarray of shape (M, n, K)
+        Probabilities of each network.
 
     Raises
     ------
     InvalidInputError
-        For no states, or one of another architecture.
+        When there are no states, or one belongs to another architecture.
 
     Examples
     --------
@@ -231,7 +241,7 @@ def predict_many(
 
 
 def _block_rows(pool: Tensor) -> int:
-    row = pool[0].numel() * max(pool.element_size(), 4) * 64  # activations are wider than rows
+    row = pool[0].numel() * max(pool.element_size(), 4) * 64  # activations may be wider than rows
     return max(1, min(1024, PREDICTION_BYTES // row))
 
 
@@ -255,8 +265,8 @@ def _check_options(
         check_count("n_jobs", n_jobs)
 
 
-def _use_stacking(stacking: str, found: Probe, at_once: int) -> bool:
-    if stacking == "always" and not found.stackable:
+def _use_stacking(stacking: str, probed: Probe, at_once: int) -> bool:
+    if stacking == "always" and not probed.stackable:
         raise InvalidInputError(
             "stacking must be 'auto' or 'never' for this module, got 'always': torch.func.vmap "
             "does not give what its networks give one by one"
@@ -265,7 +275,7 @@ def _use_stacking(stacking: str, found: Probe, at_once: int) -> bool:
 
 
 def _groups(tasks: Sequence[Task]) -> list[list[Task]]:
-    """Return tasks that can share a stack, the largest first."""
+    """Return groups of tasks that can share a stack, those with the most rows first."""
     groups: dict[tuple[int, int], list[Task]] = {}
     for task in tasks:
         groups.setdefault(task.shape, []).append(task)
@@ -286,7 +296,10 @@ def _worthwhile(
     recipe: Recipe,
     tasks: Sequence[Task],
 ) -> int:
-    """Return 1 where the whole work is done sooner than processes have started."""
+    """Return `n_workers`, or 1 if the whole work takes less time than starting processes.
+
+    Three training steps are timed to estimate the work.
+    """
     places = min(recipe.capacity, len(tasks))
     functions = functions_of(source, recipe.loss, pool.device)
     stack = recipe.stack(functions, [FreshStates(source).draw(0)] * places)

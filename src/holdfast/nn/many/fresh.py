@@ -26,10 +26,10 @@ State = dict[str, Tensor]
 
 
 def new_module(module: ModuleSource) -> nn.Module:
-    """Return a module of one's own: a copy, or what the function builds."""
+    """Return a new module: a copy of `module`, or what it builds if it is a function."""
     if isinstance(module, nn.Module):
         return copy.deepcopy(module)
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not for us
+    with torch.random.fork_rng(devices=[]):  # the caller's generator must not move on
         built = module() if callable(module) else None
     if not isinstance(built, nn.Module):
         returned = f" that returned {type(built).__name__}" if callable(module) else ""
@@ -41,14 +41,15 @@ def new_module(module: ModuleSource) -> nn.Module:
 
 
 class FreshStates:
-    """Draws fresh parameters and buffers, the same for the same seed.
+    """Draws fresh parameters and buffers, which are the same for the same seed.
 
-    As after ``torch.manual_seed(seed)``: building the module where `source` is a function, calling
-    `reset_parameters` of the module, or of each part that has parameters, where it is a module.
+    The draws are those that follow ``torch.manual_seed(seed)``. A function builds the module anew,
+    and a module is reset by its `reset_parameters` or by those of its parts.
 
     Parameters
     ----------
     source : nn.Module or callable
+        The architecture, or a function that builds it.
     """
 
     def __init__(self, source: ModuleSource) -> None:
@@ -56,8 +57,8 @@ class FreshStates:
         self._scratch = new_module(source) if isinstance(source, nn.Module) else None
 
     def draw(self, seed: int) -> State:
-        """Return the state of one seed, on the CPU."""
-        # Not through torch.manual_seed, which notes the call stack for devices to come.
+        """Return the parameters and buffers that belong to a seed, on the CPU."""
+        # torch.manual_seed would store the call stack for devices that are initialised later.
         generator = torch.default_generator
         before = generator.get_state()
         try:
@@ -69,8 +70,8 @@ class FreshStates:
                 _reset(fresh)
         finally:
             generator.set_state(before)
-        found = distinct_tensors_of(fresh)
-        return {name: value.detach().cpu().clone() for name, value in found.items()}
+        state = distinct_tensors_of(fresh)
+        return {name: value.detach().cpu().clone() for name, value in state.items()}
 
 
 def _reset(module: nn.Module) -> None:
@@ -89,7 +90,7 @@ def _reset(module: nn.Module) -> None:
 
 
 def tensors_of(module: nn.Module) -> State:
-    """Return the parameters and buffers of a module, shared ones under each name; no copies."""
+    """Return the parameters and buffers of a module, uncopied, shared ones under each name."""
     return {
         **dict(module.named_parameters(remove_duplicate=False)),
         **dict(module.named_buffers(remove_duplicate=False)),
@@ -97,21 +98,24 @@ def tensors_of(module: nn.Module) -> State:
 
 
 def distinct_tensors_of(module: nn.Module) -> State:
-    """Return the same with shared ones under their first name only."""
+    """Return the parameters and buffers of a module, shared ones under their first name only."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def saved_tensors_of(module: nn.Module) -> State:
-    """Return those that `Module.state_dict` has: no buffers that are not persistent."""
+    """Return the parameters and buffers that `Module.state_dict` has.
+
+    Buffers that are not persistent are left out.
+    """
     kept = tensors_of(module)
     return {name: kept[name] for name in module.state_dict(keep_vars=True) if name in kept}
 
 
 def loadable(module: nn.Module, state: State) -> State:
-    """Return a state of distinct tensors as `Module.load_state_dict` takes it, on the CPU."""
+    """Return a state of distinct tensors in the form of `Module.load_state_dict`, on the CPU."""
     first = {id(value): name for name, value in distinct_tensors_of(module).items()}
     names = {name: first[id(value)] for name, value in saved_tensors_of(module).items()}
-    # A copy for a second name: files of tensors take none that share memory.
+    # A second name gets a copy, since files of tensors accept none that share memory.
     return {
         name: state[own].cpu() if name == own else state[own].cpu().clone()
         for name, own in names.items()

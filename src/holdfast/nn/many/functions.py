@@ -1,7 +1,7 @@
-"""What every stack of one architecture computes: its gradient, its outputs, its changed batches.
+"""The computations of every stack of one architecture: gradients, outputs and changed batches.
 
-Recordings of these can be kept for the next call: the networks of a benchmark come by the thousand,
-one call for each trial.
+Their recordings can be kept for later calls. A benchmark trains thousands of networks in this way,
+with one call of `fit_many` for each trial.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LOSSES: dict[str, Loss] = {
     "brier": soft_brier,
 }
 KEPT_ARCHITECTURES = 8
-# Code that nobody changes while a process runs.
+# Modules whose code does not change while a process runs.
 KNOWN_PARTS = ("torch.nn.modules.", "holdfast.nn.networks")
 KNOWN_METHODS = "holdfast.methods."
 
@@ -39,34 +39,39 @@ def forward(module: nn.Module, states: State, x: Tensor, *, stacked: bool) -> Te
     Parameters
     ----------
     module : nn.Module
-        The architecture; its own parameters are not looked at.
+        The architecture; its own parameters are not used.
     states : dict of Tensor of shape (C, …)
         Parameters and buffers of C networks.
     x : Tensor of shape (C, b, …)
+        The rows of each network.
     stacked : bool
-        All at once through ``vmap``, or one after the other.
+        Whether the networks run all at once through ``vmap`` or one after the other.
 
     Returns
     -------
     Tensor of shape (C, b, K)
+        The outputs of each network.
     """
 
-    def one(state: State, rows: Tensor) -> Tensor:
+    def outputs_of(state: State, rows: Tensor) -> Tensor:
         return functional_call(module, state, (rows,))
 
     if stacked:
-        return vmap(one, randomness="different")(states, x)  # see `NetworkRandomness`
+        return vmap(outputs_of, randomness="different")(states, x)  # see `NetworkRandomness`
     networks = [{name: value[i] for name, value in states.items()} for i in range(len(x))]
     layout = _layout(module, x)
     return torch.stack(
-        [one(state, rows.to(memory_format=layout)) for state, rows in zip(networks, x, strict=True)]
+        [
+            outputs_of(state, rows.to(memory_format=layout))
+            for state, rows in zip(networks, x, strict=True)
+        ]
     )
 
 
 def _layout(module: nn.Module, x: Tensor) -> torch.memory_format:
-    """Return the layout in which a network's rows are given to it.
+    """Return the memory layout in which a network gets its rows.
 
-    That of its own class, not of a parent: another `forward` may need the usual one.
+    A class inherits no layout from its parent, since another `forward` may need the usual one.
     """
     own = vars(type(module)).get("cpu_layout")
     images = x.dim() == 5 and x.device.type == "cpu"  # networks, rows, channels, height, width
@@ -76,7 +81,10 @@ def _layout(module: nn.Module, x: Tensor) -> torch.memory_format:
 def gradient_of(
     loss: Loss, outputs: Tensor, target: Tensor, leaves: Sequence[Tensor], weight: Tensor
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Return outputs and losses without their history, and the gradient of the weighted losses."""
+    """Return outputs, losses and the gradient of the weighted losses.
+
+    Outputs and losses are detached from the graph of their computation.
+    """
     losses = loss(outputs, target)
     grads = torch.autograd.grad(losses, leaves, weight, allow_unused=True)
     dense = [_dense(g, p) for g, p in zip(grads, leaves, strict=True)]
@@ -84,31 +92,31 @@ def gradient_of(
 
 
 def _dense(grad: Tensor | None, param: Tensor) -> Tensor:
-    """Return a gradient in its parameter's layout, on which fused optimizers rely."""
+    """Return a gradient in the layout of its parameter, which fused optimizers rely on."""
     return torch.zeros_like(param) if grad is None else grad.contiguous()
 
 
 class Functions:
-    """The computations of one architecture, each recorded for the shapes that come often.
+    """The computations of one architecture, each recorded for shapes that come often.
 
-    For architectures without buffers and randomness.
+    They may be used for architectures without buffers and randomness only.
 
     Parameters
     ----------
     module : nn.Module
-        The architecture, on the device of training; its mode changes, its parameters do not.
+        The architecture, on the device of training. Its mode changes, its parameters do not.
     loss : str
         A key of `LOSSES`.
     at_once : bool
-        Whether to record at the first call, for many to come.
+        Whether to record at the first call, which pays off if many calls follow.
 
     Attributes
     ----------
     gradient : Recorded
-        Of parameters (a list), rows, targets and the weight of each row's loss; outputs and losses
-        come with it.
+        Returns outputs, losses and gradients. It takes a list of parameters, rows, targets and the
+        weight of each row's loss.
     outputs : Recorded
-        Of parameters and rows.
+        Returns outputs. It takes a list of parameters and rows.
     """
 
     def __init__(self, module: nn.Module, loss: str, *, at_once: bool = False) -> None:
@@ -129,7 +137,20 @@ class Functions:
         return forward(self.module, states, x, stacked=True)
 
     def change(self, method: Method, names: Sequence[str]) -> Recorded:
-        """Return a method's `batch` for several networks: of rows, targets and what was drawn."""
+        """Return the method's `batch` for several networks at once.
+
+        Parameters
+        ----------
+        method : Method
+            A method that changes batches.
+        names : sequence of str
+            Names of the random numbers that its `draw` returns.
+
+        Returns
+        -------
+        Recorded
+            Takes rows, targets and the random numbers in the order of `names`.
+        """
 
         def change(x: Tensor, target: Tensor, *values: Tensor) -> tuple[Tensor, Tensor]:
             return vmap(method.batch)(x, target, dict(zip(names, values, strict=True)))
@@ -138,18 +159,19 @@ class Functions:
         return self._changes.setdefault(type(method).batch, recorded)
 
     def forget_changes(self) -> None:
-        """Forget what other code than ours does to batches, which may be another the next time."""
-        kept = {
-            f: found for f, found in self._changes.items() if f.__module__.startswith(KNOWN_METHODS)
+        """Forget how methods from outside holdfast change batches: their code may change."""
+        self._changes = {
+            function: recorded
+            for function, recorded in self._changes.items()
+            if function.__module__.startswith(KNOWN_METHODS)
         }
-        self._changes = kept
 
 
 # --- kept for the next call ----------------------------------------------------------------------
 
 
 class _Kept(threading.local):
-    """The latest architectures; of each thread, since a module serves one call at a time."""
+    """The latest architectures, kept for each thread: a module serves one call at a time."""
 
     def __init__(self) -> None:
         self.functions: dict[Any, Functions] = {}
@@ -166,32 +188,34 @@ def functions_of(
     Parameters
     ----------
     source : nn.Module or callable
-        The architecture, or what builds it.
+        The architecture, or a function that builds it.
     loss : str
+        A key of `LOSSES`.
     device : torch.device
+        Device of training.
     keep : bool
-        Whether to take those of an earlier call with the same architecture, and to keep them for
-        later ones. All calls then compute alike: from recordings, from the first step on.
+        Whether to use the functions of an earlier call with the same architecture, and to keep
+        them for later calls. All calls then compute alike, by recordings from the first step on.
     """
     module = new_module(source)
     key = _key(module, loss, device) if keep else None
     if key is None:
         return Functions(module.to(device), loss)
-    found = _KEPT.functions.pop(key, None) or Functions(module.to(device), loss, at_once=True)
-    found.forget_changes()
-    _KEPT.functions[key] = found  # the latest last
+    functions = _KEPT.functions.pop(key, None) or Functions(module.to(device), loss, at_once=True)
+    functions.forget_changes()
+    _KEPT.functions[key] = functions  # the latest comes last
     while len(_KEPT.functions) > KEPT_ARCHITECTURES:
         _KEPT.functions.pop(next(iter(_KEPT.functions)))
-    return found
+    return functions
 
 
 def _key(module: nn.Module, loss: str, device: torch.device) -> Any:
-    """Return what tells an architecture from others; None where code may change under a name."""
+    """Return a key that identifies an architecture, or None if its code may change."""
     known = all(type(part).__module__.startswith(KNOWN_PARTS) for part in module.modules())
     hooks = any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
     if not known or hooks:
         return None
     try:
         return pickle.dumps(new_module(module).to("meta")), loss, device
-    except Exception:  # whatever a part of a module raises; then nothing is kept of it
+    except Exception:  # a part of a module may raise anything; then nothing is kept
         return None

@@ -1,4 +1,4 @@
-"""The training loop: many networks at once, each of which joins, learns and leaves on its own."""
+"""The training loop: networks join a stack, learn epoch by epoch, and leave it on their own."""
 
 from __future__ import annotations
 
@@ -22,28 +22,34 @@ from holdfast.nn.optimizers import Optimizer
 
 __all__ = ["Outcome", "Recipe", "Task", "train"]
 
-VALIDATION_BLOCK = 256  # rows of each network at once
+VALIDATION_BLOCK = 256  # rows of each network that are predicted at once
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One network to train, everything worked out.
+    """One network to train, with everything that the loop needs.
 
     Attributes
     ----------
     index : int
-        Names the task.
-    rows, targets : ndarray of shape (n,) and (n, K)
-        Positions in the pool of rows; targets, times the row's weight.
-    validation_rows, validation_targets : ndarray of shape (m,) and (m, K)
-        Empty without validation.
+        Position of the task's run in the list that the caller gave.
+    rows : ndarray of shape (n,)
+        Positions of the training rows in the pool of all rows.
+    targets : ndarray of shape (n, K)
+        Their targets, multiplied by the weights of the rows.
+    validation_rows : ndarray of shape (m,)
+        Positions of the validation rows in the pool; m is 0 without validation.
+    validation_targets : ndarray of shape (m, K)
+        Their targets.
     method : Method
+        The method that is trained.
     seeds : tuple of int
-        Of the network, and of its partner where the method couples two.
+        Seed of the network, and that of its partner if the method couples two networks.
     base : State or None
-        Parameters and buffers of the base model, where the method needs them.
+        Parameters and buffers of the base model if the method needs them.
     base_proba : ndarray of shape (n, K), or None
-        Where the method constrains churn; NaN rows have none.
+        Base probabilities of the training rows if the method constrains churn. A row of NaN has no
+        base prediction.
     """
 
     index: int
@@ -57,7 +63,17 @@ class Task:
     base_proba: NDArray[np.float32] | None = None
 
     def start(self, fresh_states: FreshStates, member: int) -> State:
-        """Return where a network starts; what is not a real number is never blended."""
+        """Return the state in which a network starts.
+
+        The method blends real numbers only; integers such as counts are the base model's.
+
+        Parameters
+        ----------
+        fresh_states : FreshStates
+            Draws fresh states of the architecture.
+        member : int
+            0 for the network itself, 1 for its partner.
+        """
         fresh = fresh_states.draw(self.seeds[member])
         base = self.base
         if base is None or "start" not in self.method.changes:
@@ -67,30 +83,36 @@ class Task:
             for name, value in fresh.items()
             if name in base
         }
-        return {**fresh, **blended}  # buffers that are not saved are the module's own
+        return {**fresh, **blended}  # buffers that are not saved stay those of the module
 
     @property
     def shape(self) -> tuple[int, int]:
-        """What tasks must share to be trained in one stack: numbers of rows."""
+        """Numbers of training and validation rows, which all tasks in a stack must share."""
         return len(self.rows), len(self.validation_rows)
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """How one task ended.
+    """The result of one task.
 
     Attributes
     ----------
     index : int
+        The task's index.
     state : State or None
-        On the CPU; None where the loss was not finite.
+        Trained parameters and buffers on the CPU; None if the loss was not finite.
     status : {"stopped", "max_epochs", "diverged"}
-    losses, validation_losses : tuple of float
-        Of each epoch.
-    violations, multipliers : tuple of float
-        Of each epoch, where churn was constrained.
+        How training ended, as in `FittedNetwork`.
+    losses : tuple of float
+        Training loss of each epoch.
+    validation_losses : tuple of float
+        Validation loss of each epoch.
+    violations : tuple of float
+        Mean violation of the constraint on churn in each epoch; empty without a constraint.
+    multipliers : tuple of float
+        Lagrange multiplier at the end of each epoch; empty without a constraint.
     seconds : float
-        The network's share of the time.
+        The network's share of the training time.
     """
 
     index: int
@@ -105,26 +127,34 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How every network is trained.
+    """The settings that all networks share.
 
     Attributes
     ----------
-    batch_size, max_epochs : int
+    batch_size : int
+        Rows of one training step.
+    max_epochs : int
+        Largest number of epochs.
     patience : int or None
-        Epochs without a better validation loss before a network stops; None trains `max_epochs`.
+        Number of epochs without a better validation loss after which a network stops. None trains
+        every network for `max_epochs`.
     restore_best : bool
-        Whether a network goes back to its best epoch: that of lowest validation loss, among those
-        of least violation of its constraint.
+        Whether a network goes back to its best epoch. That is the epoch of lowest validation loss
+        among those that violate the network's constraint least.
     optimizer : Optimizer
+        Settings of the optimizer.
     loss : str
-        Of training.
-    stacked, random : bool
-        As for `Stack`.
+        Loss in training and validation, a key of `functions.LOSSES`.
+    stacked : bool
+        Whether networks run through ``vmap`` or one after the other.
+    random : bool
+        Whether the module draws random numbers in training.
     autocast : torch.dtype or None
+        Precision of the forward pass if it is not that of the parameters.
     capacity : int
-        Networks trained at once.
+        Number of networks that are trained at once.
     keep_recordings : bool
-        Whether what was recorded serves later calls too.
+        Whether recorded computations are kept for later calls.
     """
 
     batch_size: int
@@ -140,7 +170,7 @@ class Recipe:
     keep_recordings: bool = False
 
     def stack(self, functions: Functions, states: Sequence[State]) -> Stack:
-        """Return networks that start from `states`."""
+        """Return a stack of networks that start from `states`."""
         return Stack(
             functions,
             states,
@@ -153,7 +183,10 @@ class Recipe:
 
 @dataclass(eq=False)
 class _Slot:
-    """One network in the stack; the partner of a coupled one has a slot of its own."""
+    """One network in the stack and its training so far.
+
+    The two networks of a coupled task have a slot each.
+    """
 
     task: Task
     member: int
@@ -171,7 +204,8 @@ class _Slot:
     ended: bool = False
 
     @classmethod
-    def of(cls, task: Task, member: int, device: torch.device) -> _Slot:
+    def new(cls, task: Task, member: int, device: torch.device) -> _Slot:
+        """Return the slot of a network that is about to join."""
         seeds = np.random.SeedSequence(task.seeds[member]).spawn(2)
         generator = torch.Generator(device)
         generator.manual_seed(int(seeds[1].generate_state(1, np.uint64)[0] >> 1))
@@ -186,19 +220,21 @@ def train(
     claim: Callable[[int], Sequence[Task]],
     report: Callable[[Outcome], None],
 ) -> None:
-    """Train tasks of one shape until no more can be claimed.
+    """Train tasks of one shape until no more of them can be claimed.
 
     Parameters
     ----------
     source : nn.Module or callable
-        The architecture, or what builds it.
+        The architecture, or a function that builds it.
     pool : Tensor of shape (N, …)
         All rows, on the device of training.
     recipe : Recipe
+        The settings that all networks share.
     claim : callable
-        Takes a number of free places and returns at most so many tasks.
+        Takes a number of free places and returns the tasks that may fill them, none if there are
+        no more.
     report : callable
-        Takes the outcome of each task as it ends.
+        Takes the outcome of each task as soon as it ends.
     """
     functions = functions_of(
         source, recipe.loss, pool.device, keep=recipe.keep_recordings and recipe.stacked
@@ -221,7 +257,7 @@ def train(
             else:
                 stack.join(arrived)
             slots = slots + joining
-        assert stack is not None  # something has joined
+        assert stack is not None  # at least one network has joined
         _train_epoch(stack, slots, pool, recipe)
         _report_ended(stack, slots, recipe, report)
 
@@ -229,7 +265,7 @@ def train(
 def _new_slots(tasks: Sequence[Task], device: torch.device) -> list[_Slot]:
     slots = []
     for task in tasks:
-        group = [_Slot.of(task, member, device) for member in range(len(task.seeds))]
+        group = [_Slot.new(task, member, device) for member in range(len(task.seeds))]
         for slot, partner in zip(group, reversed(group), strict=True):
             slot.partner = partner if partner is not slot else None
         slots += group
@@ -239,7 +275,7 @@ def _new_slots(tasks: Sequence[Task], device: torch.device) -> list[_Slot]:
 def _report_ended(
     stack: Stack, slots: list[_Slot], recipe: Recipe, report: Callable[[Outcome], None]
 ) -> None:
-    """Report the networks that have just ended."""
+    """Report the networks that have ended in the latest epoch."""
     status = [_status(slot, recipe) for slot in slots]
     place = {id(slot): i for i, slot in enumerate(slots)}
     for i, slot in enumerate(slots):
@@ -249,7 +285,7 @@ def _report_ended(
         if slot.partner is not None:
             pair.append(status[place[id(slot.partner)]])
         if "diverged" not in pair and None in pair:
-            continue  # a coupled network teaches until both are done
+            continue  # a coupled network teaches its partner until both have ended
         slot.ended = True
         if slot.member == 0:
             ended = "diverged" if "diverged" in pair else str(status[i])
@@ -259,8 +295,9 @@ def _report_ended(
 def _with_room(stack: Stack, slots: list[_Slot], n_joining: int) -> list[_Slot]:
     """Take networks that have ended out of the stack, so that others can join.
 
-    Where computations are recorded, which holds for one size, a stack keeps its size until half of
-    it would do: the last that have ended train on, unheard.
+    A recording holds for one size of the stack. A stack with recorded computations therefore keeps
+    its size until half of it would suffice. Until then, networks that have ended train on in their
+    places, and their results are ignored.
     """
     training = [i for i, slot in enumerate(slots) if not slot.ended]
     ended = [i for i, slot in enumerate(slots) if slot.ended]
@@ -275,7 +312,7 @@ def _with_room(stack: Stack, slots: list[_Slot], n_joining: int) -> list[_Slot]:
 
 
 def _status(slot: _Slot, recipe: Recipe) -> str | None:
-    """Return how a network ended, None while it goes on."""
+    """Return how a network ended, or None if it goes on."""
     latest = [slot.losses[-1], *slot.validation_losses[-1:]]
     if not all(map(math.isfinite, latest)):
         return "diverged"
@@ -351,8 +388,9 @@ class _Batches:
         self.target_rows = (order + self.n * torch.arange(len(slots))[:, None]).to(pool.device)
         self.rows = rows.gather(1, order).to(pool.device)
         self.order = order.to(pool.device)
-        self.draws = [
-            _Draws(group, self.n, batch_size, functions) for group in _changing_batches(slots)
+        self.changes = [
+            _ChangedBatches(group, self.n, batch_size, functions)
+            for group in _changing_batches(slots)
         ]
 
     def __iter__(self) -> Any:
@@ -361,13 +399,13 @@ class _Batches:
             x = self.pool.index_select(0, rows.reshape(-1)).view(*rows.shape, *self.pool.shape[1:])
             picked = self.target_rows[:, start : start + self.size].reshape(-1)
             target = self.targets.index_select(0, picked).view(*rows.shape, -1)
-            for draws in self.draws:
-                x, target = draws.change(x, target, number)
+            for changes in self.changes:
+                x, target = changes.apply(x, target, number)
             yield x, target, self.order[:, start : start + self.size]
 
 
 def _multipliers(slots: Sequence[_Slot], device: torch.device) -> Multipliers | None:
-    """Return the multipliers of the networks whose churn is constrained, None without any."""
+    """Return the multipliers of the networks whose churn is constrained, or None without any."""
     places = [i for i, slot in enumerate(slots) if slot.task.base_proba is not None]
     if not places:
         return None
@@ -382,7 +420,7 @@ def _multipliers(slots: Sequence[_Slot], device: torch.device) -> Multipliers | 
 
 
 def _changing_batches(slots: Sequence[_Slot]) -> list[list[tuple[int, _Slot]]]:
-    """Return places and slots, grouped by the class of methods that change their batches."""
+    """Return places and slots of networks whose methods change batches, grouped by their class."""
     groups: dict[Any, list[tuple[int, _Slot]]] = {}
     for place, slot in enumerate(slots):
         if "batch" in slot.task.method.changes:
@@ -390,8 +428,8 @@ def _changing_batches(slots: Sequence[_Slot]) -> list[list[tuple[int, _Slot]]]:
     return list(groups.values())
 
 
-class _Draws:
-    """What methods of one class do to the batches of an epoch."""
+class _ChangedBatches:
+    """The changes that methods of one class make to the batches of one epoch."""
 
     def __init__(
         self,
@@ -410,14 +448,14 @@ class _Draws:
         self.whole = _stacked([first for first, _ in drawn])
         self.rest = _stacked([last for _, last in drawn])
         self.n_whole = whole
-        self.changed = functions.change(method, list(self.whole))
+        self.change = functions.change(method, list(self.whole))
 
-    def change(self, x: Tensor, target: Tensor, number: int) -> tuple[Tensor, Tensor]:
-        """Return what the networks see in place of batch `number`."""
+    def apply(self, x: Tensor, target: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """Return the rows and targets of batch `number` after the change."""
         table, at = (self.whole, number) if number < self.n_whole else (self.rest, 0)
         places = self.places.to(x.device)
         drawn = [values[:, at].to(x.device) for values in table.values()]
-        new_x, new_target = self.changed(x[places], target[places], *drawn)
+        new_x, new_target = self.change(x[places], target[places], *drawn)
         return x.index_copy(0, places, new_x), target.index_copy(0, places, new_target)
 
 
@@ -444,13 +482,14 @@ class _Peers:
 
     @torch.no_grad()
     def blend(self, stack: Stack, x: Tensor, target: Tensor) -> Tensor:
-        """Return targets with the partners' predictions for the same rows in them."""
+        """Return targets in which the partners' predictions for the same rows are mixed."""
         if not len(self.places):
             return target
-        told = torch.softmax(stack.predictions(x[self.places], self.partners).float(), dim=-1)
+        logits = stack.predictions(x[self.places], self.partners)
+        proba = torch.softmax(logits.float(), dim=-1)
         own = target[self.places]
-        # The partner's part weighs as much as the row does.
-        mixed = (1 - self.weights) * own + self.weights * told * own.sum(dim=-1, keepdim=True)
+        # A target sums to the weight of its row, and the mixed target has to do so too.
+        mixed = (1 - self.weights) * own + self.weights * proba * own.sum(dim=-1, keepdim=True)
         return target.index_copy(0, self.places, mixed.to(target.dtype))
 
 

@@ -1,9 +1,8 @@
-"""How networks end: what is kept of each, what is told about them, progress on the way."""
+"""The results of training: one `FittedNetwork` for each run, warnings and progress."""
 
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from holdfast.common.warning import warn
 from holdfast.methods.method import Method
 from holdfast.nn.many.fresh import State
 from holdfast.nn.many.loop import Outcome
@@ -20,29 +20,36 @@ __all__ = ["Collector", "FittedNetwork", "TrainingWarning"]
 
 
 class TrainingWarning(UserWarning):
-    """Some networks are not what was asked for: their loss was not finite, or they were stopped."""
+    """The training of some networks diverged or was interrupted."""
 
 
 @dataclass(frozen=True, eq=False)
 class FittedNetwork:
-    """What became of one run.
+    """The trained network of one run.
 
     Attributes
     ----------
     run : Run
+        The run.
     state : dict of str to Tensor, or None
-        Parameters and buffers, for `Module.load_state_dict`; None where it is not finished.
+        Parameters and buffers, for `Module.load_state_dict`. None if the network diverged or was
+        interrupted.
     status : {"stopped", "max_epochs", "diverged", "interrupted"}
-        Stopped by its validation loss; at the last epoch; its loss was not finite; not finished
-        when the call was interrupted.
-    losses, validation_losses : tuple of float
-        Of each epoch; the training loss as the parameters moved.
-    violations, multipliers : tuple of float
-        Of each epoch, where the method constrains churn, and empty otherwise: how far churn of the
-        training rows was above the limit on average, below it where negative, and the multiplier μ
-        at its end.
+        How training ended: by its validation loss ("stopped"), after the last epoch ("max_epochs"),
+        by a loss that is not finite ("diverged"), or unfinished because the call was interrupted
+        ("interrupted").
+    losses : tuple of float
+        Training loss of each epoch, averaged over its steps while the parameters moved.
+    validation_losses : tuple of float
+        Validation loss of each epoch; empty without validation rows.
+    violations : tuple of float
+        Mean excess of the churn of the training rows over the limit in each epoch, negative if the
+        churn was below it. Empty if the method does not constrain churn.
+    multipliers : tuple of float
+        Lagrange multiplier μ at the end of each epoch; empty if the method does not constrain
+        churn.
     seconds : float
-        Its share of the time of training.
+        The network's share of the training time.
     """
 
     run: Run
@@ -56,21 +63,22 @@ class FittedNetwork:
 
     @property
     def epochs(self) -> int:
-        """Epochs that it was trained."""
+        """Number of epochs of training."""
         return len(self.losses)
 
     def finished(self, method: Method, base: Mapping[str, Tensor] | None) -> FittedNetwork:
-        """Return the network with what `method` makes of its parameters.
+        """Return the network with the parameters that the method serves.
 
         Parameters
         ----------
         method : Method
+            The method; interpolation, for example, mixes trained parameters with the base model's.
         base : mapping of str to Tensor, or None
             Parameters of the base model, for methods that use them.
         """
         if self.state is None or base is None or "parameters" not in method.changes:
             return self
-        # Counts and other integers are no parameters.
+        # Counts and other integers are not parameters.
         state = {
             name: method.finish(value, base[name].detach().to("cpu", value.dtype))
             if value.is_floating_point()
@@ -81,7 +89,15 @@ class FittedNetwork:
 
 
 class Collector:
-    """Gathers outcomes, shows progress, and survives Ctrl-C."""
+    """Context manager that gathers outcomes, shows progress and survives Ctrl-C.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        The runs, to which the indices of outcomes refer.
+    verbose : int or None
+        Whether to show progress; None shows it on a terminal.
+    """
 
     def __init__(self, runs: Sequence[Run], verbose: int | None) -> None:
         self.runs = runs
@@ -101,7 +117,7 @@ class Collector:
         return kind is KeyboardInterrupt
 
     def add(self, outcome: Outcome) -> None:
-        """Take one outcome."""
+        """Store one outcome and move the progress on."""
         run = self.runs[outcome.index]
         network = FittedNetwork(
             run,
@@ -117,22 +133,21 @@ class Collector:
         self.advance()
 
     def result(self) -> list[FittedNetwork]:
-        """Return all networks; warn about those without parameters."""
+        """Return all networks, and warn about those without parameters."""
         for status, what in (
             ("diverged", "had a loss that is not finite and stopped"),
             ("interrupted", "were not finished when training was interrupted"),
         ):
-            found = [i for i, network in enumerate(self.networks) if network.status == status]
-            if found:
+            failed = [i for i, network in enumerate(self.networks) if network.status == status]
+            if failed:
                 first = ", ".join(
                     f"runs[{i}] ({self.runs[i].method}, seed {self.runs[i].seed})"
-                    for i in found[:3]
+                    for i in failed[:3]
                 )
-                warnings.warn(
-                    f"{len(found)} of {len(self.runs)} networks {what}: {first}"
-                    f"{', …' if len(found) > 3 else ''}; the others are there",
+                warn(
+                    f"{len(failed)} of {len(self.runs)} networks {what}: {first}"
+                    f"{', …' if len(failed) > 3 else ''}; the others are there",
                     TrainingWarning,
-                    stacklevel=3,
                 )
         return self.networks
 

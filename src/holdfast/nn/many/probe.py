@@ -1,4 +1,4 @@
-"""What a module is like: its output, its randomness, its memory, whether networks of it stack."""
+"""Examination of a module by one batch: its outputs, randomness and memory, and stacking."""
 
 from __future__ import annotations
 
@@ -17,31 +17,30 @@ from holdfast.nn.many.stack import quiet_vmap
 
 __all__ = ["Probe", "capacity", "probe"]
 
-DEFAULT_CACHE = 16 * 2**20
+DEFAULT_CACHE = 16 * 2**20  # bytes
 MAX_CAPACITY = 512
-MEMORY_SHARE = 0.5  # of what a GPU has free
+MEMORY_SHARE = 0.5  # share of a GPU's free memory
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.modules.conv._ConvTransposeNd)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What one batch showed.
+    """The properties of a module that one batch reveals.
 
     Attributes
     ----------
     n_classes : int
-        Outputs of the module.
+        Number of outputs.
     random : bool
-        Whether it draws random numbers in training.
+        Whether the module draws random numbers in training.
     stackable : bool
-        Whether `torch.func.vmap` gives what networks give one by one.
+        Whether `torch.func.vmap` gives the same results as networks that run one by one.
     pays : bool
-        Whether stacking is faster on this device: on a CPU, convolutions of several networks at
-        once are not.
+        Whether stacking is faster on this device. On a CPU it is not for modules with convolutions.
     n_parameters : int
-        Numbers that are trained.
+        Number of trained parameters, counted as single numbers.
     activation_bytes : int
-        What one network keeps for the backward pass.
+        Memory that one network needs to keep values for the backward pass.
     """
 
     n_classes: int
@@ -56,21 +55,23 @@ class Probe:
 
 
 def probe(module: nn.Module, x: Tensor) -> Probe:
-    """Run a module on one batch and look.
+    """Run a module on one batch and return its properties.
 
     Parameters
     ----------
     module : nn.Module
-        On the device of training; left as it was, but for buffers that it updates.
+        The module, on the device of training. Nothing in it changes except for buffers that it
+        updates itself.
     x : Tensor of shape (b, …)
+        The batch.
 
     Raises
     ------
     InvalidInputError
-        Where it cannot take the batch, does not return one row of outputs for each of its rows,
-        changes shape in training, or puts other tensors in the place of its own.
+        When the module cannot take the batch, does not return one row of outputs for each row,
+        changes shape in training, or replaces its tensors by others.
     UnsupportedEstimatorError
-        Where its predictions are random.
+        When the module draws random numbers in evaluation.
     """
     _check_shapes(module)
     before = distinct_tensors_of(module)
@@ -124,7 +125,7 @@ def _check_shapes(module: nn.Module) -> None:
 
 
 def _check_in_place(before: State, after: State) -> None:
-    """Raise where a batch replaced a tensor: the new one would be lost."""
+    """Raise if a batch replaced a tensor of the module, since the new one would be lost."""
     replaced = [name for name, value in before.items() if after[name] is not value]
     if replaced:
         raise InvalidInputError(
@@ -157,7 +158,10 @@ def _checked_output(module: nn.Module, x: Tensor) -> Tensor:
 
 
 class _SavedBytes(torch.autograd.graph.saved_tensors_hooks):
-    """Counts what is kept for the backward pass, each memory block once, without parameters."""
+    """Counts the bytes that are kept for the backward pass.
+
+    Each block of memory counts once, and the parameters do not count.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         self.total = 0
@@ -175,17 +179,17 @@ class _SavedBytes(torch.autograd.graph.saved_tensors_hooks):
 
 @quiet_vmap()
 def _stackable(module: nn.Module, x: Tensor, random: bool) -> bool:
-    """Whether two networks at once give the outputs and gradients that they give one by one."""
+    """Return whether two networks give the same results at once as one after the other."""
     rows = torch.stack([x, x.flip(0)])
     try:
         results = [_trial(module, rows, stacked, random) for stacked in (False, True)]
-    except Exception:  # whatever vmap cannot do, training one by one can
+    except Exception:  # vmap may fail in any way, and training one by one then works
         return False
     return all(torch.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip(*results, strict=True))
 
 
 def _trial(module: nn.Module, rows: Tensor, stacked: bool, random: bool) -> list[Tensor]:
-    """Return outputs, gradients, buffers and then predictions of two networks after one batch."""
+    """Return the outputs, gradients, buffers and predictions of two networks for one batch."""
     module.train()
     states = {
         name: torch.stack([value.detach(), value.detach()])
@@ -223,30 +227,32 @@ def _random_trial(module: nn.Module, states: State, rows: Tensor, stacked: bool)
 # --- how many at once ----------------------------------------------------------------------------
 
 
-def capacity(found: Probe, device: torch.device, *, n_moments: int, n_workers: int) -> int:
+def capacity(probed: Probe, device: torch.device, *, n_moments: int, n_workers: int) -> int:
     """Return how many networks to train at once.
 
     Parameters
     ----------
-    found : Probe
+    probed : Probe
+        Properties of the module.
     device : torch.device
+        Device of training.
     n_moments : int
-        Numbers that the optimizer keeps for each parameter.
+        How many numbers the optimizer keeps for each parameter.
     n_workers : int
-        Workers that share the device's cache.
+        Number of processes that share the cache of the CPU.
     """
-    if not (found.stackable and found.pays):
+    if not (probed.stackable and probed.pays):
         return 1
-    # Parameter, gradient, moments; activations once forward and once as gradients.
-    one = 4 * found.n_parameters * (2 + n_moments) + 2 * found.activation_bytes
+    # Parameters, gradients and moments are kept, and activations twice: forward and as gradients.
+    network = 4 * probed.n_parameters * (2 + n_moments) + 2 * probed.activation_bytes
     if device.type == "cuda":
         room: float = MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]
-        return max(1, int(room / one))
-    return int(min(max(1, _cache_bytes(n_workers) // one), MAX_CAPACITY))
+        return max(1, int(room / network))
+    return int(min(max(1, _cache_bytes(n_workers) // network), MAX_CAPACITY))
 
 
 def _cache_bytes(n_workers: int) -> int:
-    """Return half of a worker's share of the largest CPU cache; measured to be about best."""
+    """Return half of a process's share of the largest CPU cache, about the best by measurement."""
     sizes = [DEFAULT_CACHE]
     for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
         try:

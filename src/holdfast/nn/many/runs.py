@@ -1,4 +1,4 @@
-"""One network to train, as the caller says it and as the training loop takes it."""
+"""One network to train: the caller's `Run`, checked and turned into a `Task` of the loop."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ class Run:
     Parameters
     ----------
     rows : array-like of int of shape (n,)
-        Positions of its training rows among the rows given to `fit_many`.
+        Positions of the training rows among the rows given to `fit_many`.
     validation_rows : array-like of int of shape (m,), optional
-        Positions of the rows by whose loss it stops.
+        Positions of the rows whose loss decides when training stops.
     method : Method
-        What it changes relative to plain training.
+        The training method; plain retraining by default.
     seed : int
-        Of its fresh parameters, row order and dropout.
+        Seed of the fresh parameters, the row order and dropout.
     base_proba : array-like of shape (n, K), optional
-        Base probabilities of its training rows, for methods that learn from them; rows of NaN have
-        none.
+        Base probabilities of the training rows, for methods that learn from them. A row of NaN has
+        no base prediction.
     base_state : mapping of str to Tensor, or nn.Module, optional
-        Parameters of the base model, for methods that start from them.
+        Parameters of the base model, for methods that use them.
     target : array-like of shape (n, K), optional
-        Soft targets in place of the labels and of what the method makes of them.
+        Soft targets that replace the labels, for methods that make no targets of their own.
     sample_weight : array-like of shape (n,), optional
-        Only proportions matter.
+        Weights of the training rows; only proportions matter.
     """
 
     rows: ArrayLike
@@ -69,12 +69,16 @@ class Run:
 
 
 def as_rows(X: ArrayLike | Tensor, module: nn.Module) -> Tensor:
-    """Return rows as a module takes them: its own precision, or 64-bit integers.
+    """Return rows as a tensor that a module takes.
+
+    Real numbers get the module's own precision, and integers become 64-bit integers.
 
     Parameters
     ----------
     X : array-like or Tensor of shape (N, …)
+        The rows.
     module : nn.Module
+        The module.
     """
     rows = X.detach() if isinstance(X, Tensor) else _from_numpy(X)
     if rows.ndim < 2 or not len(rows):
@@ -100,7 +104,7 @@ def _from_numpy(X: ArrayLike) -> Tensor:
 
 
 def check_runs(runs: Sequence[Run], n: int, patience: int | None) -> list[Run]:
-    """Return runs whose rows are arrays of positions among `n` rows."""
+    """Return checked runs whose rows are arrays of positions among `n` rows."""
     listed = isinstance(runs, Sequence) and len(runs) > 0
     if not listed or not all(isinstance(run, Run) for run in runs):
         raise InvalidInputError(
@@ -159,7 +163,7 @@ def _described(values: NDArray[Any]) -> str:
 def check_labels(
     y: ArrayLike | Tensor | None, runs: Sequence[Run], n: int, n_classes: int
 ) -> NDArray[np.int64] | None:
-    """Return the positions of the labels, shape (n,); None where no run needs them."""
+    """Return the class position of each row, shape (n,), or None if no run needs labels."""
     if y is None:
         if any(run.target is None or len(np.asarray(run.validation_rows)) for run in runs):
             raise InvalidInputError(
@@ -191,19 +195,23 @@ def task_of(
     like: State,
     pool: Tensor,
 ) -> Task:
-    """Return everything that training one run needs.
+    """Return the task of one run, with everything that the training loop needs.
 
     Parameters
     ----------
     index : int
+        Position of the run in the caller's list.
     run : Run
-        Checked.
+        A run that `check_runs` has returned.
     labels : ndarray of shape (N,) or None
+        Class position of each row.
     n_classes : int
-        Outputs of the module.
+        Number of outputs of the module.
     like : State
-        The module's parameters and buffers.
+        The module's parameters and buffers, whose names and shapes those of a base model must
+        have.
     pool : Tensor of shape (N, …)
+        All rows.
     """
     rows, held_out = np.asarray(run.rows), np.asarray(run.validation_rows)
     method = run.method.trained
@@ -252,7 +260,7 @@ def _seeds(index: int, run: Run, method: Method) -> tuple[int, ...]:
 
 
 def _base_proba(index: int, run: Run, n_classes: int) -> NDArray[np.float64]:
-    """Return base probabilities of the training rows, NaN without any."""
+    """Return the base probabilities of the training rows, all NaN if the run has none."""
     n = len(np.asarray(run.rows))
     if run.base_proba is None:
         if run.method.trained.needs_base_proba:
@@ -277,7 +285,7 @@ def _target(
     if run.target is not None:
         target = _columns(f"runs[{index}].target", run.target, n_classes)
     else:
-        assert labels is not None  # checked before
+        assert labels is not None  # `check_labels` has seen to it
         target = run.method.trained.target(labels[rows], base, np.arange(n_classes))
     check_same_length(**{f"runs[{index}].rows": rows, f"runs[{index}].target": target})
     if run.sample_weight is None:
@@ -319,23 +327,35 @@ def _base(index: int, run: Run, like: State) -> State | None:
 def check_state(
     name: str, state: Any, like: State, *, hint: str = "give a state of this module's networks"
 ) -> State:
-    """Return the tensors of a state that a module has, in the module's precision."""
+    """Return the tensors of a state that a module has too, in the module's precision.
+
+    Parameters
+    ----------
+    name : str
+        Name of the state in messages.
+    state : mapping of str to Tensor
+        The state; anything else is refused.
+    like : State
+        Parameters and buffers of the module.
+    hint : str
+        Advice at the end of messages.
+    """
     given = state if isinstance(state, Mapping) else {}
-    for key, value in like.items():
-        found = given.get(key)
-        if not isinstance(found, Tensor) or found.shape != value.shape:
-            got = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else "none"
-            if found is not None and not isinstance(found, Tensor):
-                got = f"a {type(found).__name__} in place of a tensor"
+    for key, own in like.items():
+        tensor = given.get(key)
+        if not isinstance(tensor, Tensor) or tensor.shape != own.shape:
+            got = f"shape {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "none"
+            if tensor is not None and not isinstance(tensor, Tensor):
+                got = f"a {type(tensor).__name__} in place of a tensor"
             raise InvalidInputError(
                 f"{name} must be of the same architecture: {key!r} must have shape "
-                f"{tuple(value.shape)}, got {got}; {hint}"
+                f"{tuple(own.shape)}, got {got}; {hint}"
             )
     return {key: given[key].detach().to(value.dtype) for key, value in like.items()}
 
 
 def parameters_of(given: Mapping[str, Tensor] | nn.Module | None) -> State | None:
-    """Return what a run says about its base model as a state."""
+    """Return a run's base model, a module or a state, as a state."""
     if given is None:
         return None
     return tensors_of(given) if isinstance(given, nn.Module) else dict(given)

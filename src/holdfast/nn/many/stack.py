@@ -1,4 +1,4 @@
-"""Networks of one architecture, their parameters stacked along a first axis."""
+"""A stack of networks of one architecture, whose parameters have the networks as first axis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Stack", "quiet_vmap"]
 
 @contextmanager
 def quiet_vmap() -> Iterator[None]:
-    """Leave out ``vmap``'s remark that it runs an operation network by network."""
+    """Suppress the warning of ``vmap`` that it runs an operation network by network."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="There is a performance drop because")
         yield
@@ -32,16 +32,17 @@ class Stack:
     Parameters
     ----------
     functions : Functions
-        Of the architecture, on the device of training.
+        The computations of the architecture, on the device of training.
     states : sequence of State
-        Parameters and buffers of each network, copied.
+        Parameters and buffers of each network; the stack copies them.
     optimizer : Optimizer
+        Settings of the optimizer.
     stacked : bool
         Whether networks run through ``vmap`` or one after the other.
     random : bool
         Whether the module draws random numbers in training.
     autocast : torch.dtype or None
-        Precision of the forward pass, where it is not that of the parameters.
+        Precision of the forward pass if it is not that of the parameters.
     """
 
     def __init__(
@@ -69,14 +70,14 @@ class Stack:
             for _ in range(optimizer.n_moments)
         ]
         self.steps = torch.zeros(len(states))
-        # Buffers that change, random numbers and casts are left to the plain way.
+        # Buffers that change, random numbers and casts cannot be recorded.
         self.recorded = stacked and not (random or self.fixed or autocast)
         self._prepare()
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    # --- who is in the stack ----------------------------------------------------------------------
+    # --- its networks -----------------------------------------------------------------------------
 
     def join(self, other: Stack) -> None:
         """Append the networks of another stack."""
@@ -87,7 +88,7 @@ class Stack:
         self._prepare()
 
     def keep(self, index: Tensor) -> None:
-        """Keep some networks, in order; the others leave the batch."""
+        """Keep the networks at some places, in that order; all others leave the stack."""
         for table in self._tables():
             for name in table:
                 table[name] = table[name][index.to(self.device)]
@@ -106,7 +107,10 @@ class Stack:
         return [self.params, self.fixed, *self.moments]
 
     def _prepare(self) -> None:
-        """Cut the stack into runs of networks at the same step, which the optimizer can share."""
+        """Cut the stack into slices of networks that have taken equally many steps.
+
+        The optimizer takes one slice at a time.
+        """
         counts = self.steps.tolist()
         cuts = [i for i in range(len(counts)) if i == 0 or counts[i] != counts[i - 1]]
         self._parts = [slice(a, b) for a, b in zip(cuts, [*cuts[1:], len(counts)], strict=True)]
@@ -119,27 +123,31 @@ class Stack:
             name: value.detach().requires_grad_() for name, value in self.params.items()
         }
 
-    # --- running it -------------------------------------------------------------------------------
+    # --- steps ------------------------------------------------------------------------------------
 
     def learn(
         self, x: Tensor, target: Tensor, generators: Sequence[torch.Generator]
     ) -> tuple[Tensor, Tensor]:
-        """Move each network along the gradient of its own mean loss.
+        """Let each network take one step along the gradient of its own mean loss.
 
         Parameters
         ----------
-        x, target : Tensor of shape (C, b, …) and (C, b, K)
+        x : Tensor of shape (C, b, …)
+            The batch of each network.
+        target : Tensor of shape (C, b, K)
+            Its targets.
         generators : sequence of C torch.Generator
-            Of the module's own random numbers.
+            Generators of the random numbers inside the module.
 
         Returns
         -------
         outputs : Tensor of shape (C, b, K)
+            Outputs of each network before the step.
         losses : Tensor of shape (C,)
-            Both of before the step.
+            Mean loss of each network before the step.
         """
         self.module.train()
-        # The gradient of the sum of all losses is that of each: networks share nothing.
+        # Networks share no parameters, so the gradient of the summed losses is that of each one.
         weight = torch.full(x.shape[:2], 1 / x.shape[1], device=self.device)
         leaves = list(self._leaves.values())
         if self.recorded:
@@ -155,7 +163,20 @@ class Stack:
 
     @torch.no_grad()
     def predictions(self, x: Tensor, index: Tensor | None = None) -> Tensor:
-        """Return outputs (C, b, K) in evaluation mode; `index` picks the networks."""
+        """Return outputs in evaluation mode.
+
+        Parameters
+        ----------
+        x : Tensor of shape (C, b, …)
+            The rows of each network.
+        index : Tensor of shape (C,), optional
+            Places of the networks in the stack; all of them by default.
+
+        Returns
+        -------
+        Tensor of shape (C, b, K)
+            The outputs of each network.
+        """
         self.module.eval()
         states = self.states()
         if index is not None:

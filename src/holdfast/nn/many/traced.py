@@ -1,8 +1,7 @@
-"""What a stack computes at every step, as flat lists of tensor operations.
+"""Functions of tensors, recorded once as a flat list of operations and then replayed.
 
-Going through modules, `vmap` and autograd costs about a millisecond of Python and dispatch a step,
-which for small networks is more than the arithmetic. Recorded once, the operations are replayed
-without.
+A step that goes through modules, `vmap` and autograd spends about a millisecond in Python and
+dispatch, which for small networks is more than the arithmetic. Replayed operations save that time.
 """
 
 from __future__ import annotations
@@ -17,13 +16,14 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 __all__ = ["Recorded"]
 
-# Of tensors and lists of tensors.
+# A function of tensors and lists of tensors.
 Function = Callable[..., Any]
 
-# A recording costs as much as it saves in about so many calls.
+# A recording costs about as much time as it saves in this many calls.
 CALLS_BEFORE_RECORDING = 250
 
-# Products of few columns are slow: of so many, or of one for so many terms of a sum (measured).
+# A product of matrices was measured to be slow with at most `NARROW` columns, or with at most one
+# column for every `TERMS_A_COLUMN` terms of its sums.
 NARROW, TERMS_A_COLUMN = 3, 100
 
 aten = torch.ops.aten
@@ -35,7 +35,7 @@ NOTHING_BUT_SHAPE = (
     aten.detach.default,
     aten.alias.default,
 )
-# Operations whose result is a tensor of its own, and those that can write over what they are given.
+# Operations whose result has memory of its own, and operations that can write over an operand.
 NEW_TENSOR = (aten.bmm.default, aten.clone.default, aten.add_.Tensor)
 IN_PLACE = {
     aten.add.Tensor: aten.add_.Tensor,
@@ -45,15 +45,16 @@ IN_PLACE = {
 
 
 class Recorded:
-    """Calls a function, from a recording once tensors of the same shapes have come often enough.
+    """A function that is replayed from a recording after enough calls with the same shapes.
 
     Parameters
     ----------
     function : callable
-        Of tensors and lists of tensors; the same operations at every call: no branch on values, no
-        randomness. A recording computes no gradients beyond those that the function itself returns.
+        A function of tensors and lists of tensors. It must run the same operations at every call,
+        without a branch that depends on values and without randomness. A recording computes no
+        gradients but those that the function itself returns.
     calls_before : int
-        Calls with tensors of the same shapes before they are recorded.
+        Number of calls with tensors of the same shapes before the function is recorded for them.
     """
 
     def __init__(self, function: Function, calls_before: int = CALLS_BEFORE_RECORDING) -> None:
@@ -62,8 +63,8 @@ class Recorded:
         self._replays: dict[Any, Function | None] = {}
 
     def __call__(self, *arguments: Tensor | list[Tensor]) -> Any:
-        """Return what the function does."""
-        # The shapes of lists, which are parameters, follow from those of the rows.
+        """Return the result of the function."""
+        # Lists hold parameters, whose shapes follow from those of the rows.
         shapes = tuple(a.shape for a in arguments if isinstance(a, Tensor))
         if shapes not in self._replays:
             calls = self._calls.get(shapes, 0)
@@ -83,26 +84,26 @@ def _detached(argument: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
 
 
 def _replay_of(function: Function, *arguments: Any) -> Function | None:
-    """Return the recorded function, None where it cannot be recorded."""
+    """Return the recorded function, or None if it cannot be recorded."""
     try:
         return _without_python(_record(function, *arguments), *arguments)
-    except Exception:  # a faster way is optional, and the recorder is still called experimental
+    except Exception:  # the recorder is experimental, and the plain function works too
         return None
 
 
 def _record(function: Function, *arguments: Any) -> fx.GraphModule:
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    # A plain function: of a method it would count `self` as an argument.
+    # The recorder counts `self` of a method as an argument, so it gets a plain function.
     return _cleaned(make_fx(lambda *given: function(*given))(*arguments))
 
 
 @torch.no_grad()
 def _without_python(recording: fx.GraphModule, *arguments: Any) -> Function:
-    """Return a recording whose operations follow one another without Python in between.
+    """Return the recording as TorchScript, which runs no Python between the operations.
 
-    By TorchScript, which PyTorch still has but deprecates: where it cannot, and on other devices,
-    the recording is replayed from Python.
+    PyTorch still has TorchScript but deprecates it. If it fails, and on devices other than a CPU,
+    the recording itself is returned, which is replayed from Python.
     """
     tensors, given = tree_flatten([_detached(argument) for argument in arguments])
     if not all(tensor.is_cpu for tensor in tensors):
@@ -116,16 +117,17 @@ def _without_python(recording: fx.GraphModule, *arguments: Any) -> Function:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             script = torch.jit.trace(flat, tuple(tensors), check_trace=False)
-    except Exception:  # whatever it is that the other cannot
+    except Exception:  # TorchScript may fail in any way
         return recording
     return lambda *arguments: tree_unflatten(script(*tree_flatten(arguments)[0]), returned)
 
 
 def _cleaned(recording: fx.GraphModule) -> fx.GraphModule:
-    """Drop operations that change nothing, and put the others into faster forms."""
+    """Remove operations that change nothing, and bring the others into faster forms."""
     graph = recording.graph
     if any(_writes(node) or node.target is aten.as_strided.default for node in graph.nodes):
-        return recording  # what is a copy, when a value is read, and where it lies matters then
+        # The order of operations, copies and the place of a value in memory matter then.
+        return recording
     for change in (_skip, _turn_product, _undo_transposes, _write_over):
         for node in list(graph.nodes):
             if node.op == "call_function":
@@ -136,7 +138,7 @@ def _cleaned(recording: fx.GraphModule) -> fx.GraphModule:
 
 
 def _writes(node: fx.Node) -> bool:
-    """Whether an operation changes a tensor in place."""
+    """Return whether an operation changes a tensor in place."""
     schema = getattr(node.target, "_schema", None)
     return schema is not None and schema.is_mutable
 
@@ -157,10 +159,11 @@ def _changes_nothing(node: fx.Node) -> bool:
 
 
 def _turn_product(graph: fx.Graph, node: fx.Node) -> None:
-    """Compute (A·B)ᵀ as Bᵀ·Aᵀ where that is what is wanted, and A·B so where it is narrow.
+    """Compute a product A·B as the transpose of Bᵀ·Aᵀ if that is faster.
 
-    A layer with few outputs, and its gradient, are several times as fast when wide. The gradient of
-    any layer is wanted transposed: turned, it need not be copied.
+    It is faster in two cases. A narrow product, such as a layer with few outputs or its gradient,
+    takes several times as long as the wide one that it becomes. And if only the transpose of A·B is
+    used, as with the gradient of any layer, then Bᵀ·Aᵀ is that transpose and need not be copied.
     """
     if node.target is not aten.bmm.default:
         return
@@ -172,14 +175,14 @@ def _turn_product(graph: fx.Graph, node: fx.Node) -> None:
     with graph.inserting_before(node):
         turned = [_transposed(graph, part) for part in reversed(node.args)]
         whole = _transposed(graph, _new(graph, aten.bmm.default, *turned))
-        if not wanted:  # who looks at it may rely on its layout
+        if not wanted:  # operations that use the product may rely on its layout
             whole = _new(graph, aten.clone.default, whole, memory_format=torch.contiguous_format)
     _replace(node, whole)
     graph.erase_node(node)
 
 
 def _undo_transposes(graph: fx.Graph, node: fx.Node) -> None:
-    """Make a transposed transpose the tensor itself, and a copy of a new dense tensor no copy."""
+    """Replace a transpose of a transpose by the tensor, and a copy of a product by the product."""
     before = node.args[0] if node.args else None
     if not isinstance(before, fx.Node):
         return
@@ -199,7 +202,7 @@ def _transposed(graph: fx.Graph, node: Any) -> fx.Node:
 
 
 def _new(graph: fx.Graph, target: Any, *arguments: Any, **options: Any) -> fx.Node:
-    """Insert an operation, and what its result looks like."""
+    """Insert an operation, and note shape, layout and type of its result."""
     node = graph.call_function(target, arguments, options)
     node.meta["val"] = target(*map(_shape_alone, arguments), **options)
     return node
@@ -213,7 +216,7 @@ def _shape_alone(argument: Any) -> Any:
 
 
 def _write_over(graph: fx.Graph, node: fx.Node) -> None:
-    """Write a result over an operand of its shape that nothing else looks at."""
+    """Write a result over an operand of the same shape that no other operation uses."""
     if node.target not in IN_PLACE or node.kwargs:
         return
     operands = node.args[:2] if node.target is aten.add.Tensor else node.args[:1]
@@ -227,9 +230,12 @@ def _write_over(graph: fx.Graph, node: fx.Node) -> None:
 
 
 def _spare(operand: Any, node: fx.Node) -> bool:
-    """Whether an operand is a tensor that only this operation looks at, and like its result."""
+    """Return whether an operand may be overwritten by the result.
+
+    No other operation may use it, and its shape and type must be those of the result.
+    """
     if not isinstance(operand, fx.Node) or operand.target not in NEW_TENSOR:
         return False
     own, result = operand.meta["val"], node.meta["val"]
-    looked_at_once = len(operand.users) == 1 and node.args.count(operand) == 1
-    return looked_at_once and own.shape == result.shape and own.dtype == result.dtype
+    used_once = len(operand.users) == 1 and node.args.count(operand) == 1
+    return used_once and own.shape == result.shape and own.dtype == result.dtype

@@ -1,7 +1,8 @@
-"""Training spread over processes: each claims networks as it has room and hands back what is done.
+"""The training loop in this process, or spread over several.
 
-Claims and results are files in a folder that lives as long as the call: a worker that dies, or a
-call that is interrupted, leaves what was finished.
+Each process claims networks whenever it has room, and hands back those that have ended. Claims and
+results are files in a folder that exists as long as the call. Finished networks therefore survive a
+process that dies and a call that is interrupted.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from holdfast.nn.many.loop import Outcome, Recipe, Task, train
 __all__ = ["keep_freed_memory", "train_groups", "train_in_processes"]
 
 POLL_SECONDS = 0.1
-IDLE_SECONDS = 300  # after which a process that has nothing to do ends
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of glibc's malloc.h
+IDLE_SECONDS = 300  # a process that has had nothing to do for so long ends
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # constants of glibc's malloc.h
 
 Groups = Sequence[Sequence[Task]]
 
@@ -43,22 +44,29 @@ def train_groups(
     report: Callable[[Outcome], None],
     claim: Callable[[Task], bool] = lambda task: True,
 ) -> None:
-    """Train groups of tasks, the tasks of each of one shape, in this process.
+    """Train groups of tasks in this process, one group after the other.
 
     Parameters
     ----------
-    source, pool, recipe, report
-        As for `train`.
+    source : nn.Module or callable
+        The architecture, or a function that builds it.
+    pool : Tensor of shape (N, …)
+        All rows, on the device of training.
+    recipe : Recipe
+        The settings that all networks share.
     groups : sequence of sequences of Task
+        The tasks; those of one group have the same shape.
+    report : callable
+        Takes the outcome of each task as soon as it ends.
     claim : callable
-        Whether a task is there to be taken; asked once for each.
+        Takes a task and returns whether this process may train it; it is called once for each task.
     """
     for group in groups:
         waiting = iter(group)
 
         def take(places: int, waiting: Iterator[Task] = waiting) -> list[Task]:
             taken: list[Task] = []
-            # A pair takes two places, and is let in where only one is left.
+            # A pair of networks takes two places, but may join if only one is left.
             while sum(len(task.seeds) for task in taken) < places:
                 task = next((task for task in waiting if claim(task)), None)
                 if task is None:
@@ -77,41 +85,55 @@ def train_in_processes(
     report: Callable[[Outcome], None],
     n_workers: int,
 ) -> None:
-    """Do the same in several processes of one thread each.
+    """Train groups of tasks in several processes, each with one thread.
+
+    Parameters
+    ----------
+    source : nn.Module or callable
+        The architecture, or a function that builds it.
+    pool : Tensor of shape (N, …)
+        All rows, on the CPU.
+    recipe : Recipe
+        The settings that all networks share.
+    groups : sequence of sequences of Task
+        The tasks; those of one group have the same shape.
+    report : callable
+        Takes the outcome of each task, some time after it ends.
+    n_workers : int
+        Number of processes.
 
     Raises
     ------
     KeyboardInterrupt
-        After everything that was finished has been reported.
+        When the user presses Ctrl-C, after all finished tasks have been reported.
     """
     with tempfile.TemporaryDirectory(prefix="holdfast-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         np.save(folder / "pool.npy", pool.numpy())
-        pool_of_workers = _Workers.of(n_workers)
+        workers = _Workers.executor(n_workers)
         try:
             futures = [
-                pool_of_workers.submit(_work, source, recipe, groups, str(folder))
-                for _ in range(n_workers)
+                workers.submit(_work, source, recipe, groups, str(folder)) for _ in range(n_workers)
             ]
             _collect(futures, folder, report)
-        except BaseException:  # Ctrl-C, or an error in one worker while others still train
+        except BaseException:  # Ctrl-C, or an error in one process while others still train
             _report_done(folder, report)
             _Workers.dismiss()
             raise
 
 
 class _Workers:
-    """Processes that stay for the next call: starting them takes seconds.
+    """Processes that stay for the next call, since starting them takes seconds.
 
-    Not joblib's own, which its users find changed when others take part in them.
+    They are not the processes that joblib shares among all its users, who would find them changed.
     """
 
     _executor: Any = None
     _size = 0
 
     @classmethod
-    def of(cls, size: int) -> Any:
-        """Return an executor of so many processes."""
+    def executor(cls, size: int) -> Any:
+        """Return an executor with this many processes."""
         if cls._executor is None or cls._size != size:
             from joblib.externals.loky import ProcessPoolExecutor
 
@@ -122,7 +144,7 @@ class _Workers:
 
     @classmethod
     def dismiss(cls) -> None:
-        """End the processes, whatever they do."""
+        """End the processes, even if they are at work."""
         executor, cls._executor = cls._executor, None
         if executor is not None:
             executor.shutdown(wait=True, kill_workers=True)
@@ -146,7 +168,7 @@ def _report_done(folder: Path, report: Callable[[Outcome], None]) -> None:
 
 
 def _arrays(state: Any) -> Any:
-    """Return a state as arrays, which are pickled in a tenth of the time of tensors."""
+    """Return a state as arrays, which take a tenth of the time to pickle that tensors take."""
     if state is None:
         return None
     return {k: v if v.dtype == torch.bfloat16 else v.numpy() for k, v in state.items()}
@@ -158,7 +180,7 @@ def _tensors(state: Any) -> Any:
     return {k: v if isinstance(v, Tensor) else torch.from_numpy(v) for k, v in state.items()}
 
 
-# --- in a worker ---------------------------------------------------------------------------------
+# --- in a process --------------------------------------------------------------------------------
 
 
 def _work(source: ModuleSource, recipe: Recipe, groups: Groups, folder_name: str) -> None:
@@ -166,7 +188,7 @@ def _work(source: ModuleSource, recipe: Recipe, groups: Groups, folder_name: str
     torch.set_num_threads(1)
     keep_freed_memory()
     with warnings.catch_warnings():
-        # The rows are read only, which is all that they are needed for.
+        # The rows are never written to.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         pool = torch.from_numpy(np.load(folder / "pool.npy", mmap_mode="r"))
 
@@ -188,7 +210,7 @@ def _work(source: ModuleSource, recipe: Recipe, groups: Groups, folder_name: str
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Leave Ctrl-C, which reaches the whole process group, to the process that was called."""
+    """Ignore Ctrl-C, which reaches all processes of a group; the calling process handles it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -200,12 +222,12 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def keep_freed_memory() -> None:
-    """Let malloc keep what is freed: every step asks for the same tensors again.
+    """Let malloc keep freed memory, since every step needs tensors of the same sizes again.
 
-    Handing them back to the system and having their pages cleared anew took half of the time.
+    Returning the memory to the system and getting it back cleared took half of the training time.
     """
     with suppress(OSError, AttributeError):  # other systems, other C libraries
         mallopt: Any = ctypes.CDLL("libc.so.6").mallopt
-        mallopt(M_MMAP_THRESHOLD, 2**25)  # the most that it takes
+        mallopt(M_MMAP_THRESHOLD, 2**25)  # the largest value that it accepts
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(M_TOP_PAD, 2**26)

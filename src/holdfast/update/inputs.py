@@ -1,0 +1,247 @@
+"""The rows that one fit works on, checked once and parted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import column_or_1d, indexable
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _num_samples, validate_data
+
+from holdfast.common.arrays import check_labels, check_same_length, check_weights
+from holdfast.common.classes import class_index
+from holdfast.exceptions import InvalidInputError
+from holdfast.models.base import BaseModel, classes_of_columns
+from holdfast.models.base_predictions import BasePredictions, base_predictions
+from holdfast.models.card import LoadedModel
+from holdfast.models.loading import as_loaded
+from holdfast.selection.limits import group_columns
+from holdfast.update.base import check_two_objects
+from holdfast.update.rows import UpdateRows, halves
+from holdfast.update.settings import Settings
+
+__all__ = ["Inputs", "LabeledRows", "RowReader", "check_combinations", "check_rows"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabeledRows:
+    """Checked training rows.
+
+    Attributes
+    ----------
+    X : array-like of shape (n, …)
+    y : ndarray of shape (n,)
+        Positions of the labels in `classes`.
+    classes : ndarray of shape (K,)
+    weight : ndarray of shape (n,) or None
+    """
+
+    X: Any
+    y: NDArray[np.intp]
+    classes: NDArray[Any]
+    weight: NDArray[np.float64] | None
+
+
+def check_rows(estimator: Any, X: Any, y: Any, sample_weight: Any) -> LabeledRows:
+    """Check what ``fit`` was given; the estimator learns the number and names of the features."""
+    if y is None:
+        raise InvalidInputError(
+            "y must be given, got None: this estimator requires y to be passed, but the target "
+            "y is None; give one class per row"
+        )
+    (X,) = indexable(X)
+    validate_data(estimator, X, skip_check_array=True)
+    labels = column_or_1d(y, warn=True)
+    if labels.dtype.kind in "fc" and np.isfinite(labels).all():
+        check_classification_targets(labels)
+    check_same_length(X=_row_range(X), y=labels)
+    labels = check_labels("y", labels)
+    weight = None
+    if sample_weight is not None:
+        weight = check_weights("sample_weight", sample_weight, len(labels))
+    classes, positions = np.unique(labels, return_inverse=True)
+    return LabeledRows(X, positions, classes, weight)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The rows and the base model of one update.
+
+    Attributes
+    ----------
+    train : UpdateRows
+        The rows that candidates are trained on.
+    selecting : UpdateRows
+        The rows that choose among the candidates.
+    certifying : UpdateRows or None
+        The rows that certify; None without `confidence`.
+    everything : UpdateRows
+        The rows that a refit trains on.
+    base_model : BaseModel or None
+        None where only its predictions were given.
+    """
+
+    train: UpdateRows
+    selecting: UpdateRows
+    certifying: UpdateRows | None
+    everything: UpdateRows
+    base_model: BaseModel | None
+
+
+@dataclass(frozen=True, eq=False)
+class RowReader:
+    """Makes `Inputs` of what ``fit`` was given.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (K,)
+    settings : Settings
+    loaded : LoadedModel
+        The deployed model, with what is known of its file.
+    base_model : BaseModel or None
+        The same as a base model; None where only its predictions are given.
+    base_classes : array-like of shape (K_base,) or None
+    """
+
+    classes: NDArray[Any]
+    settings: Settings
+    loaded: LoadedModel
+    base_model: BaseModel | None
+    base_classes: Any
+
+    @classmethod
+    def of(
+        cls, estimator: Any, classes: NDArray[Any], settings: Settings, base_classes: Any
+    ) -> RowReader:
+        """Read the base model of a `LowChurnClassifier`, from its file where one is named."""
+        loaded, model = as_loaded(estimator.base_model), None
+        if settings.has_base_model:
+            check_two_objects(loaded.model, estimator.estimator)
+            model = BaseModel.of(loaded.model, base_classes, classes)
+        return cls(classes, settings, loaded, model, base_classes)
+
+    def read(
+        self,
+        estimator: Any,
+        labeled: LabeledRows,
+        *,
+        base_proba: Any,
+        seen_by_base: Any,
+        groups: Any,
+        X_unlabeled: Any,
+        validation: Any,
+    ) -> Inputs:
+        """Ask the base model for its predictions, and part the rows.
+
+        The arguments are those of ``LowChurnClassifier.fit``; `estimator` knows the features.
+        """
+        settings = self.settings
+        everything = self.rows(labeled.X, labeled.y, base_proba, groups, labeled.weight)
+        if validation is None:
+            train, held_out = everything.split(
+                settings.validation_fraction, settings.random_state, seen_by_base
+            )
+        else:
+            train, held_out = everything, self._validation(validation)
+        certifying = None if X_unlabeled is None else self._unlabeled(estimator, X_unlabeled)
+        if settings.confidence is not None and certifying is None:
+            held_out, certifying = halves(held_out, settings.random_state)
+        return Inputs(train, held_out, certifying, everything, self.base_model)
+
+    def rows(
+        self,
+        X: Any,
+        y: NDArray[np.intp],
+        base_proba: Any,
+        groups: Any = None,
+        weight: NDArray[np.float64] | None = None,
+        source: str = "X",
+    ) -> UpdateRows:
+        """Return rows with the base model's predictions and the columns that name groups."""
+        base = self._predictions(X, base_proba)
+        names = self.settings.budget.columns
+        columns = group_columns(groups, X, names, _num_samples(X), source=source)
+        return UpdateRows(X, y, self.classes, weight, base, columns)
+
+    def _predictions(self, X: Any, base_proba: Any) -> BasePredictions:
+        if base_proba is None:
+            assert self.base_model is not None  # one of the two was given
+            return self.base_model.predict(X, self.classes, sha256=self.loaded.sha256)
+        known = classes_of_columns(base_proba, self.base_classes, self.base_model, self.classes)
+        predictions = base_predictions(base_proba, known, self.classes)
+        check_same_length(X=_row_range(X), base_proba=predictions.pred)
+        return predictions
+
+    def _validation(self, validation: Any) -> UpdateRows:
+        """Return the rows of ``fit(validation=…)``."""
+        if not isinstance(validation, tuple) or len(validation) not in (2, 3):
+            raise InvalidInputError(
+                "validation must be a tuple (X, y) or (X, y, base_proba), got "
+                f"{type(validation).__name__}; give rows that are not among the training rows"
+            )
+        X, y, proba = (*validation, None)[:3]
+        labels = check_labels("validation y", y)
+        check_same_length(**{"validation X": _row_range(X), "validation y": labels})
+        if proba is None and self.base_model is None:
+            raise InvalidInputError(
+                "validation must hold base_proba as its third entry when base_model is not given, "
+                "got (X, y); give the base model's probabilities for these rows"
+            )
+        index = class_index(labels, self.classes)
+        if (index < 0).any():
+            raise InvalidInputError(
+                "validation y must hold classes of y only, got "
+                f"{labels[index < 0].tolist()[0]!r}; drop those rows or train on that class"
+            )
+        return self.rows(X, index, proba, source="validation X")
+
+    def _unlabeled(self, estimator: Any, X_unlabeled: Any) -> UpdateRows:
+        """Return the rows of ``fit(X_unlabeled=…)``; their labels are −1."""
+        X, proba = X_unlabeled if isinstance(X_unlabeled, tuple) else (X_unlabeled, None)
+        if proba is None and self.base_model is None:
+            raise InvalidInputError(
+                "X_unlabeled must be a tuple (X, base_proba) when base_model is not given, got "
+                f"{type(X_unlabeled).__name__}; give the base model's probabilities for these rows"
+            )
+        try:
+            validate_data(estimator, X, skip_check_array=True, reset=False)
+        except ValueError as error:
+            raise InvalidInputError(
+                f"X_unlabeled must have the columns of X, got other ones: {error} Give rows as the "
+                "models see them"
+            ) from error
+        return self.rows(X, np.full(_num_samples(X), -1), proba, source="X_unlabeled")
+
+
+def check_combinations(
+    labeled: LabeledRows,
+    settings: Settings,
+    seen_by_base: Any,
+    validation: Any,
+    X_unlabeled: Any,
+) -> None:
+    """Raise for arguments that do not go together, before anything is predicted or trained."""
+    if X_unlabeled is not None and settings.confidence is None:
+        raise InvalidInputError(
+            "confidence must be given with X_unlabeled, which serves to certify, got None; "
+            "give e.g. confidence=0.95, or leave X_unlabeled out"
+        )
+    if len(labeled.classes) < 2:
+        raise InvalidInputError(
+            "y must have at least two classes, got one class, "
+            f"{labeled.classes.tolist()[0]!r}; give rows of every class"
+        )
+    if seen_by_base is not None and validation is not None:
+        raise InvalidInputError(
+            "only one of seen_by_base and validation may be given, got both; seen_by_base says "
+            "which rows not to hold out, and with validation none are"
+        )
+    settings.check_base_use()
+
+
+def _row_range(X: Any) -> range:
+    """Return something whose length is the number of rows, sparse matrices included."""
+    return range(_num_samples(X))

@@ -1,0 +1,173 @@
+"""Measures of a served model, taken from the answers that its own `predict` gives.
+
+A search works on the candidates' cached probabilities. They do not define what the served model
+answers: a joined booster, or a classifier whose `predict` does not follow its probabilities, may
+answer otherwise. Every figure that is stated is therefore measured anew, and a difference is
+reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.common.classes import class_index
+from holdfast.common.warning import warn
+from holdfast.comparison.compare import compare
+from holdfast.comparison.result import Comparison
+from holdfast.learners.estimators import proba_of
+from holdfast.models.served import answers_of
+from holdfast.selection.outcome import Selection
+from holdfast.selection.override import margins
+from holdfast.selection.override_search import OverrideSelection
+from holdfast.update.choosing import Choice, Chooser
+from holdfast.update.rows import UpdateRows
+
+__all__ = ["ServedAnswers", "compare_answers", "measured_selection", "unmeasured_selection"]
+
+TIE = 1e-6  # probabilities nearer than this may come in either order
+
+
+@dataclass(frozen=True, eq=False)
+class ServedAnswers:
+    """The answers of a served model to some rows.
+
+    Attributes
+    ----------
+    model : fitted classifier
+    rows : UpdateRows
+    columns : ndarray of shape (n,)
+        Columns of its answers among the classes; −1 for a class that is none of them.
+    """
+
+    model: Any
+    rows: UpdateRows
+    columns: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, model: Any, rows: UpdateRows) -> ServedAnswers:
+        """Ask a fitted model for its answers."""
+        return cls(model, rows, class_index(answers_of(model, rows.X), rows.classes))
+
+    @cached_property
+    def proba(self) -> NDArray[np.float64]:
+        """Its probabilities, shape (n, K)."""
+        return proba_of(self.model, self.rows.X, self.rows.classes)
+
+
+def compare_answers(columns: NDArray[np.intp], rows: UpdateRows) -> Comparison:
+    """Compare answers with those of the base model, on the rows that it answered."""
+    known = rows.base.answered
+    return compare(
+        rows.base.served[known],
+        rows.classes[columns][known],
+        rows.classes[rows.y][known],
+        sample_weight=None if rows.weight is None else rows.weight[known],
+    )
+
+
+def measured_selection(
+    choice: Choice,
+    answers: ServedAnswers,
+    chooser: Chooser,
+    candidate_proba: NDArray[np.float64],
+) -> Selection | OverrideSelection:
+    """Return the selection with the measures of the served model.
+
+    Parameters
+    ----------
+    choice : Choice
+    answers : ServedAnswers
+        The served model's, on the selection rows.
+    chooser : Chooser
+    candidate_proba : ndarray of shape (L, n, K)
+        The candidates' cached probabilities, which the search went by.
+
+    Warns
+    -----
+    UserWarning
+        Where the served model answers otherwise than they say, beyond ties.
+    """
+    rows, weight = chooser.rows, chooser.rows.answered_weight
+    changed = answers.columns != rows.base.pred
+    churn = float(np.average(changed, weights=weight))
+    _report_difference(choice, answers, chooser, candidate_proba, churn)
+    bound = chooser.settings.budget.bound(rows.groups, rows.base_right, weight, weight)
+    divergences, more = np.empty(0), dict[str, Any]()
+    if isinstance(choice.selection, Selection):
+        point = chooser.search_rows.point(np.nan, answers.proba)
+        divergences = point.divergences
+        more = {
+            "weights": choice.weights,
+            "base_weight": choice.base_weight,
+            "risk": point.risk,
+            "soft_churn": point.churn,
+        }
+    else:
+        more = {"threshold": choice.threshold}
+    return replace(
+        choice.selection,
+        accuracy=float(np.average(answers.columns == rows.y, weights=rows.weight)),
+        churn_rate=churn,
+        others={one.name: (one.limit, one.measure(changed, divergences)) for one in bound.others},
+        **more,
+    )
+
+
+def unmeasured_selection(
+    selection: Selection | OverrideSelection,
+) -> Selection | OverrideSelection:
+    """Return the selection of a model that was trained again: its measures are NaN."""
+    nothing: dict[str, Any] = {
+        "accuracy": np.nan,
+        "churn_rate": np.nan,
+        "others": {name: (limit, np.nan) for name, (limit, _) in selection.others.items()},
+    }
+    if isinstance(selection, OverrideSelection):
+        return replace(selection, **nothing)
+    return replace(selection, risk=np.nan, soft_churn=np.nan, **nothing)
+
+
+def _report_difference(
+    choice: Choice,
+    answers: ServedAnswers,
+    chooser: Chooser,
+    candidate_proba: NDArray[np.float64],
+    churn: float,
+) -> None:
+    """Warn where the served model does not answer what the search went by."""
+    rows = chooser.rows
+    expected = chooser.answers_of(choice, candidate_proba)
+    apart = np.flatnonzero(answers.columns != expected)
+    apart = apart[~_are_ties(apart, answers.columns, expected, choice, chooser, candidate_proba)]
+    if not len(apart):
+        return
+    expected_churn = np.average(expected != rows.base.pred, weights=rows.answered_weight)
+    warn(
+        f"the served model answers {len(apart):,} of {len(rows.y):,} selection rows otherwise than "
+        f"its candidates' probabilities say: churn is {churn:.2%} there, where the search expected "
+        f"{expected_churn:.2%}. What is stated is what the served model answers; the budget may be "
+        "broken. Compare predict with predict_proba of the estimator and of the base model"
+    )
+
+
+def _are_ties(
+    apart: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    expected: NDArray[np.intp],
+    choice: Choice,
+    chooser: Chooser,
+    candidate_proba: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Return which of the rows differ by rounding alone."""
+    new = chooser.proba_of(replace(choice, threshold=None), candidate_proba)[apart]
+    base, own = chooser.rows.base.pred[apart], columns[apart]
+    lead = np.abs(new[np.arange(len(apart)), expected[apart]] - new[np.arange(len(apart)), own])
+    near = lead <= TIE
+    if choice.threshold is not None:
+        near |= np.abs(margins(new, base) - choice.threshold) <= TIE
+    return near & (own >= 0)
