@@ -1,9 +1,11 @@
 """The pages about the benchmark's results, from the stores that are kept beside them.
 
-For each docs/results/bench/SUITE.parquet writes SUITE.md with what was run and what was not, what
-it shows and the tables of every measure, and SUITE-frontier-N.png (SUITE-stream-N.png for streams);
-and the overview in docs/benchmark.md. With --from SUITE.parquet is first made of a store; to go on
-with what is kept, copy SUITE.parquet into a store's folder.
+For each docs/results/bench/SUITE.parquet the script writes SUITE.md, which says what was run and
+what was not, sums up the results, and has the tables of every measure. It also writes
+SUITE-frontier-N.png (SUITE-stream-N.png for streams), and the overview in docs/benchmark.md.
+
+With --from, SUITE.parquet is first made from a store. To add to a suite that is kept, copy
+SUITE.parquet into the folder of a store.
 
 Run: python benchmarks/bench_pages.py [--from SUITE=STORE]...
 """
@@ -65,7 +67,7 @@ def main() -> None:
 
 
 def keep(suite: str, store: Path) -> None:
-    """Make the published store of a suite of another one."""
+    """Make the published store of a suite from another store."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     kept = FOLDER / f"{suite}.parquet"
     print(f"{kept}: {merge([store], kept):,} rows")
@@ -76,7 +78,7 @@ def write_page(path: Path) -> None:
     summary = summarise(rows)
     suite = path.stem
     lines = [f"# {TITLES[suite]}", "", *intro(path, summary), "", "## What it shows", ""]
-    lines += [*findings(summary), "", *figure(rows, summary, suite)]
+    lines += [*findings(summary), *figure(rows, summary, suite)]
     found = [table for measure in MEASURES for table in tables(summary, measure)]
     lines.append(render(found, "markdown"))
     write_text(path.with_suffix(".md"), "\n".join(lines).rstrip() + "\n")
@@ -86,8 +88,9 @@ def write_page(path: Path) -> None:
 def write_overview(paths: list[Path]) -> None:
     """Put a table of all suites into the guide."""
     lines = [
-        "Median churn of each method at cold accuracy (strict), relative to cold start's; in "
-        "brackets in how many groups it has a setting that is as accurate.",
+        "Each cell has the median churn of a method at cold accuracy (strict), relative to cold "
+        "start's. In brackets is the number of groups in which it has a setting that is as "
+        "accurate.",
         "",
         f"| suite | network | rows | groups | runs | {' | '.join(SHOWN)} |",
         f"|---|---|---|---:|---:|{'---:|' * len(SHOWN)}",
@@ -98,7 +101,7 @@ def write_overview(paths: list[Path]) -> None:
 
 
 def ratios(path: Path) -> list[str]:
-    """Return a row for each network and sizes."""
+    """Return a row for each network and its sizes."""
     rows = []
     for (network, sizes), groups in by_sizes(summarise(read_store([path])).groups).items():
         cells = [relative(groups, method) for method in SHOWN]
@@ -135,10 +138,10 @@ def between(numbers: Iterable[int]) -> str:
 def intro(path: Path, summary: Summary) -> list[str]:
     facts = read_facts([path])
     lines = [
-        f"Every row is kept in [{path.name}]({path.name}); this page is made from it by",
-        "`python benchmarks/bench_pages.py`. The protocol is in",
-        "[the guide](../../benchmark.md). "
-        f"Its trials took {facts.seconds / 3600:.1f} hours, added up, on: "
+        f"[{path.name}]({path.name}) has all rows, from which `python benchmarks/bench_pages.py`",
+        "makes this page. [The guide](../../benchmark.md) explains the protocol, and",
+        "[the glossary](../../words.md#the-benchmark) the words. The trials took",
+        f"{facts.seconds / 3600:.1f} hours, added up, on these machines: "
         f"{'; '.join(facts.machines)}.",
         "",
         "| network | initial / validation / further rows | data sets | runs |",
@@ -152,53 +155,51 @@ def intro(path: Path, summary: Summary) -> list[str]:
 
 
 def absent(name: str, summary: Summary) -> str:
-    """Say what of the suite was not run."""
+    """Return a sentence that names the parts of the suite that were not run."""
     suite = SUITES[name]
     able = chosen(able=architecture(suite.networks[0]).changes)
-    told, run = [], by_sizes(summary.groups)
+    parts, run = [], by_sizes(summary.groups)
     for (network, sizes), groups in run.items():
         sets = {group.group.dataset for group in groups}
         missing = [source.label for source in suite.sources if source.label not in sets]
         if missing:
-            told.append(f"{network} at {sizes} on {', '.join(missing)}")
+            parts.append(f"{network} at {sizes} on {', '.join(missing)}")
     networks = [network for network in suite.networks if network not in {n for n, _ in run}]
     methods = [method for method in able if method not in summary.methods]
-    told += [f"{w} {', '.join(x)}" for w, x in (("networks", networks), ("methods", methods)) if x]
-    return f"Not run: {'; '.join(told)}." if told else "Nothing of the suite was left out."
+    kinds = (("networks", networks), ("methods", methods))
+    parts += [f"{kind} {', '.join(names)}" for kind, names in kinds if names]
+    if not parts:
+        return "The whole suite was run."
+    return f"These parts of the suite were not run: {'; '.join(parts)}."
 
 
 def findings(summary: Summary) -> list[str]:
-    """Say in sentences what the numbers are, also where a method loses."""
-    strict = wins(summary, "strict")
-    lines = []
-    for method in summary.methods:
-        if method == "cold":
-            continue
-        found = [group.method(method) for group in summary.groups]
-        there = [(g, m) for g, m in zip(summary.groups, found, strict=True) if m is not None]
-        known = [(g, m) for g, m in there if m.strict is not None]
-        ratios = [
-            m.strict.churn_rate / g.cold_churn_rate
-            for g, m in known
-            if m.strict is not None and g.cold_churn_rate > 0
-        ]
-        if not ratios:
-            lines.append(f"- **{method}**: in none of {len(there)} groups as accurate as cold.")
-            continue
-        lower = sum(ratio < 1 for ratio in ratios)
-        share = strict.shares[method] or 0.0
-        lines.append(
-            f"- **{method}**: as accurate as cold start in {len(known)} of {len(there)} groups, "
-            f"there with {median(ratios):.2f} times its churn (median; less in {lower}); lowest of "
-            f"all methods in {share:.0%} of the groups."
-        )
+    """Return a table and sentences that sum up the numbers, also where a method loses."""
+    won = wins(summary, "strict").shares
     return [
-        "Churn at cold accuracy (strict), each method against cold start:",
+        "The table compares each method with cold start by churn at cold accuracy (strict). It has "
+        "the number of groups in which a method has a setting that is as accurate as cold start, "
+        "the median ratio of its churn to cold start's in these groups, and the number of them in "
+        "which its churn is less. The last column is the share of groups in which its churn is the "
+        "lowest of all methods.",
         "",
-        *lines,
+        "| method | groups | as accurate | ratio of churn | less churn | lowest of all |",
+        "|---|---:|---:|---:|---:|---:|",
+        *(finding(summary, name, won[name] or 0.0) for name in summary.methods if name != "cold"),
         "",
         *losses(summary.groups),
     ]
+
+
+def finding(summary: Summary, method: str, won: float) -> str:
+    """Return the row of one method."""
+    found = [(group.method(method), group.cold_churn_rate) for group in summary.groups]
+    there = [(result, cold) for result, cold in found if result is not None]
+    known = [(result.strict, cold) for result, cold in there if result.strict is not None]
+    ratios = [choice.churn_rate / cold for choice, cold in known if cold > 0]
+    ratio = f"{median(ratios):.2f}" if ratios else "–"
+    lower = sum(value < 1 for value in ratios)
+    return f"| {method} | {len(there)} | {len(known)} | {ratio} | {lower} | {won:.0%} |"
 
 
 def losses(groups: Sequence[GroupResult]) -> list[str]:
@@ -214,7 +215,7 @@ def losses(groups: Sequence[GroupResult]) -> list[str]:
             elif result.honest is not None and result.honest.churn_rate >= group.cold_churn_rate:
                 lost.append(f"{name_of(group, groups)} (honest churn higher)")
         if lost:
-            lines += [f"Where {method} does not beat cold start: {'; '.join(lost)}.", ""]
+            lines += [f"{method} does not beat cold start on: {'; '.join(lost)}.", ""]
     return lines
 
 
@@ -228,11 +229,11 @@ def name_of(group: GroupResult, groups: Sequence[GroupResult]) -> str:
 
 def figure(rows: pd.DataFrame, summary: Summary, suite: str) -> list[str]:
     kind = "stream" if suite == "stream" else "frontier"
-    lines = []
+    lines = [plots.NOTES[kind], ""]
     for number, page in enumerate(plots.pages(rows, summary, kind), start=1):
         name = f"{suite}-{kind}-{number}.png"
         plots.save_page(page, FOLDER / name, "png")
-        lines += [f"![{page.title}]({name})", "", page.note, ""]
+        lines += [f"![{page.title}]({name})", ""]
     return lines
 
 

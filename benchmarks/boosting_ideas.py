@@ -1,19 +1,19 @@
-"""What keeps more of the gain in accuracy at half of the churn: ideas for boosters, on five sets.
+"""Ideas for boosters to keep more of the gain in accuracy at half of the churn, on five data sets.
 
-LightGBM, 200 trees, each on .8 of the rows and columns. The training part is shuffled; the base
-model is trained on the first third of it, each update on all of it. Half of the test part is
-traffic without labels, the other half measures.
+The booster is LightGBM with 200 trees, each on .8 of the rows and columns. The training part is
+shuffled; the base model is trained on the first third of it, each update on all of it. Half of the
+test part is traffic without labels, and the other half measures.
 
-- average, override: of the base model and plain retraining, or the mean of several retrainings that
-  differ in their seed.
-- distill: λ on all rows; only on rows that are new to the base model; with base probabilities
-  out of fold for the rows that it was trained on; with the traffic as further rows, whose target is
-  the base model's answer, weighted λ.
-- from the base model's trees: warm start, distillation on top, its trees shrunk first, the result
-  interpolated with it.
+- *average* and *override* combine the base model with plain retraining, or with the mean of several
+  retrainings that differ in their seed.
+- *distill* uses λ on all rows, and *new rows* only on rows that are new to the base model. *out of
+  fold* has base probabilities out of fold for the rows that the base model was trained on.
+  *traffic* adds the traffic, with the base model's probabilities as targets and the weight λ.
+- *base start* boosts from the base model's trees: a warm start, and distillation on top. *shrunk*
+  shrinks these trees first, and *interpolated* interpolates the result with the base model.
 
-The gain kept is that of the best setting whose mean churn is at most half of plain retraining's,
-mean over runs.
+The gain kept is that of the best setting whose mean churn over runs is at most half of plain
+retraining's. It is a mean over runs.
 
 Run: python benchmarks/boosting_ideas.py [--runs N] [--dataset NAME …]
 Reads the sets from HOLDFAST_DATA, else from OpenML. Writes docs/results/boosting_ideas.json and the
@@ -120,7 +120,7 @@ def measure(dataset: str, run: int) -> list[dict[str, Any]]:
 
 
 class Update:
-    """One update, done in every way."""
+    """One update in every way."""
 
     def __init__(
         self, base: Any, run: int, X: Any, y: Any, seen: Any, traffic: Any, X_test: Any
@@ -130,7 +130,7 @@ class Update:
         self.base_proba = base.predict_proba(X)
 
     def answers(self, base_test: Proba) -> Iterator[tuple[str, str, Any]]:
-        """Return way, setting and answers on the test rows."""
+        """Yield way, setting and answers on the test rows."""
         ensembles = [Ensemble(n) if n > 1 else Cold() for n in MEMBERS]
         for n, proba in zip(MEMBERS, self.fit(ensembles, self.base_proba), strict=True):
             if n == 1:
@@ -176,7 +176,7 @@ class Update:
         return self._fit(methods, self.X, self.y, base_proba, None)
 
     def fit_with_traffic(self, method: Distill, base_proba: Proba) -> list[Proba]:
-        """Let each row of the traffic teach the base model's probabilities: one row a class."""
+        """Fit with the traffic as further rows, one for each class, weighted by the base model."""
         answers = self.base.predict_proba(self.traffic)
         n, n_classes = answers.shape
         return self._fit(
@@ -226,7 +226,7 @@ def gains_kept(rows: pd.DataFrame) -> dict[str, float | None]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the table of the page: a dash where no setting has so little churn."""
+    """Return the table of the page; a dash means that no setting has so little churn."""
     kept = result["gain_kept"]
     lines = [f"| {result['runs']} runs | {' | '.join(kept)} |", "|---|" + "---|" * len(kept)]
     for way in next(iter(kept.values())):

@@ -1,21 +1,24 @@
-"""Gradient boosting inside churn budgets: every way there is, on the thirteen OpenML sets.
+"""Gradient boosting inside churn budgets: every way of updating, on the thirteen OpenML sets.
 
-For each run the training part is shuffled; the base model is trained on the first third of it, the
-update gets all of it and is told which rows the base model has seen. Boosters have 200 trees, each
-on .8 of the rows and columns (LightGBM, XGBoost; without, seeds would change nothing), and the
-library's defaults else. Rows for the selection are a fifth of the update's. Measured on the
-test part: accuracy, churn, negative flips, and in how many runs the budget was kept there.
+For each run the training part is shuffled. The base model is trained on the first third of it; the
+update gets all of it, with the rows marked that the base model has seen. Boosters have 200 trees
+and otherwise the library's defaults. With LightGBM and XGBoost each tree sees .8 of the rows and
+columns, since seeds would change nothing without this. A fifth of the update's rows select. The
+script measures accuracy, churn and negative flips on the test part, and counts the runs in which
+the budget was kept there.
 
-- cold, base start: plain retraining, afresh and from the base model's trees; no budget.
-- distill, base start + distill: averages of what was trained at the λ searched for, without the
-  base model.
-- average: of the base model and plain retraining in log-odds, served as one booster.
-- override, override by four: of the base model, by plain retraining and by the average of four.
-- auto: `method="auto"`.
+- *cold* and *base start* are plain retraining without a budget, from scratch and from the base
+  model's trees.
+- *distill* and *base start + distill* are averages of the models trained at the λ that the search
+  chose, without the base model.
+- *average* is an average of the base model and plain retraining in log-odds, served as one booster.
+- *override* and *override by four* override the base model by plain retraining, and by the average
+  of four retrainings.
+- *auto* is `method="auto"`.
 
 Run: python benchmarks/boosting_methods.py [--runs N] [--library NAME …] [--dataset NAME …]
-Reads the sets from HOLDFAST_DATA, else from OpenML. Adds to docs/results/boosting_methods.json what
-is missing there, and writes docs/results/boosting_methods.md from it.
+Reads the sets from HOLDFAST_DATA, else from OpenML. Adds the runs that are missing to
+docs/results/boosting_methods.json, and writes docs/results/boosting_methods.md from it.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ DATASETS = (
 )
 LIBRARIES = ("lightgbm", "xgboost", "catboost")
 BUDGETS = (0.01, 0.02, 0.04)
-HALF = "half"  # of cold start's churn
+HALF = "half"  # the budget of half of cold start's churn
 TREES = 200
 SAMPLING = {"subsample": 0.8, "colsample_bytree": 0.8}
 WAYS: dict[str, dict[str, Any]] = {
@@ -177,8 +180,8 @@ def page(rows: list[dict[str, Any]]) -> str:
     parts = [
         "# Gradient boosting inside churn budgets",
         "",
-        "Made by `python benchmarks/boosting_methods.py`, whose first lines say how; the numbers "
-        "are those of [boosting_methods.json](boosting_methods.json).",
+        "`python benchmarks/boosting_methods.py` makes this page, and its first lines explain the "
+        "rows. The numbers are those of [boosting_methods.json](boosting_methods.json).",
     ]
     for library in libraries:
         own = [row for row in rows if row["library"] == library]
@@ -211,7 +214,7 @@ def cell(value: float | None, digits: int = 2) -> str:
 
 
 def gains_kept(rows: list[dict[str, Any]], way: str) -> list[float | None]:
-    """Return the gain kept at half of cold start's churn, for each data set there is."""
+    """Return the gain kept at half of cold start's churn, for each data set."""
     names = [d for d in DATASETS if any(row["dataset"] == d for row in rows)]
     return [gain_kept([r for r in rows if r["dataset"] == d], way, HALF) for d in names]
 
@@ -222,11 +225,12 @@ def median_gain(kept: list[float | None]) -> float | None:
 
 
 def gain_table(rows: list[dict[str, Any]]) -> list[str]:
-    """Return the gain kept at half of cold start's churn."""
+    """Return the table of the gain kept at half of cold start's churn."""
     names = [d for d in DATASETS if any(row["dataset"] == d for row in rows)]
     lines = [
-        "Share of plain retraining's gain in accuracy that is kept at half of its churn (a dash: "
-        "no such churn to be had, or no gain to keep):",
+        "The table has the share of plain retraining's gain in accuracy that is kept at half of "
+        "its churn. A dash means that no setting has so little churn, or that there is no gain to "
+        "keep:",
         "",
         f"| | {' | '.join(names)} | median |",
         "|---|" + "---|" * (len(names) + 1),
@@ -238,7 +242,7 @@ def gain_table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def medians(rows: list[dict[str, Any]]) -> str:
-    """Return the guide's table: medians over the sets where a way gets there, and how many."""
+    """Return the guide's table: medians over the sets where a way has a number, and how many."""
     libraries = [name for name in LIBRARIES if any(row["library"] == name for row in rows)]
     lines = [f"| | {' | '.join(libraries)} |", "|---|" + "---|" * len(libraries)]
     for way in WAYS:
@@ -252,11 +256,12 @@ def medians(rows: list[dict[str, Any]]) -> str:
 
 
 def budget_table(rows: list[dict[str, Any]]) -> list[str]:
-    """Return how well the budgets are kept on rows that nobody has seen."""
+    """Return the table that says how well the budgets are kept on the test rows."""
     lines = [
-        "Budgets on the test rows, over all sets and runs: median churn as a share of the budget, "
-        "and in how many runs the churn was within it. The test part of wilt is of another "
-        "population than its training part, and no budget holds there:",
+        "The next table has the median churn on the test rows as a share of the budget, over all "
+        "sets and runs, and in brackets the number of runs in which the churn was within the "
+        "budget. The test part of wilt comes from another population than its training part, and "
+        "no budget holds there:",
         "",
         "| | " + " | ".join(f"{budget:.0%}" for budget in BUDGETS) + " |",
         "|---|" + "---|" * len(BUDGETS),
@@ -273,7 +278,7 @@ def budget_table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def dataset_table(dataset: str, rows: list[dict[str, Any]]) -> list[str]:
-    """Return accuracy, churn and negative flips of every way, in %."""
+    """Return the table with accuracy, churn and negative flips of every way, in %."""
     lines = [
         f"**{dataset}** (accuracy / churn / negative flips, %; runs within the budget)",
         "",

@@ -1,9 +1,9 @@
-"""Boosters fitted to soft targets as they are, against the same fit on repeated rows.
+"""Boosters fitted to soft targets directly, against the same fit on repeated rows.
 
-Targets are half the label and half the probabilities of a base model trained on a third of the
-rows: two classes (adult) and 26 (letter). Repeating gives every row once for each class, weighted
-by its part of the target. Each fit runs in a process of its own, one thread; memory is what its
-peak adds to that of a process that only has the rows.
+Targets are half the label and half the probabilities of a base model that is trained on a third of
+the rows. adult has two classes and letter 26. The other side has every row once for each class,
+weighted by its part of the target. Each fit runs in a process of its own with one thread. Memory is
+the peak of the process minus that of a process which only has the rows.
 
 Run: python benchmarks/boosting_speed.py
 Reads the sets from HOLDFAST_DATA, else from OpenML. Writes docs/results/boosting_speed.json and the

@@ -1,8 +1,9 @@
-"""A budget at the price of few fits: the search of λ against one plain fit and against the grid.
+"""The search for λ against one plain fit and against the grid.
 
-LightGBM with 200 trees on adult, electricity and bank; two thirds of the rows to train on, the base
-model on the first third of these. `LowChurnClassifier(…, max_churn=0.02).fit` with its defaults and
-with the nine-point grid, same seeds; risk is the log loss on the test rows.
+The booster is LightGBM with 200 trees, on adult, electricity and bank. Two thirds of the rows train
+the update, and the first third of these trains the base model. The script compares
+`LowChurnClassifier(…, max_churn=0.02).fit` with its defaults and with the nine-point grid, at the
+same seeds. Risk is the log loss on the test rows.
 
 Run: python benchmarks/budget_search.py [--runs N]
 Reads the sets from HOLDFAST_DATA, else from OpenML. Writes docs/results/budget_search.json and its

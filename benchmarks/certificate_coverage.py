@@ -1,14 +1,16 @@
 """How often a certified budget is exceeded, and how much of it is used: simulation on real data.
 
-For each set the base model is trained on a sixth of the training part, plain retraining and
-distillation at λ = .5 on all of it (histogram gradient boosting). The rows of the test part are the
-population, on which the true churn of whatever is served is known. Each repetition draws 2,000 rows
-from it, with replacement, to certify on; every 100 repetitions another 1,000 to select on. The
-confidence is 95 %; the budget is half of plain retraining's churn.
+For each data set the base model is trained on a sixth of the training part; plain retraining and
+distillation at λ = .5 are trained on all of it (histogram gradient boosting). The rows of the test
+part are the population, so that the true churn of a served model is known. Each repetition draws
+2,000 rows from it, with replacement, to certify on. Every 100 repetitions another 1,000 rows are
+drawn to select on. The confidence is 95 %, and the budget is half of plain retraining's churn.
 
-- average, override: one budget on hard churn. kl: on soft churn. weighted: rows weighted 1 to 3.
-- grouped: half of plain retraining's churn within a third of the rows, too. joint: and at most half
-  of its negative flips.
+- *average* and *override* have one budget on hard churn.
+- *kl* has a budget on soft churn.
+- *weighted* has rows with weights from 1 to 3.
+- *grouped* also limits churn within a third of the rows to half of plain retraining's there.
+- *joint* limits negative flips as well, to half of plain retraining's.
 
 Run: python benchmarks/certificate_coverage.py [--repetitions N]
 Reads the sets from HOLDFAST_DATA, else from OpenML. Writes docs/results/certificate_coverage.json
@@ -67,7 +69,7 @@ def main() -> None:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """Rows with the answers of all models."""
+    """The rows of the test part with the probabilities of all models."""
 
     name: str
     proba: NDArray[np.float64]
@@ -78,7 +80,7 @@ class Population:
 
     @classmethod
     def of(cls, name: str) -> Population:
-        """Train the models and ask them."""
+        """Train the models of a data set, and predict its test part."""
         data = read(Source(name))
         X = data.ready("trees", data.train, np.arange(len(data.y)))
         train = np.random.default_rng(0).permutation(data.train)
@@ -110,7 +112,7 @@ class Population:
         fitter = PathFitter(learner, taught, asked, None)
         proba = np.stack([candidate.proba for candidate in fitter.fit(methods)])
         rng = np.random.default_rng(2)
-        # A group of whom the models say other things than of the rest: the least sure third.
+        # The group is the third of the rows that the base model is least sure of.
         answers = base.predict_proba(X[data.test])
         unsure = answers.max(axis=1) + 0.1 * rng.normal(size=len(answers))
         group = np.where(unsure < np.quantile(unsure, 1 / 3), "unsure", "sure")
@@ -123,7 +125,7 @@ class Population:
         return self.base.argmax(axis=1)
 
     def lost(self, proba: Any, answers: Any, kind: str) -> dict[str, float]:
-        """Return what each limit counts, over the whole population."""
+        """Return the measure of each limit over the whole population."""
         if kind == "kl":
             return {"churn": float(divergence_per_row(self.base, proba, "kl").mean())}
         changed = (answers != self.base_pred).astype(float)
@@ -204,7 +206,7 @@ def chosen(population: Population, kind: str, budget: dict[str, float], rows: An
 def certified(
     population: Population, kind: str, budget: dict[str, float], selection: Any, rows: Any
 ) -> dict[str, float]:
-    """Return the true values of what is certified on some rows."""
+    """Return the true measures of the model that is certified on some rows."""
     classes = np.arange(population.base.shape[1])
     drawn = UpdateRows(
         None,
@@ -228,7 +230,7 @@ def certified(
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return how often budgets were exceeded, in %, and the median share of them that was used."""
+    """Return the table: how often budgets were exceeded, and the median share that was used."""
     names = list(dict.fromkeys(row["dataset"] for row in rows))
     lines = [
         f"| {rows[0]['repetitions']:,} repetitions | {' | '.join(names)} |",

@@ -41,7 +41,7 @@ def main() -> None:
         compare(base, new, y)
 
     check_equal(y, base, new)
-    # Turn by turn, so that a busy moment of the machine hits both.
+    # Both sides take turns, so that a busy moment of the machine hits both.
     pairs = [(seconds(sklearn_side), seconds(holdfast_side)) for _ in range(REPEATS)]
     input_bytes = y.nbytes + base.nbytes + new.nbytes
     result = {
@@ -84,7 +84,7 @@ def seconds(work: Callable[[], None]) -> float:
 
 
 def peak_bytes(work: Callable[[], None]) -> int:
-    """Return the most memory that `work` held at once, beside its input."""
+    """Return the most memory that `work` held at once, without its input."""
     tracemalloc.start()
     work()
     peak = tracemalloc.get_traced_memory()[1]

@@ -1,7 +1,8 @@
 """An explicit constraint on churn, kept by Lagrangian descent, against distillation.
 
-fcn-100 on three data sets: 1,000 initial rows, 1,000 new ones, 100 for validation, ten runs; nine
-limits of hard churn against nine λ, trained in the same run, each nine at once.
+The network is fcn-100, on three data sets with 1,000 initial rows, 1,000 further ones and 100 for
+validation, in ten runs. Nine limits on hard churn stand against nine λ. They are trained in the
+same run, each nine at once.
 
 Run: python benchmarks/constrained.py [--runs N]
 Writes docs/results/constrained.json, docs/images/constrained.svg and the table between the markers
@@ -63,7 +64,7 @@ def main() -> None:
 
 
 def trained(trial: Trial, data: BenchData) -> dict[str, Any]:
-    """Return what both give in one run: churn on both parts, accuracy, seconds."""
+    """Return the churn and accuracy of both on both parts in one run, and their seconds."""
     rows = rows_of(trial, data.y, data.train, data.test)
     (update,) = rows.updates
     network = architecture(trial.network)
@@ -123,7 +124,7 @@ def compared(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def gap(run: dict[str, Any]) -> float:
-    """Return mean accuracy minus distillation's at the same churn, on the churns both reach."""
+    """Return mean accuracy minus distillation's at the same churn, where both have that churn."""
     line = sorted(zip(run["distill"]["test_churn"], run["distill"]["test_accuracy"], strict=True))
     churn, accuracy = np.array(line).T
     own = np.array([run["constrained"]["test_churn"], run["constrained"]["test_accuracy"]])
@@ -138,8 +139,9 @@ def table(results: dict[str, Any], n_runs: int) -> str:
     at = [BUDGETS.index(limit) for limit in limits]
     names = " | ".join(f"{limit:.0%}" for limit in limits)
     lines = [
-        f"fcn-100, {n_runs} runs; churn in percent, mean over runs, at four of nine limits, and in "
-        "brackets the share of runs in which the limit is broken at the end:",
+        f"The network is fcn-100, in {n_runs} runs. The table has churn in percent, as a mean over "
+        "runs, at four of nine limits, and in brackets the share of runs in which the limit is "
+        "broken at the end:",
         "",
         f"| data | rows | {names} | time | accuracy at equal churn |",
         f"|---|---|{'---|' * len(limits)}---|---|",

@@ -22,8 +22,8 @@ STEP, RADIUS, MARGIN = 9, 3.2, 24
 GRID_TOP = 74
 PANEL = COLUMNS * STEP
 HEIGHT = GRID_TOP + DOTS // COLUMNS * STEP + 44
-# Blue and orange part well for the colour-blind; shape parts them too. All three are seen on white
-# and on a dark page.
+# Colour-blind readers can distinguish blue and orange, and the shapes differ too. All three colours
+# can be seen on a white and on a dark page.
 COLOURS = {"same": "#9aa4b2", "negative": "#d9541e", "positive": "#1f77c9"}
 
 
@@ -52,14 +52,14 @@ def main() -> None:
         f'<text x="{MARGIN + 130}" y="{HEIGHT - 14}">right before, wrong now</text>'
         f"{diamond(MARGIN + 300, HEIGHT - 19, COLOURS['positive'])}"
         f'<text x="{MARGIN + 312}" y="{HEIGHT - 14}">wrong before, right now</text>'
-        f'<text x="{width - MARGIN}" y="{HEIGHT - 14}" text-anchor="end">adult, of every 1,000 '
-        "test rows</text></g>"
+        f'<text x="{width - MARGIN}" y="{HEIGHT - 14}" text-anchor="end">adult, 1,000 test '
+        "rows</text></g>"
     )
     write_text(
         PICTURE,
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" '
-        'font-family="system-ui, sans-serif" role="img" aria-label="Of every 1,000 answers, how '
-        'many change with plain retraining and with holdfast">'
+        'font-family="system-ui, sans-serif" role="img" aria-label="The number of answers in '
+        '1,000 that change with plain retraining and with holdfast">'
         f'<rect width="{width}" height="{HEIGHT}" rx="10" fill="#ffffff"/>'
         f"{''.join(panels)}{legend}</svg>\n",
     )
@@ -70,7 +70,7 @@ def panel(left: int, title: str, measured: dict[str, Any], accuracy_base: float)
     negative = round(measured["negative_flip_rate"] * DOTS)
     positive = round(measured["positive_flip_rate"] * DOTS)
     kinds = ["negative"] * negative + ["positive"] * positive
-    # A stride without common factor with the number of dots scatters the flips evenly.
+    # A stride that has no common factor with the number of dots scatters the flips evenly.
     place = {(position * 387 + 61) % DOTS: kind for position, kind in enumerate(kinds)}
     marks = [mark(left, dot, place.get(dot, "same")) for dot in range(DOTS)]
     new = measured["accuracy_new"]

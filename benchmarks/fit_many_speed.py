@@ -1,7 +1,8 @@
 """`fit_many` against the plain PyTorch loop that trains one network after the other.
 
-14 inputs, 2 classes, 2,000 rows, 100 validation rows, batches of 32, one hidden layer. Both sides
-train every network for the same number of epochs and measure the validation loss after each.
+The data have 14 inputs, 2 classes, 2,000 rows and 100 validation rows; the networks have one hidden
+layer and learn in batches of 32. Both sides train every network for the same number of epochs and
+measure the validation loss after each.
 
 Run: python benchmarks/fit_many_speed.py [--epochs N] [--repeats N]
 Writes docs/results/fit_many_speed.json and docs/results/fit_many_speed.md.
@@ -30,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "fit_many_speed.json"
 PAGE = ROOT / "docs" / "results" / "fit_many_speed.md"
 N, N_VALIDATION, N_FEATURES, BATCH = 2000, 100, 14, 32
-# Width: networks for fit_many, networks for the loop, ratio to reach.
+# For each width: networks for `fit_many`, networks for the loop, ratio to reach.
 SIZES = {10: (1024, 2, 50), 100: (512, 2, 30), 1000: (128, 2, 6)}
 
 
@@ -62,9 +63,9 @@ def compare_width(width: int, X: Any, y: Any, epochs: int, repeats: int) -> dict
     module = partial(FullyConnected, N_FEATURES, 2, width=width)
     runs = [Run(np.arange(N), np.arange(N, len(X)), seed=seed) for seed in range(many)]
     options = {"max_epochs": epochs, "patience": None}
-    fit_many(module, runs[:64], X, y, **options, n_jobs=-1)  # its processes are there
+    fit_many(module, runs[:64], X, y, **options, n_jobs=-1)  # starts its processes
     seconds: dict[str, list[float]] = {"loop": [], "fused_loop": [], "fit_many": []}
-    # Turn by turn, so that a busy moment of the machine hits both.
+    # Both sides take turns, so that a busy moment of the machine hits both.
     for _ in range(repeats):
         start = time.perf_counter()
         networks = fit_many(module, runs, X, y, **options, n_jobs=-1)
@@ -87,7 +88,7 @@ def compare_width(width: int, X: Any, y: Any, epochs: int, repeats: int) -> dict
 def loop(
     module: Any, X: Any, y: Any, n_networks: int, epochs: int, fused: bool
 ) -> tuple[float, list[float]]:
-    """Return seconds per network and epoch with the better number of threads; the last losses."""
+    """Return seconds per network and epoch with the better number of threads, and last losses."""
     rows = [torch.from_numpy(part) for part in (X[:N], y[:N], X[N:], y[N:])]
     found = []
     for threads in sorted({1, os.cpu_count() or 1}):
@@ -109,7 +110,7 @@ def train(
     epochs: int,
     fused: bool,
 ) -> float:
-    """Train one network as one would; return its last validation loss."""
+    """Train one network in a plain loop, and return its last validation loss."""
     torch.manual_seed(seed)
     network, criterion = module(), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(network.parameters(), fused=fused)
@@ -128,7 +129,7 @@ def train(
 
 
 def check_alike(ours: list[float], theirs: list[float]) -> None:
-    """Both sides must have learned the same, up to the order of the rows."""
+    """End the script unless both sides have learned the same, up to the order of the rows."""
     if abs(np.mean(ours) - np.mean(theirs)) > 0.1 * np.mean(theirs):
         raise SystemExit(f"validation losses differ: {np.mean(ours)} and {np.mean(theirs)}")
 
@@ -137,12 +138,14 @@ def page(result: dict[str, Any]) -> str:
     lines = [
         "# `fit_many` against a plain PyTorch loop",
         "",
-        f"14 inputs, 2 classes, 2,000 rows, batches of 32, {result['epochs']} epochs, "
-        f"{result['cores']} cores, PyTorch {result['torch']}.",
-        "Milliseconds for one network and one epoch, validation loss included; the loop trains one",
-        "network after the other, with one thread or all, whichever is faster; `fit_many` has a",
-        "process for each core. *Fused* is the same loop with `torch.optim.Adam(fused=True)`.",
-        "Medians; both sides in one run. Made by `python benchmarks/fit_many_speed.py`.",
+        "The data have 14 inputs, 2 classes and 2,000 rows. Training takes "
+        f"{result['epochs']} epochs in batches of 32, on {result['cores']} cores with PyTorch "
+        f"{result['torch']}.",
+        "The table has milliseconds for one network and one epoch, validation loss included. The",
+        "loop trains one network after the other, with one thread or all, whichever is faster;",
+        "`fit_many` has a process for each core. *Fused* is the same loop with",
+        "`torch.optim.Adam(fused=True)`. Times are medians, with both sides in one run.",
+        "`python benchmarks/fit_many_speed.py` makes this page.",
         "",
         "| hidden units | networks | loop | fused loop | fit_many | ratio to the loop | to reach "
         "| ratio to the fused loop |",

@@ -23,7 +23,7 @@ def main() -> None:
         "bare_python_seconds": [python, "-c", "pass"],
         "import_sklearn_seconds": [python, "-c", "import sklearn"],
         "import_holdfast_seconds": [python, "-c", "import holdfast"],
-        # What most scripts touch first; it needs scikit-learn's estimators.
+        # The name that most scripts use first; it needs scikit-learn's estimators.
         "import_classifier_seconds": [python, "-c", "from holdfast import LowChurnClassifier"],
         "import_sklearn_ensemble_seconds": [python, "-c", "import sklearn.ensemble"],
         "help_seconds": [str(Path(python).with_name("holdfast")), "--help"],

@@ -1,4 +1,4 @@
-"""Where scripts put what they measured: between the markers of a page."""
+"""Writing between the markers of a page, where scripts put their results."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def write_between(page: Path, texts: Mapping[str, str]) -> None:
     ----------
     page : Path
     texts : mapping of str to str
-        By name, each ending with a line break.
+        The text for each name, which ends with a line break.
 
     Raises
     ------
     LookupError
-        Where the page lacks the markers of a name; nothing is written then.
+        If the page lacks the markers of a name; nothing is written then.
     """
     whole = page.read_text(encoding="utf-8")
     for name, text in texts.items():

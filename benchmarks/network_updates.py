@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "network_updates.json"
 PAGE = ROOT / "docs" / "networks.md"
 
-# Rows of the base model, rows of the update, test rows, budget.
+# For each data set: rows of the base model, rows of the update, test rows, budget.
 SIZES = {"imdb": (4000, 8000, 5000, 0.05), "fashion_mnist": (5000, 15000, 10000, 0.04)}
 
 
@@ -118,8 +118,9 @@ def measures(comparison: Comparison) -> dict[str, Any]:
 def table(result: dict[str, Any]) -> str:
     rows, budget = result["rows"], result["budget"]
     lines = [
-        f"Base model on {rows['base']:,} rows, update on {rows['update']:,}, measured on "
-        f"{rows['test']:,} test rows; budget {budget:.0%}; {len(result['candidates'])} networks in "
+        f"The base model is trained on {rows['base']:,} rows and the update on "
+        f"{rows['update']:,}, under a budget of {budget:.0%}. They are measured on "
+        f"{rows['test']:,} test rows. Training {len(result['candidates'])} networks took "
         f"{result['seconds']:.0f} seconds.",
         "",
         "| served | accuracy | churn | budget | negative flips | needs |",
@@ -138,7 +139,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def against(budget: float, low: float, high: float) -> str:
-    """Return what the interval of the churn says about the budget."""
+    """Return whether the interval of the churn keeps the budget."""
     if high <= budget:
         return "kept"
     return "broken" if low > budget else "cannot tell"

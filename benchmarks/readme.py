@@ -1,8 +1,8 @@
-"""Run the code blocks of the documents as written, and put what they print below them.
+"""Run the code blocks of the documents as written, and put their output below them.
 
-The shell block runs on adult (from HOLDFAST_DATA, else from OpenML): the first third of the
-training rows as old.parquet, all training rows as all.parquet, with the first third marked in the
-column in_v1, the test rows as traffic.parquet; the training rows without ids as mine.parquet.
+The shell blocks run on adult, from HOLDFAST_DATA, else from OpenML. old.parquet has the first third
+of the training rows. all.parquet has all training rows, with the first third marked in the column
+in_v1. traffic.parquet has the test rows, and mine.parquet the training rows without ids.
 
 Run: python benchmarks/readme.py
 """

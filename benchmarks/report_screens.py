@@ -20,7 +20,7 @@ from readme import write_tables
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTH = 900
-ROWS = 8  # of the twenty, which would make a tall picture
+ROWS = 8  # all twenty would make a tall picture
 COMMAND = [sys.executable, "-c", "from holdfast.cli import main; main()"]
 MODEL = ["--target", "income", "--drop", "id"]
 

@@ -1,8 +1,8 @@
 """The structure of the package in figures: levels of imports, circles, imports that run back up.
 
-An import inside a function counts, one under `if TYPE_CHECKING` does not, and neither does the
-face of a folder (`__init__.py`), which is read before the files that it lists. A level is one more
-than the highest level that a module imports from.
+An import inside a function counts. An import under `if TYPE_CHECKING` does not, nor do those of a
+folder's face (`__init__.py`), which is read before the files that it lists. The level of a module
+is one more than the highest level that it imports from.
 
 Run: python benchmarks/structure.py
 """
@@ -37,12 +37,12 @@ def main() -> None:
 
 
 def import_graph() -> grimp.ImportGraph:
-    """Return what imports what, without imports for types alone."""
+    """Return the graph of all imports but those for types alone."""
     return grimp.build_graph("holdfast", exclude_type_checking_imports=True, cache_dir=None)
 
 
 def import_pairs(graph: grimp.ImportGraph) -> set[tuple[str, str]]:
-    """Return the pairs (importer, imported) of modules that are no faces."""
+    """Return the pairs (importer, imported) of modules that are not faces."""
     files = {name for name in graph.modules if not graph.find_children(name)}
     return {
         (importer, imported)

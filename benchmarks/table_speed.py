@@ -1,10 +1,11 @@
 """Tables larger than memory: `compare_tables` against a query written by hand, and its memory.
 
-Rows of labels, the truth and one group column (1,000 values); ids in two different shuffled orders.
-Each measurement has a process of its own, ours and the other in turn; medians.
+The tables have labels, the truth and one group column (1,000 values), with ids in two different
+shuffled orders. Each measurement runs in a process of its own, the two sides take turns, and times
+are medians.
 
 Run: python benchmarks/table_speed.py [--millions 50] [--folder FOLDER]
-Needs about 17 MB of disk for each million rows, and as much again for what spills.
+Needs about 17 MB of disk for each million rows, and as much again for data that do not fit memory.
 Writes docs/results/table_speed.json and the table between the markers of docs/production.md.
 """
 
@@ -153,10 +154,10 @@ def table(results: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for millions, found in sorted(results.items(), key=lambda item: int(item[0])):
-        for name, told in (("joined", "two, joined by id"), ("one_table", "one, both models")):
+        for name, tables in (("joined", "two, joined by id"), ("one_table", "one, both models")):
             own = found[name]
             lines.append(
-                f"| {millions} million | {told} | {own['seconds']} | {own['hand_seconds']} | "
+                f"| {millions} million | {tables} | {own['seconds']} | {own['hand_seconds']} | "
                 f"{own['ratio']} | {own['peak_mib']} MiB |"
             )
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 """Draw risk against churn: distillation at nine λ, and a solver that is given the constraint.
 
-Multinomial logistic regression on the wine data, log loss and KL, on the training rows: what
-tests/flows/test_theory.py compares.
+The model is multinomial logistic regression on the wine data, with log loss and KL, measured on the
+training rows, as tests/flows/test_theory.py compares them.
 
 Run: python benchmarks/theory_figure.py
 Writes docs/images/theory.svg.
@@ -23,7 +23,9 @@ FIGURE = ROOT / "docs" / "images" / "theory.svg"
 
 
 def main() -> None:
-    spec = importlib.util.spec_from_file_location("theory", ROOT / "tests" / "test_theory.py")
+    spec = importlib.util.spec_from_file_location(
+        "theory", ROOT / "tests" / "flows" / "test_theory.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     theory = importlib.util.module_from_spec(spec)

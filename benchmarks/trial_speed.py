@@ -1,10 +1,11 @@
 """A whole benchmark trial against the plain loop that trains one network after the other.
 
-Electricity, one hidden layer of 1,000 units, 1,000/100/1,000 rows, every setting of every method.
-Both sides see the same rows, train the same settings until five epochs brought nothing better, and
-are measured on the whole test part; they differ in how networks are trained and asked. The plain
-side is PyTorch as one would write it, with the better of one thread and one a core for the training
-of a first few networks. One whole trial goes before, unmeasured, as in a worker that runs many.
+The data set is electricity with 1,000/100/1,000 rows, the network has one hidden layer of 1,000
+units, and every setting of every method is trained. Both sides see the same rows, train the same
+settings until five epochs have brought no better validation loss, and are measured on the whole
+test part. They differ in how networks are trained and asked. The plain side is PyTorch as one would
+write it. It uses one thread or one for each core, whichever trains a first few networks faster. One
+whole trial runs before, unmeasured, as in a worker that runs many.
 
 Run: python benchmarks/trial_speed.py [--runs N]
 Reads electricity from HOLDFAST_DATA, else from OpenML. Writes docs/results/trial_speed.json.
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2, help="trials, one after the other")
     runs = parser.parse_args().runs
     data = read(Source("electricity"))
-    trial_module.run_trial(key(data, 99), data, chosen(), n_jobs=None)  # its processes are warm
+    trial_module.run_trial(key(data, 99), data, chosen(), n_jobs=None)  # starts its processes
     rows = [compare(key(data, run), data) for run in range(runs)]
     ratio = sum(row["plain_seconds"] for row in rows) / sum(row["seconds"] for row in rows)
     result = {
@@ -66,7 +67,7 @@ def trained_settings() -> set[Any]:
 
 
 def compare(trial: Trial, data: Any) -> dict[str, float]:
-    torch.set_num_threads(os.cpu_count() or 1)  # as it is at the start; the plain side changes it
+    torch.set_num_threads(os.cpu_count() or 1)  # the default, which the plain side changes
     start = time.perf_counter()
     ours = trial_module.run_trial(trial, data, chosen(), n_jobs=None)
     seconds = time.perf_counter() - start
@@ -170,8 +171,8 @@ class Plain:
             wanted = target
             if len(networks) > 1:
                 with torch.no_grad():
-                    told = torch.softmax(networks[1 - k](x), dim=1)
-                wanted = (1 - method.alpha) * target + method.alpha * told
+                    peer = torch.softmax(networks[1 - k](x), dim=1)
+                wanted = (1 - method.alpha) * target + method.alpha * peer
             outputs.append(network(x))
             losses.append(nn.functional.cross_entropy(outputs[k], wanted))
         for optimizer, loss in zip(optimizers, losses, strict=True):
