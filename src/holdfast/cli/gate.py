@@ -143,8 +143,8 @@ def _check_addresses(old: ModelAddress, new: ModelAddress, *, promote: bool) -> 
 
 def _target(models: list[LoadedModel], table: pd.DataFrame) -> str | None:
     """Return the column with the truth: the target of the newer model's card first."""
-    told = [loaded.card.get("target") for loaded in reversed(models)]
-    return next((name for name in [*told, "label"] if name in table.columns), None)
+    named = [loaded.card.get("target") for loaded in reversed(models)]
+    return next((name for name in [*named, "label"] if name in table.columns), None)
 
 
 def _check_limits(limits: Policy, truth: str | None) -> None:
@@ -237,13 +237,13 @@ class _Gated:
         from holdfast.gate.promotion import log_run
         from holdfast.render.page import render_page
 
-        told = self.facts() | asdict(self.limits)
+        known = self.facts() | asdict(self.limits)
         content = self.comparison.to_dict() | self.decision.to_dict()
         return log_run(
             self.candidate,
             name=f"gate of {self.champion}",
             metrics=figures(self.comparison),
-            params={name: str(value) for name, value in told.items() if value is not None},
+            params={name: str(value) for name, value in known.items() if value is not None},
             tags={"holdfast.verdict": str(self.decision.verdict)},
             files={
                 "report.html": render_page(self.summary()),

@@ -56,7 +56,7 @@ class Dataset:
     source : str
         Where the rows came from.
     sha256 : str
-        Of the file where there is one (of the hashes where there are several), else the
+        Hash of the file where there is one (of the hashes where there are several), else the
         `content_hash` of the table or that of the pixels and labels.
     text : tuple of str
         The columns of X that hold free text; `preprocessing.TokenIds` takes one. With `numeric` and

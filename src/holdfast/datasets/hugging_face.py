@@ -94,7 +94,7 @@ class HubSet:
         `shard`; or, where there is neither `text` nor `image`, gzipped files in the format of
         MNIST, one of each `kind`.
     rows : tuple of int
-        Of the training and the test part.
+        Numbers of rows of the training and the test part.
     revision : str
         A commit where one is known, which then can never change.
     shards : tuple of int

@@ -180,8 +180,8 @@ class CatBoost:
         known = getattr(model, "classes_", None)
         if known is None or not np.array_equal(known, classes):
             return None
-        told = json.loads(model.get_metadata().get("class_params", "{}"))
-        with_rows = told.get("class_to_label", known)  # it has no trees for others
+        metadata = json.loads(model.get_metadata().get("class_params", "{}"))
+        with_rows = metadata.get("class_to_label", known)  # it has no trees for others
         return model if len(with_rows) == len(classes) else None
 
     def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
@@ -219,11 +219,11 @@ def _loss(estimator: Any) -> Any:
 
 
 def _learned_loss(model: cb.CatBoost) -> Any:
-    """Return the loss of a fitted model, which a sum of models tells in a place of its own."""
-    told = model.get_metadata()
-    if "params" in told:
-        return json.loads(told["params"])["loss_function"]["type"]
-    return json.loads(told.get("loss_function", "{}")).get("type")
+    """Return the loss of a fitted model, which a sum of models keeps in a place of its own."""
+    metadata = model.get_metadata()
+    if "params" in metadata:
+        return json.loads(metadata["params"])["loss_function"]["type"]
+    return json.loads(metadata.get("loss_function", "{}")).get("type")
 
 
 def _options(estimator: Any) -> dict[str, Any]:
@@ -306,10 +306,10 @@ def _named(estimator: Any, model: Any, classes: NDArray[Any]) -> Any:
     names = classes.tolist() if kind != "String" else [str(label) for label in classes]
     trees = cb.CatBoost()
     trees.load_model(blob=model._serialize_model())
-    told = json.loads(trees.get_metadata()["class_params"])
-    told |= {"class_label_type": kind, "class_names": names, "classes_count": 0}
-    told = {name: told.pop(name) for name in CLASS_PARAMS if name in told} | told
-    text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+    metadata = json.loads(trees.get_metadata()["class_params"])
+    metadata |= {"class_label_type": kind, "class_names": names, "classes_count": 0}
+    metadata = {name: metadata.pop(name) for name in CLASS_PARAMS if name in metadata} | metadata
+    text = json.dumps(metadata, separators=(",", ":"), ensure_ascii=False)
     trees.get_metadata()["class_params"] = text
     whole = copy(estimator)
     whole._object = cb.core._CatBoost()

@@ -146,9 +146,9 @@ def grow(
     if params.get("use_best_model") is not False:
         trees = trees[: len(trees) - stop.waited]
     model = described(cb.sum_models(trees), like.get_metadata())
-    told = model.get_metadata()
+    metadata = model.get_metadata()
     every = {"class_to_label": list(range(target.proba.shape[1]))}  # labels may lack some
-    told["class_params"] = json.dumps(json.loads(told["class_params"]) | every)
+    metadata["class_params"] = json.dumps(json.loads(metadata["class_params"]) | every)
     return model
 
 
@@ -270,13 +270,13 @@ def _steps(
 
 def described(model: cb.CatBoost, words: Mapping[str, str]) -> cb.CatBoost:
     """Return the model with another's words about itself, but for its losses and its name."""
-    told = model.get_metadata()
-    for name in list(told.keys()):
+    metadata = model.get_metadata()
+    for name in list(metadata.keys()):
         if name != "model_guid":
-            del told[name]
+            del metadata[name]
     for name, text in words.items():
         if name not in ("training", "model_guid"):
-            told[name] = text
+            metadata[name] = text
     return model
 
 

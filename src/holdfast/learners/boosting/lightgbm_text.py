@@ -25,7 +25,7 @@ class ModelText:
     Parameters
     ----------
     text : str
-        Of `Booster.model_to_string`.
+        The text that `Booster.model_to_string` returns.
     """
 
     def __init__(self, text: str) -> None:

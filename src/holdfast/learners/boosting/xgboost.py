@@ -183,7 +183,7 @@ def _set(data: xgb.DMatrix, target: SoftTarget) -> None:
 
 
 def _intercept(target: SoftTarget) -> dict[str, Any]:
-    """Return the constant that the library would start from, which it tells from labels only."""
+    """Return the constant that the library would start from; it works this out from labels only."""
     prior = np.log(np.average(target.proba, axis=0, weights=target.weight).clip(LEAST_HESSIAN))
     return {"base_score": (prior - prior.mean()).tolist()}
 
