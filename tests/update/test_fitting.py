@@ -25,7 +25,7 @@ from holdfast.methods import (
     resolve_methods,
 )
 from holdfast.models.base import BaseModel
-from holdfast.models.base_predictions import base_predictions
+from holdfast.models.base_predictions import BasePredictions, base_predictions
 from holdfast.update.candidates import Path
 from holdfast.update.fitting import PathFitter
 from holdfast.update.rows import UpdateRows
@@ -37,7 +37,9 @@ CLASSES = np.array([10, 20, 30])
 
 def rows(part=slice(None), base=None):
     """Rows of the set, with the probabilities that a base model gave them."""
-    predictions = None if base is None else base_predictions(base[part], CLASSES, CLASSES)
+    predictions = BasePredictions.none(len(Y[part]), CLASSES)
+    if base is not None:
+        predictions = base_predictions(base[part], CLASSES, CLASSES)
     return UpdateRows(X[part], Y[part], CLASSES, None, predictions)
 
 

@@ -91,6 +91,7 @@ class Dataset:
 
         Examples
         --------
+        >>> from holdfast.datasets import load
         >>> parts = load("iris").train_test()
         >>> len(parts.train), len(parts.test)
         (100, 50)

@@ -560,7 +560,7 @@ def test_a_base_model_that_fails_is_told_apart(name):
     broken = copy.copy(base)
     for attribute in ("_Booster", "_object"):
         broken.__dict__.pop(attribute, None)
-    with pytest.raises(InvalidInputError, match="with that version, or give base_proba"):
+    with pytest.raises(InvalidInputError, match="that saved it, or give base_proba"):
         LowChurnClassifier(classifier(name), broken, max_churn=0.1).fit(X, y)
 
 
@@ -701,6 +701,8 @@ def test_first_trees_that_are_asked_for_are_there_once(name):
     assert {FirstTrees(), FirstTrees(0.2)} <= set(methods)
     assert len(model.estimators_) == len(model.weights_)
     assert model.predict(X[:5]).shape == (5,)
+    assert frontier(model) is None  # nothing is stated after a refit
+    model.set_params(refit=False).fit(X, y, seen_by_base=np.arange(N) < 300)
     series = {point["series"] for point in frontier(model)["points"]}
     assert series <= {"cold", "distill", "average", "base model"}
 
