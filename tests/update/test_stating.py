@@ -117,6 +117,17 @@ def test_a_certificate_is_of_the_answers():
         update(Contrary(), **options | {"max_churn": 0.12})
 
 
+def test_an_answer_that_is_no_class_is_refused():
+    """It must not be counted as one of the classes."""
+
+    class Astray(Contrary):
+        def predict(self, X):
+            return np.full(len(X), 7)
+
+    with pytest.raises(ValueError, match=r"must predict classes of y, got 7 .* none of \[0, 1\]"):
+        update(Astray(), max_churn=1.0, mixture="single", include_base=False)
+
+
 def test_ties_are_no_difference():
     """Copies of one model average to probabilities that differ by rounding alone."""
     halves = np.full((1500, 2), 0.5)

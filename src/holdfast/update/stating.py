@@ -19,6 +19,7 @@ from holdfast.common.classes import class_index
 from holdfast.common.warning import warn
 from holdfast.comparison.compare import compare
 from holdfast.comparison.result import Comparison
+from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import proba_of
 from holdfast.models.served import answers_of
 from holdfast.selection.outcome import Selection
@@ -41,7 +42,7 @@ class ServedAnswers:
     model : fitted classifier
     rows : UpdateRows
     columns : ndarray of shape (n,)
-        Columns of its answers among the classes; −1 for a class that is none of them.
+        Columns of its answers among the classes.
     """
 
     model: Any
@@ -50,8 +51,22 @@ class ServedAnswers:
 
     @classmethod
     def of(cls, model: Any, rows: UpdateRows) -> ServedAnswers:
-        """Ask a fitted model for its answers."""
-        return cls(model, rows, class_index(answers_of(model, rows.X), rows.classes))
+        """Ask a fitted model for its answers.
+
+        Raises
+        ------
+        InvalidInputError
+            When it answers something that is no class, of which nothing can be stated.
+        """
+        answers = answers_of(model, rows.X)
+        columns = class_index(answers, rows.classes)
+        if (columns < 0).any():
+            raise InvalidInputError(
+                "estimator must predict classes of y, got "
+                f"{answers[columns < 0].tolist()[0]!r} from predict, which is none of "
+                f"{rows.classes.tolist()[:10]}; correct its predict"
+            )
+        return cls(model, rows, columns)
 
     @cached_property
     def proba(self) -> NDArray[np.float64]:
@@ -97,8 +112,10 @@ def measured_selection(
     churn = float(np.average(changed, weights=weight))
     _report_difference(choice, answers, chooser, candidate_proba, churn)
     bound = chooser.settings.budget.bound(rows.groups, rows.base_right, weight, weight)
-    divergences, more = np.empty(0), dict[str, Any]()
-    if isinstance(choice.selection, Selection):
+    more: dict[str, Any]
+    if isinstance(choice.selection, OverrideSelection):  # all of its limits count answers
+        divergences, more = np.empty(0), {"threshold": choice.threshold}
+    else:
         point = chooser.search_rows.point(np.nan, answers.proba)
         divergences = point.divergences
         more = {
@@ -107,8 +124,6 @@ def measured_selection(
             "risk": point.risk,
             "soft_churn": point.churn,
         }
-    else:
-        more = {"threshold": choice.threshold}
     return replace(
         choice.selection,
         accuracy=float(np.average(answers.columns == rows.y, weights=rows.weight)),
@@ -170,4 +185,4 @@ def _are_ties(
     near = lead <= TIE
     if choice.threshold is not None:
         near |= np.abs(margins(new, base) - choice.threshold) <= TIE
-    return near & (own >= 0)
+    return near
