@@ -77,10 +77,10 @@ def test_what_is_minimised():
 
 
 def test_the_accuracy_of_plain_retraining_stands_in_for_cold():
-    assert Budget().keeping(0.7).min_accuracy == 0.7
-    assert Budget(min_accuracy="cold").keeping(0.7).min_accuracy == 0.7
-    assert Budget(min_accuracy=0.8).keeping(0.7).min_accuracy == 0.8
-    assert Budget(max_churn=0.1).keeping(0.7).min_accuracy is None
+    assert Budget().keeping(lambda: 0.7).min_accuracy == 0.7
+    assert Budget(min_accuracy="cold").keeping(lambda: 0.7).min_accuracy == 0.7
+    assert Budget(min_accuracy=0.8).keeping(lambda: 0.7).min_accuracy == 0.8
+    assert Budget(max_churn=0.1).keeping(lambda: 0.7).min_accuracy is None
 
 
 def test_caution_is_half_a_standard_error():

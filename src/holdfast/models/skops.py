@@ -109,11 +109,17 @@ def read_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
                 "size, got a file that unpacks to more, as zip bombs do; if you trust its source, "
                 "have it written again with holdfast.save_model"
             )
-        data = with_present_names(source) or source.read_bytes()
-        needed = skops.io.get_untrusted_types(data=data)
+        renamed = with_present_names(source)
+        if renamed is None:
+            needed = skops.io.get_untrusted_types(file=source)
+        else:
+            needed = skops.io.get_untrusted_types(data=renamed)
         allowed = [name for name in needed if _is_trusted(name, trusted)]
         _refuse(source, sorted(set(needed) - set(allowed)))
-        content = skops.io.loads(data, trusted=allowed)
+        if renamed is None:
+            content = skops.io.load(source, trusted=allowed)
+        else:
+            content = skops.io.loads(renamed, trusted=allowed)
     except (InvalidInputError, UntrustedModelError):
         raise
     except ImportError as error:

@@ -108,11 +108,14 @@ class Budget:
         others = bound_limits(self.others, groups, base_right, answer_weight, churn_weight)
         return replace(self, others=others)
 
-    def keeping(self, accuracy: float) -> Budget:
-        """Return the budget with ``min_accuracy="cold"``, its default, replaced by a number."""
+    def keeping(self, cold_accuracy: Callable[[], float]) -> Budget:
+        """Return the budget with ``min_accuracy="cold"``, its default, replaced by a number.
+
+        The accuracy of plain retraining is asked for only where it is needed.
+        """
         if self.max_churn is not None or self.min_accuracy not in (None, "cold"):
             return self
-        return replace(self, min_accuracy=accuracy)
+        return replace(self, min_accuracy=cold_accuracy())
 
     def inside(self, weight: Vector) -> Budget:
         """Return the budget with every limit half a standard error lower.

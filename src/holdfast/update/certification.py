@@ -240,10 +240,15 @@ class _Test:
         return [self.budget.max_churn, *(one.limit for one in self.budget.others)]
 
     @cached_property
-    def margin(self) -> Vector:
-        """Lead of what overrides over the base class, shape (n,)."""
+    def overriding(self) -> _Expected:
+        """The model that overrides: one for all thresholds."""
         proba = self._mixture(Step(self.selection.weights))
-        return margins(proba, self.rows.rows.base.pred)
+        return _Expected(proba.argmax(axis=1), proba)
+
+    @cached_property
+    def margin(self) -> Vector:
+        """Lead of the overriding model's class over the base class, shape (n,)."""
+        return margins(self.overriding.proba, self.rows.rows.base.pred)
 
     # --- steps ------------------------------------------------------------------------------------
 
@@ -253,9 +258,10 @@ class _Test:
             n = len(self.rows.proba)
             sequence = _sequence(self.selection, self.limits[0])
             return [Step(w[:n], float(w[n]) if len(w) > n else 0.0) for w in sequence]
-        if any(one.weight is not None for one in self._evidence_of(self.margin > 0)):
+        shown = self._evidence_of(self.margin > 0)
+        if any(one.weight is not None for one in shown):
             return self._at(np.linspace(1.0, 0.0, THRESHOLDS).tolist())
-        return self._at([self._exact_threshold()])
+        return self._at([self._exact_threshold([one.n for one in shown])])
 
     def steps_to_ask(self) -> list[Step]:
         """Return the steps to test where a model must be served and asked for each of them."""
@@ -268,8 +274,8 @@ class _Test:
         least, weights = self.selection.threshold, self.selection.weights
         return [Step(weights, threshold=max(threshold, least)) for threshold in thresholds]
 
-    def _exact_threshold(self) -> float:
-        """Return the boldest threshold at which few enough rows change.
+    def _exact_threshold(self, n_rows: Sequence[int]) -> float:
+        """Return the boldest threshold at which few enough of each limit's rows change.
 
         Churn falls along the threshold. Without weights all thresholds are therefore tested at
         once: this one breaks the budget only if the rows fail to show it at the threshold where the
@@ -280,10 +286,9 @@ class _Test:
         .. [1] Bates, Angelopoulos, Lei, Malik and Jordan, "Distribution-free, risk-controlling
            prediction sets", JACM 2021, theorem 1.
         """
-        shown = self._evidence_of(self.margin > 0)
         return max(
-            _threshold_for(self.margin[mine], most_changes(one.n, limit, self.confidence))
-            for mine, one, limit in zip(self.counted, shown, self.limits, strict=True)
+            _threshold_for(self.margin[mine], most_changes(n, limit, self.confidence))
+            for mine, n, limit in zip(self.counted, n_rows, self.limits, strict=True)
         )
 
     # --- answers and evidence ---------------------------------------------------------------------
@@ -293,9 +298,8 @@ class _Test:
         if step.threshold is None:
             proba = self._mixture(step)
             return _Expected(proba.argmax(axis=1), proba)
-        proba = self._mixture(Step(step.weights))
-        base = self.rows.rows.base.pred
-        return _Expected(np.where(self.margin > step.threshold, proba.argmax(axis=1), base), proba)
+        new, base = self.overriding, self.rows.rows.base.pred
+        return _Expected(np.where(self.margin > step.threshold, new.columns, base), new.proba)
 
     def _mixture(self, step: Step) -> NDArray[np.float64]:
         used = np.flatnonzero(step.weights)

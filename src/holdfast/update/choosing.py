@@ -106,7 +106,7 @@ class Chooser:
         """
         if self.settings.mixture == "override":
             return self.proba_of(Choice.of(self._override(proba)), proba)
-        budget = self._budget
+        budget = self.settings.budget
         if soft_budget is not None:
             budget = Budget(self.settings.divergence, soft_budget * (1 + 1e-9))
         selection = self._mixture(proba, budget, self._base_in_hull)
@@ -147,10 +147,6 @@ class Chooser:
     # --- selections -------------------------------------------------------------------------------
 
     @property
-    def _budget(self) -> Budget:
-        return self.settings.budget
-
-    @property
     def _base_in_hull(self) -> bool:
         return (
             self.serves_base
@@ -164,7 +160,7 @@ class Chooser:
         include_base = self.settings.include_base if self.serves_base else False
         if include_base == "auto" and self.settings.confidence is not None:
             include_base = self._base_in_hull  # the safe end, which is certifiable
-        return self._mixture(proba, self._budget, include_base)
+        return self._mixture(proba, self.settings.budget, include_base)
 
     def _mixture(self, proba: Proba, budget: Budget, include_base: bool | str) -> Selection:
         rows = self.rows
@@ -178,7 +174,8 @@ class Chooser:
             answered=rows.base.answered,
             sample_weight=rows.weight,
         )
-        mixtures, bound = mixtures.bound(budget.keeping(self._cold_accuracy(proba)), rows.groups)
+        kept = budget.keeping(lambda: self._cold_accuracy(proba))
+        mixtures, bound = mixtures.bound(kept, rows.groups)
 
         def choose_at(budget: Budget) -> Selection:
             return choose(
@@ -190,7 +187,7 @@ class Chooser:
     def _override(self, proba: Proba, average: Vector | None = None) -> OverrideSelection:
         rows = self.rows
         weight = rows.answered_weight
-        bound = self._budget.bound(rows.groups, rows.base_right, weight, weight)
+        bound = self.settings.budget.bound(rows.groups, rows.base_right, weight, weight)
 
         def choose_at(budget: Budget) -> OverrideSelection:
             return select_override(
@@ -204,7 +201,7 @@ class Chooser:
                 sample_weight=rows.weight,
             )
 
-        return self._cautiously(choose_at, bound.keeping(self._cold_accuracy(proba)))
+        return self._cautiously(choose_at, bound.keeping(lambda: self._cold_accuracy(proba)))
 
     def _cautiously(self, choose_at: Callable[[Budget], Chosen], budget: Budget) -> Chosen:
         """Choose inside hard limits by half a standard error; a certificate needs no caution."""
@@ -246,5 +243,5 @@ class Chooser:
 
     def _merits(self, choice: Choice, proba: Proba) -> Vector:
         """Return what is to be large in each row: right under a budget, unchanged without."""
-        wanted = self.rows.base.pred if self._budget.max_churn is None else self.rows.y
+        wanted = self.rows.base.pred if self.settings.budget.max_churn is None else self.rows.y
         return (self.answers_of(choice, proba) == wanted).astype(np.float64)
