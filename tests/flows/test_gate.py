@@ -307,7 +307,10 @@ class TestBadInput:
         write_table(TEST.drop(columns="label"), "rows.parquet")
         arguments = held.arguments(f"runs:/{held.runs['better']}/model", "--promote")
         error = self.refused(cli, held, *arguments)
-        assert "min_gain need labels, got data without; name their column with --target" in error
+        assert (
+            "min_gain need labels, got data without labels; name their column with --target"
+            in error
+        )
         named = self.refused(cli, held, *arguments, "--target", "label")
         assert "the data must have the column 'label'" in named
 

@@ -91,7 +91,7 @@ def test_without_limits_there_is_nothing_to_write(
     write_table(pd.DataFrame({"prediction": [0, 0]}), "new.csv")
     arguments = ("compare", "base.csv", "new.csv", "--junit")
     assert run(monkeypatch, *arguments, "checks.xml") == 2
-    assert "--junit must come with limits" in capsys.readouterr().err
+    assert "--junit must be given with limits" in capsys.readouterr().err
     assert run(monkeypatch, *arguments, "base.csv", "--max-churn", 0.1) == 2
     assert "must be a file of its own" in capsys.readouterr().err
     assert not Path("checks.xml").exists()

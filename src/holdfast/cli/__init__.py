@@ -1,4 +1,24 @@
-"""The command line: one small file for each command."""
+"""The command line. Each command has a file with its options, the order of its work and its output.
+
+The commands in the order of `holdfast --help`:
+
+- `demo`: the whole job on real data
+- `compare`: compares two prediction tables, and decides
+- `train`: trains a first release, or an update within a churn budget
+- `predict`: writes a prediction table
+- `gate`: compares two models of an MLflow registry, and moves the champion's alias
+- `report`: renders a report again, without the data
+- `plan`: the number of rows that a certificate needs
+- `floor`: the churn between retrainings that differ only by chance
+- `bench`: a folder with the commands of the benchmark
+
+The files that commands share:
+
+- `options`: options of several commands
+- `checks`: checks of outputs, columns and numbers
+- `learners`: learners by name, and the features that a model takes
+- `output`: prints results, and writes reports
+"""
 
 from __future__ import annotations
 
@@ -27,7 +47,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done or PROMOTE, 1 REJECT, 2 wrong use or bad input, 3 HOLD.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,  # square brackets in help texts are meant
+    rich_markup_mode=None,  # square brackets in help texts are not mark-up
     pretty_exceptions_enable=False,
 )
 for command in (demo, compare, train, predict, gate, report, plan, floor):
@@ -55,7 +75,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; bad input is one readable message and exit code 2."""
+    """Run the command line; for bad input, print one readable message and exit with code 2."""
     try:
         app()
     except HoldfastError as error:

@@ -1,4 +1,4 @@
-"""Checks that several commands share."""
+"""Checks of several commands: outputs, columns and numbers."""
 
 from __future__ import annotations
 
@@ -18,33 +18,34 @@ __all__ = ["check_columns", "check_outputs", "check_report", "check_seed_and_job
 
 
 def check_outputs(*outputs: Path | None, inputs: Sequence[Path | None] = ()) -> None:
-    """Raise before any work when an output could not be written, or would destroy another file."""
+    """Raise before any work if an output cannot be written, or would replace another file."""
     taken = [path.resolve() for path in inputs if path is not None]
     for path in outputs:
         if path is None:
             continue
         if path.exists() and not path.is_file():
             raise InvalidInputError(
-                f"{path} must be a file to write, got another kind; name a file"
+                f"{path} must be a file to write, got a folder or a device; name a file"
             )
         if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
             raise InvalidInputError(
-                f"{path} must be in an existing folder that can be written to; create {path.parent}"
+                f"{path} must be in an existing folder that can be written to, got {path.parent}; "
+                "create it, or choose another folder"
             )
-        if path.resolve() in taken or (path.exists() and any(map(path.samefile, _there(taken)))):
+        if path.resolve() in taken or (path.exists() and any(map(path.samefile, _existing(taken)))):
             raise InvalidInputError(
-                f"{path} must be a file of its own, got one that is read or written already; "
-                "name another output"
+                f"{path} must be a file of its own, got a file that the command also reads or "
+                "writes; name another output"
             )
         taken.append(path.resolve())
 
 
-def _there(paths: Sequence[Path]) -> list[Path]:
+def _existing(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
 def check_report(path: Path | None, *, option: str = "--report", page: bool = False) -> None:
-    """Raise unless a report's name says that it is HTML, or JSON where it need not be a page."""
+    """Raise unless the file of a report ends in .html, or in .json if it need not be a page."""
     allowed = (".html", ".htm") if page else (".html", ".htm", ".json")
     if path is not None and path.suffix.lower() not in allowed:
         raise InvalidInputError(
@@ -54,16 +55,18 @@ def check_report(path: Path | None, *, option: str = "--report", page: bool = Fa
 
 
 def check_seed_and_jobs(seed: int, jobs: int) -> None:
-    """Raise for numbers that no generator or worker pool takes."""
+    """Raise if the seed or the number of workers is out of range."""
     if not 0 <= seed < 2**32:
-        raise InvalidInputError(f"--seed must be in [0, 4294967295], got {seed}; e.g. 0")
+        raise InvalidInputError(f"--seed must be in [0, 4294967295], got {seed}; give e.g. 0")
     if jobs == 0:
-        raise InvalidInputError("--jobs must be at least 1, or -1 for every core, got 0")
+        raise InvalidInputError(
+            "--jobs must be at least 1, or -1 for every core, got 0; give e.g. 1"
+        )
 
 
 @contextmanager
 def explained(task: str) -> Iterator[None]:
-    """Turn what a model says of unsuitable values into one readable message."""
+    """Turn the error of a model about unsuitable values into one readable message."""
     try:
         yield
     except HoldfastError:
@@ -77,7 +80,7 @@ def explained(task: str) -> Iterator[None]:
 
 
 def check_columns(names: Sequence[str], table: pd.DataFrame) -> None:
-    """Raise unless `table` has each of the columns that the user named."""
+    """Raise unless the table has each column that the user named."""
     missing = [name for name in names if name not in table.columns]
     if missing:
         raise InvalidInputError(

@@ -1,4 +1,4 @@
-"""`holdfast compare BASE NEW`: measure the churn between two prediction tables, and decide."""
+"""`holdfast compare BASE NEW`: compares two prediction tables, and decides."""
 
 from __future__ import annotations
 
@@ -29,31 +29,34 @@ def compare(
     base: Annotated[
         Path,
         typer.Argument(
-            help="Predictions of the base model: a Parquet or CSV file, a folder or a pattern."
+            help="Predictions of the base model: a Parquet, CSV or Arrow file, a folder, or a "
+            "pattern."
         ),
     ],
     new: Annotated[
         Path | None,
         typer.Argument(
-            help="Predictions of the new model [default: the same table, in the column "
-            "--new-prediction]."
+            help="Predictions of the new model [default: the same table, in the column that "
+            "--new-prediction names]."
         ),
     ] = None,
     id_column: Annotated[
-        str | None, typer.Option("--id", help="Column that joins the two tables.")
+        str | None, typer.Option("--id", help="Column by which the two tables are joined.")
     ] = None,
     label: Annotated[
-        str | None, typer.Option(help="Column with the truth [default: label, where there is one].")
+        str | None, typer.Option(help="Column with the truth [default: label, if there is one].")
     ] = None,
-    prediction: Annotated[str, typer.Option(help="Column with the class.")] = "prediction",
+    prediction: Annotated[
+        str, typer.Option(help="Column with the predicted class.")
+    ] = "prediction",
     proba_prefix: Annotated[
-        str, typer.Option(help="Start of the columns with probabilities.")
+        str, typer.Option(help="Start of the names of probability columns.")
     ] = "proba_",
     new_prediction: Annotated[
-        str | None, typer.Option(help="The new model's --prediction, where it differs.")
+        str | None, typer.Option(help="The same as --prediction, for the new model.")
     ] = None,
     new_proba_prefix: Annotated[
-        str | None, typer.Option(help="The new model's --proba-prefix, where it differs.")
+        str | None, typer.Option(help="The same as --proba-prefix, for the new model.")
     ] = None,
     group: Annotated[
         list[str] | None, typer.Option(help="Column whose groups are reported; repeatable.")
@@ -63,32 +66,34 @@ def compare(
         float | None, typer.Option(help="Largest share of answers that may change.")
     ] = None,
     max_negative_flips: Annotated[
-        float | None, typer.Option(help="Largest share that may go from right to wrong.")
+        float | None, typer.Option(help="Largest share of answers that may go from right to wrong.")
     ] = None,
     min_gain: Annotated[
         float | None,
-        typer.Option(help="Least accuracy gain; -0.005: at most half a point worse."),
+        typer.Option(help="Least accuracy gain; -0.005 means at most half a point worse."),
     ] = None,
     per_group: Annotated[
         float | None, typer.Option(help="Largest churn within each group.")
     ] = None,
     confidence: Annotated[
-        float | None, typer.Option(help="Of the intervals [default: 0.95].")
+        float | None, typer.Option(help="Confidence level of the intervals [default: 0.95].")
     ] = None,
     policy: Annotated[
-        Path | None, typer.Option(help="TOML file with these limits; flags go before it.")
+        Path | None,
+        typer.Option(help="TOML file with these limits; options take precedence over it."),
     ] = None,
     memory_limit: Annotated[
-        str | None, typer.Option(help="Memory for reading, joining and counting, e.g. 512MB.")
+        str | None,
+        typer.Option(help="Memory that reading, joining and counting may use, e.g. 512MB."),
     ] = None,
     temp_dir: Annotated[
-        Path | None, typer.Option(help="Folder for what does not fit into memory.")
+        Path | None, typer.Option(help="Folder for temporary files that do not fit into memory.")
     ] = None,
     report: Annotated[Path | None, REPORT_OPTION] = None,
     junit: Annotated[Path | None, JUNIT_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Compare two models' predictions and say whether to promote the new one.
+    """Compare the predictions of two models and say whether to promote the new one.
 
     With limits, the exit code is 0 for PROMOTE, 1 for REJECT and 3 for HOLD.
     """
@@ -107,7 +112,7 @@ def compare(
     )
     if junit is not None and limits is None:
         raise InvalidInputError(
-            "--junit must come with limits, got none to check; give --policy, or e.g. --max-churn"
+            "--junit must be given with limits, got none; give --policy, or e.g. --max-churn"
         )
     changed = None
     with (
@@ -153,7 +158,7 @@ def compare(
 
 
 def _policy(path: Path | None, **flags: float | None) -> Policy | None:
-    """Return the limits, None where there are none; flags go before the file."""
+    """Return the limits, or None without any; flags take precedence over the file."""
     from dataclasses import replace
 
     from holdfast.comparison.policy import Policy

@@ -1,4 +1,4 @@
-"""`holdfast demo`: the whole job on real data, from base model to report."""
+"""`holdfast demo`: the whole job on real data, from a base model to a report."""
 
 from __future__ import annotations
 
@@ -32,22 +32,27 @@ def demo(
         str, typer.Option(help="Name of a data set, or a Parquet, CSV or Arrow file.")
     ] = "digits",
     target: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
-    learner: Annotated[str, typer.Option(help="linear, trees or forest.")] = "linear",
+    learner: Annotated[str, typer.Option(help="Learner: linear, trees or forest.")] = "linear",
     budget: Annotated[
-        list[float] | None, typer.Option(help="Churn budget; repeatable [default: 1, 2, 4 %].")
+        list[float] | None,
+        typer.Option(help="Churn budget; repeatable [default: 0.01, 0.02, 0.04]."),
     ] = None,
     mixture: Annotated[
         list[str] | None,
-        typer.Option(help="average, single or override; repeatable [default: average, override]."),
+        typer.Option(
+            help="Kind of served model: average, single or override; repeatable "
+            "[default: average, override]."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of splits and learners.")] = 0,
-    jobs: Annotated[int, typer.Option(help="Candidates fitted at once.")] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed of splits and learners.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Number of candidates that are fitted at once.")] = 1,
     report: Annotated[Path, REPORT_OPTION] = Path("report.html"),
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Train a base model on older rows, then retrain it plainly and under churn budgets.
 
-    Everything is measured on rows that nobody trained or selected on. Works offline.
+    All models are measured on rows that were used neither for training nor for selection. The
+    command works offline.
     """
     from holdfast.datasets.loading import load
 
@@ -87,7 +92,7 @@ class _Line:
 
     @property
     def kept(self) -> str:
-        """Say in words whether the budget was kept."""
+        """The status in words: whether the budget is kept."""
         if self.budget is None or self.status is None:
             return "–"
         if self.status == "underpowered":
@@ -96,7 +101,7 @@ class _Line:
         return {"pass": "kept", "fail": "broken"}[self.status]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values; the report's table of budgets takes them as they are."""
+        """Return plain values, in the form of the report's table of budgets."""
         comparison = self.comparison
         return {
             "name": self.name,
@@ -112,7 +117,7 @@ class _Line:
 
 
 class _Update:
-    """A base model trained on the older rows, and everything that is retrained against it."""
+    """A base model trained on the older rows, and the retrainings that are compared with it."""
 
     def __init__(self, data: Dataset, learner: str, seed: int, jobs: int) -> None:
         from sklearn.base import clone
@@ -129,12 +134,12 @@ class _Update:
 
     @property
     def n_rows(self) -> dict[str, int]:
-        """Rows of each part."""
+        """The number of rows of each part."""
         old = int(self.seen.sum())
         return {"base": old, "retraining": len(self.train), "test": len(self.test)}
 
     def _older_rows(self) -> NDArray[Any]:
-        """Mark the older training rows: the first third of each class, in the order of the data."""
+        """Return a mask of the older training rows, which are the first third of each class."""
         import pandas as pd
 
         labels = pd.Series(self.data.y[self.train])
@@ -151,13 +156,13 @@ class _Update:
         return self._measured("cold start", None, clone(self.learner).fit(*self._rows(self.train)))
 
     def budgeted(self, max_churn: float, mixture: str) -> _Line:
-        """Retrain on all rows inside a budget."""
+        """Retrain on all rows within a budget."""
         model = self._path.with_budget(max_churn=max_churn, mixture=mixture)
         return self._measured(mixture, max_churn, model)
 
     @cached_property
     def _path(self) -> LowChurnClassifier:
-        """All candidates, trained once; every budget selects from them."""
+        """The update with all candidates, trained once. Every budget selects from them."""
         from holdfast import LowChurnClassifier
 
         model = LowChurnClassifier(

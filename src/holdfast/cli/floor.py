@@ -1,4 +1,4 @@
-"""`holdfast floor DATA`: churn between retrainings that differ only by chance."""
+"""`holdfast floor DATA`: measures the churn between retrainings that differ only by chance."""
 
 from __future__ import annotations
 
@@ -13,24 +13,29 @@ from holdfast.cli.output import print_json, progress
 
 
 def floor(
-    data: Annotated[str, typer.Argument(help="Rows: a Parquet, CSV or Arrow file, or a name.")],
+    data: Annotated[
+        str, typer.Argument(help="Data: a Parquet, CSV or Arrow file, or the name of a data set.")
+    ],
     target: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
-    learner: Annotated[str, typer.Option(help="linear, trees or forest.")] = "linear",
+    learner: Annotated[str, typer.Option(help="Learner: linear, trees or forest.")] = "linear",
     vary: Annotated[
-        str, typer.Option(help="What chance changes: seed, or bootstrap (rows and seed).")
+        str, typer.Option(help="Source of chance: seed, or bootstrap (rows and seed).")
     ] = "bootstrap",
-    models: Annotated[int, typer.Option(help="Retrainings.")] = 5,
+    models: Annotated[int, typer.Option(help="Number of retrainings.")] = 5,
     drop: Annotated[
-        list[str] | None, typer.Option(help="Column that is no feature, e.g. an id; repeatable.")
+        list[str] | None,
+        typer.Option(help="Column to leave out of the features, e.g. an id; repeatable."),
     ] = None,
     test_fraction: Annotated[
-        float, typer.Option(help="Share of rows held out to compare the retrainings on.")
+        float, typer.Option(help="Share of rows held out to compare the retrainings.")
     ] = 0.2,
-    seed: Annotated[int, typer.Option(help="Of seeds, draws and the split.")] = 0,
-    jobs: Annotated[int, typer.Option(help="Fits at once.")] = 1,
+    seed: Annotated[
+        int, typer.Option(help="Random seed of the split, the draws and the retrainings.")
+    ] = 0,
+    jobs: Annotated[int, typer.Option(help="Number of fits at once.")] = 1,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Measure the churn that is noise: between plain retrainings on the same data."""
+    """Measure the churn that is only noise, between plain retrainings on the same data."""
     from holdfast.datasets.loading import load
     from holdfast.update.floor import churn_floor
 
@@ -39,7 +44,7 @@ def floor(
     check_columns(drop or [], loaded.X)
     X = loaded.X.drop(columns=drop or [])
     with progress(f"training {models} times"), explained("training"):
-        found = churn_floor(
+        measured = churn_floor(
             make_learner(learner, X, seed),
             X,
             loaded.y,
@@ -50,7 +55,7 @@ def floor(
             random_state=seed,
         )
     if as_json:
-        facts = found.to_dict()
+        facts = measured.to_dict()
         print_json({"data": loaded.name, "churn_floor": facts.pop("churn_rate")} | facts)
     else:
-        typer.echo(found)
+        typer.echo(measured)

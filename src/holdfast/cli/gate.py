@@ -1,4 +1,7 @@
-"""`holdfast gate`: compare two models of an MLflow registry, log it, move the champion's alias."""
+"""`holdfast gate`: compares two models of an MLflow registry, and moves the champion's alias.
+
+The comparison is logged as an MLflow run.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import typer
 
 from holdfast.cli.checks import check_columns, check_outputs, check_report, explained
 from holdfast.cli.learners import features_of
-from holdfast.cli.options import JSON_OPTION, JUNIT_OPTION
+from holdfast.cli.options import JSON_OPTION, JUNIT_OPTION, REPORT_OPTION
 from holdfast.cli.output import (
     EXIT_CODES,
     print_comparison,
@@ -36,17 +39,23 @@ if TYPE_CHECKING:
 
 def gate(
     champion: Annotated[
-        str, typer.Option(help="Deployed model, e.g. models:/fraud@champion.", metavar="ADDRESS")
+        str,
+        typer.Option(
+            help="Address of the deployed model, e.g. models:/fraud@champion.", metavar="ADDRESS"
+        ),
     ],
     candidate: Annotated[
         str,
-        typer.Option(help="Its successor: runs:/ID/model, models:/fraud/3, …", metavar="ADDRESS"),
+        typer.Option(
+            help="Address of its successor, e.g. runs:/ID/model or models:/fraud/3.",
+            metavar="ADDRESS",
+        ),
     ],
-    data: Annotated[Path, typer.Option(help="Rows to predict: Parquet, CSV or Arrow.")],
+    data: Annotated[Path, typer.Option(help="Rows to predict: a Parquet, CSV or Arrow file.")],
     policy: Annotated[Path, typer.Option(help="TOML file with the limits.")],
     target: Annotated[
         str | None,
-        typer.Option(help="Column with the truth [default: the models' target, or label]."),
+        typer.Option(help="Column with the truth [default: the target of the models, or label]."),
     ] = None,
     group: Annotated[
         list[str] | None, typer.Option(help="Column whose groups are reported; repeatable.")
@@ -56,10 +65,11 @@ def gate(
         str | None, typer.Option("--id", help="Column that names the rows in the report.")
     ] = None,
     promote: Annotated[
-        bool, typer.Option("--promote", help="On PROMOTE, move the champion's alias.")
+        bool, typer.Option("--promote", help="Move the champion's alias if the verdict is PROMOTE.")
     ] = False,
     experiment: Annotated[
-        str | None, typer.Option(help="To log to [default: that of the candidate's run].")
+        str | None,
+        typer.Option(help="Experiment to log to [default: that of the candidate's run]."),
     ] = None,
     tracking_uri: Annotated[
         str | None,
@@ -69,16 +79,17 @@ def gate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="File of a model that may run code, its address, or a type inside; repeatable.",
+            help="Trusted file of a model, its address, or a type inside a file; repeatable. "
+            "Trusted files may run code.",
         ),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="HTML report to write here too.")] = None,
+    report: Annotated[Path | None, REPORT_OPTION] = None,
     junit: Annotated[Path | None, JUNIT_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Compare a candidate with the champion in MLflow's registry, and promote it if it may.
+    """Compare a candidate with the champion in an MLflow registry, and promote it on request.
 
-    The exit code is 0 for PROMOTE, 1 for REJECT, 3 for HOLD, and 2 where something went wrong.
+    The exit code is 0 for PROMOTE, 1 for REJECT, 3 for HOLD, and 2 if something went wrong.
     """
     from holdfast import registry
     from holdfast.comparison.policy import Policy
@@ -142,7 +153,7 @@ def _check_addresses(old: ModelAddress, new: ModelAddress, *, promote: bool) -> 
 
 
 def _target(models: list[LoadedModel], table: pd.DataFrame) -> str | None:
-    """Return the column with the truth: the target of the newer model's card first."""
+    """Return the column with the truth: the target in a model's card (the candidate's first)."""
     named = [loaded.card.get("target") for loaded in reversed(models)]
     return next((name for name in [*named, "label"] if name in table.columns), None)
 
@@ -150,8 +161,8 @@ def _target(models: list[LoadedModel], table: pd.DataFrame) -> str | None:
 def _check_limits(limits: Policy, truth: str | None) -> None:
     if truth is None and (limits.max_negative_flips is not None or limits.min_gain is not None):
         raise InvalidInputError(
-            "the limits max_negative_flips and min_gain need labels, got data without; name their "
-            "column with --target"
+            "the limits max_negative_flips and min_gain need labels, got data without labels; name "
+            "their column with --target"
         )
 
 
@@ -206,7 +217,7 @@ def _judged(
 
 @dataclass(frozen=True, eq=False)
 class _Gated:
-    """A comparison, its verdict, and what was compared."""
+    """A comparison of two registered models, with its verdict."""
 
     pair: PredictionPair
     comparison: Comparison
@@ -217,6 +228,7 @@ class _Gated:
     candidate: ModelAddress
 
     def facts(self) -> dict[str, Any]:
+        """Return the addresses and versions of both models, and the name of the data."""
         return {
             "champion": self.champion.address,
             "champion_version": self.champion.version,
@@ -254,7 +266,7 @@ class _Gated:
         )
 
     def to_dict(self, run: LoggedRun, version: str | None) -> dict[str, Any]:
-        """Return what is printed for machines."""
+        """Return the values that --json prints."""
         logged = {
             "run_id": run.run_id,
             "experiment": run.experiment,

@@ -1,4 +1,4 @@
-"""Learners by name, and the features that a model needs."""
+"""Learners by name, and the features that a model takes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LEARNERS = ("linear", "trees", "forest")
 
 
 def make_learner(name: str, X: pd.DataFrame, seed: int) -> Any:
-    """Return an unfitted pipeline of preprocessing and classifier.
+    """Return an unfitted pipeline of preprocessing and a classifier.
 
     Parameters
     ----------
     name : {"linear", "trees", "forest"}
     X : DataFrame
-        Tells numeric from categorical columns.
+        The features. Their types decide which columns are numbers and which are categories.
     seed : int
     """
     from sklearn.pipeline import make_pipeline
@@ -50,14 +50,14 @@ def make_learner(name: str, X: pd.DataFrame, seed: int) -> Any:
 def features_of(
     model: Any, card: dict[str, Any], table: pd.DataFrame, named: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Return the columns that the user names, else those that the model was trained on."""
+    """Return the columns that the user names, or else those that the model was trained on."""
     features = list(named) or card.get("features")
     if features is None:
         features = list(getattr(model, "feature_names_in_", []))
     if not features:
         raise InvalidInputError(
-            f"the model must know the names of its features, got a {type(model).__name__} without; "
-            "name them with --feature, in its order, or train it on a data frame"
+            f"the model must know the names of its features, got a {type(model).__name__} without "
+            "names; name them with --feature in their order, or train it on a data frame"
         )
     missing = [name for name in features if name not in table.columns]
     if missing:

@@ -1,4 +1,4 @@
-"""What commands print and write."""
+"""Prints results, and writes reports."""
 
 from __future__ import annotations
 
@@ -30,8 +30,6 @@ __all__ = [
 ]
 
 EXIT_CODES = {"PROMOTE": 0, "REJECT": 1, "HOLD": 3}
-
-
 MAX_GROUPS_SHOWN = 20
 
 
@@ -41,7 +39,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print what was measured, and the groups of highest churn."""
+    """Print the statistics of a comparison, and its groups of highest churn."""
     typer.echo(str(comparison))
     if not comparison.groups:
         return
@@ -73,7 +71,7 @@ def print_decision(decision: Decision) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a readable table; numbers are text already."""
+    """Print a readable table, of which every cell is text."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -84,13 +82,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, justify="right" if position else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
-    # Without a terminal the width is unknown; a pipe or a log takes lines of any length.
+    # A pipe or a log has no width and takes lines of any length.
     width = None if sys.stdout.isatty() else 200
     Console(width=width).print(table)
 
 
 def percent(value: float | None, interval: Sequence[float] | None = None) -> str:
-    """Return a share as text, with its interval."""
+    """Return a share in percent, with its interval if one is given."""
     if value is None:
         return "–"
     text = f"{value:.2%}"
@@ -99,7 +97,7 @@ def percent(value: float | None, interval: Sequence[float] | None = None) -> str
 
 @contextmanager
 def progress(message: str) -> Iterator[None]:
-    """Show that work goes on, on a terminal only."""
+    """Show on a terminal that work goes on."""
     if not sys.stderr.isatty():
         yield
         return
@@ -110,7 +108,7 @@ def progress(message: str) -> Iterator[None]:
 
 
 def write_report(path: Path, summary: dict[str, Any]) -> None:
-    """Write the report: an HTML page, or its summary as JSON."""
+    """Write a report as an HTML page, or as JSON if the file ends in .json."""
     from holdfast.common.files import write_text
     from holdfast.render.page import render_page
     from holdfast.report.saved import to_json
@@ -126,15 +124,15 @@ def summary_of(
     *,
     facts: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return what the report on a comparison shows, with rows of `pair`, which may be a sample."""
+    """Return the summary of a comparison, with the rows of `pair`, which may be a sample."""
     from holdfast.report.summarise import summarise_comparison
 
-    some = len(pair.base) > 0
+    has_rows = len(pair.base) > 0
     return summarise_comparison(
         comparison,
         decision=decision,
-        base=pair.base if some else None,
-        new=pair.new if some else None,
+        base=pair.base if has_rows else None,
+        new=pair.new if has_rows else None,
         classes=pair.classes,
         y=pair.y,
         ids=pair.ids,

@@ -1,4 +1,4 @@
-"""`holdfast plan`: how many rows a certificate takes."""
+"""`holdfast plan`: computes the number of rows that a certificate needs."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from holdfast.cli.checks import check_outputs
 from holdfast.cli.options import JSON_OPTION
 from holdfast.cli.output import percent, print_json, print_table
 
-SPENT = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9)
+SPENT = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9)  # true churn as a share of the budget
 
 
 def plan(
     max_churn: Annotated[
-        list[float], typer.Option(help="The budget: share of answers that may change; repeatable.")
+        list[float],
+        typer.Option(help="Churn budget: share of answers that may change; repeatable."),
     ],
-    confidence: Annotated[float, typer.Option(help="Of the certificate.")] = 0.95,
+    confidence: Annotated[float, typer.Option(help="Confidence level of the certificate.")] = 0.95,
     power: Annotated[
-        float, typer.Option(help="Probability that the rows suffice, given the true churn.")
+        float, typer.Option(help="Probability that the rows suffice, for a given true churn.")
     ] = 0.8,
-    plot: Annotated[Path | None, typer.Option(help="HTML page with the curve to write.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="HTML page to write, with the curve.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Say how many rows it takes to certify a churn budget.
+    """Compute the number of rows that are needed to certify a churn budget.
 
-    The nearer the model's true churn is to the budget, the more rows it takes to show that it is
-    below. Rows that certify need no labels.
+    The closer the true churn of the model is to the budget, the more rows are needed to show that
+    it is lower. These rows need no labels.
     """
     from holdfast.selection.certificate import rows_to_certify
 
     check_outputs(plot, inputs=[])
-    found = [
+    plans = [
         {
             "max_churn": limit,
             "spent": spent,
@@ -44,23 +45,23 @@ def plan(
         for spent in SPENT
     ]
     if plot is not None:
-        _write_plot(found, confidence, power, plot)
+        _write_plot(plans, confidence, power, plot)
     if as_json:
-        print_json({"confidence": confidence, "power": power, "rows": found})
+        print_json({"confidence": confidence, "power": power, "rows": plans})
         return
     typer.echo(
         f"rows for a certificate at {confidence:.0%}, enough with a probability of {power:.0%}"
     )
     print_table(
         ["budget", "true churn", "rows to certify"],
-        [[percent(row["max_churn"]), f"{row['true_churn']:.3%}", f"{row['n']:,}"] for row in found],
+        [[percent(row["max_churn"]), f"{row['true_churn']:.3%}", f"{row['n']:,}"] for row in plans],
     )
     if plot is not None:
         typer.echo(f"curve: {plot}")
 
 
 def _write_plot(rows: list[dict[str, Any]], confidence: float, power: float, path: Path) -> None:
-    """Write the curves as one page that needs nothing outside itself."""
+    """Write the curves as one page that needs no other file."""
     import plotly.graph_objects as go
 
     from holdfast.common.files import write_text

@@ -1,4 +1,4 @@
-"""`holdfast predict MODEL DATA`: write a prediction table."""
+"""`holdfast predict MODEL DATA`: writes a prediction table."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ def predict(
     model: Annotated[
         str, typer.Argument(help="Model: .skops, .onnx, .safetensors, or models:/NAME@ALIAS.")
     ],
-    data: Annotated[Path, typer.Argument(help="Rows to predict: Parquet, CSV or Arrow.")],
+    data: Annotated[Path, typer.Argument(help="Rows to predict: a Parquet, CSV or Arrow file.")],
     out: Annotated[Path, typer.Option(help="Prediction table to write.")],
     id_column: Annotated[
-        str | None, typer.Option("--id", help="Column of the data to keep as the id.")
+        str | None,
+        typer.Option("--id", help="Column with the id of each row, which the table keeps."),
     ] = None,
     label: Annotated[
         str | None,
-        typer.Option(help="Column with the truth [default: the model's target, if there]."),
+        typer.Option(
+            help="Column with the truth [default: the target of the model, if it exists]."
+        ),
     ] = None,
     keep: Annotated[
-        list[str] | None, typer.Option(help="Column to keep, e.g. a group; repeatable.")
+        list[str] | None,
+        typer.Option(help="Further column that the table keeps, e.g. a group; repeatable."),
     ] = None,
     feature: Annotated[
         list[str] | None,
         typer.Option(
-            help="Column that the model takes, if it names none; repeatable, in its order."
+            help="Feature of the model, if its file names none; repeatable, in the model's order."
         ),
     ] = None,
     trusted: Annotated[list[str] | None, TRUSTED_OPTION] = None,

@@ -1,4 +1,4 @@
-"""`holdfast report RESULT.json`: render a report again, without the data."""
+"""`holdfast report RESULT.json`: renders a report again, without the data."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from holdfast.cli.output import print_json, write_report
 
 
 def report(
-    result: Annotated[Path, typer.Argument(help="What --report FILE.json wrote.")],
+    result: Annotated[Path, typer.Argument(help="JSON file that --report FILE.json wrote.")],
     out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("report.html"),
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Render a report from the JSON that `compare`, `train` or `demo` wrote."""
+    """Render a report from the JSON file that another command wrote."""
     from holdfast.report.saved import read_summary
 
     check_report(out, option="--out", page=True)

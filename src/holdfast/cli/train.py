@@ -1,4 +1,4 @@
-"""`holdfast train DATA`: train a first release, or an update inside a churn budget."""
+"""`holdfast train DATA`: trains a first release, or an update within a churn budget."""
 
 from __future__ import annotations
 
@@ -32,71 +32,91 @@ if TYPE_CHECKING:
 
 
 def train(
-    data: Annotated[str, typer.Argument(help="Rows: a Parquet, CSV or Arrow file, or a name.")],
+    data: Annotated[
+        str, typer.Argument(help="Data: a Parquet, CSV or Arrow file, or the name of a data set.")
+    ],
     out: Annotated[Path, typer.Option(help="Model file to write (.skops).")],
     target: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
     base: Annotated[
         str | None,
         typer.Option(
-            help="Deployed model: .skops, .onnx, .safetensors, or models:/NAME@ALIAS; without it "
-            "this is a first release."
+            help="Deployed model: .skops, .onnx, .safetensors, or models:/NAME@ALIAS. Without it, "
+            "the model is a first release."
         ),
     ] = None,
     max_churn: Annotated[
-        float | None, typer.Option(help="The budget: share of answers that may change.")
+        float | None, typer.Option(help="Churn budget: share of answers that may change.")
     ] = None,
     min_accuracy: Annotated[
         str | None,
-        typer.Option(help="Instead: lowest churn at this accuracy, a share or 'cold' [default]."),
+        typer.Option(
+            help="Lowest accuracy, in place of --max-churn: a share, or 'cold' for that of plain "
+            "retraining. Of the models that reach it, the one with the least churn is served "
+            "[default without a budget: cold]."
+        ),
     ] = None,
     group_churn: Annotated[
         list[str] | None,
-        typer.Option(help="Budget of a group, as COLUMN=VALUE=SHARE; repeatable."),
+        typer.Option(help="Churn budget of a group, as COLUMN=VALUE=SHARE; repeatable."),
     ] = None,
     max_negative_flips: Annotated[
-        float | None, typer.Option(help="Share of rows that may go from right to wrong.")
+        float | None, typer.Option(help="Share of answers that may go from right to wrong.")
     ] = None,
     confidence: Annotated[
         float | None,
-        typer.Option(help="Certify the budget at this confidence, e.g. 0.95, on rows kept for it."),
+        typer.Option(
+            help="Confidence level at which the budget is certified, e.g. 0.95, on rows kept for "
+            "this."
+        ),
     ] = None,
     unlabeled: Annotated[
         Path | None,
-        typer.Option(help="Table to certify on, e.g. yesterday's traffic; needs no labels."),
+        typer.Option(
+            help="Table on which the budget is certified, e.g. yesterday's traffic. It needs no "
+            "labels."
+        ),
     ] = None,
-    mixture: Annotated[str, typer.Option(help="average, single or override.")] = "average",
+    mixture: Annotated[
+        str, typer.Option(help="Kind of served model: average, single or override.")
+    ] = "average",
     method: Annotated[
-        list[str] | None, typer.Option(help="distill, anchor, …; repeatable [default: distill].")
+        list[str] | None,
+        typer.Option(help="Method: distill, anchor, …; repeatable [default: distill]."),
     ] = None,
     learner: Annotated[
         str | None,
-        typer.Option(help="linear, trees or forest [default: the base model's, else linear]."),
+        typer.Option(
+            help="Learner: linear, trees or forest [default: that of the base model, or linear]."
+        ),
     ] = None,
     drop: Annotated[
-        list[str] | None, typer.Option(help="Column that is no feature, e.g. an id; repeatable.")
+        list[str] | None,
+        typer.Option(help="Column to leave out of the features, e.g. an id; repeatable."),
     ] = None,
     seen: Annotated[
         str | None,
-        typer.Option(help="Column of true/false: rows that the base model was trained on."),
+        typer.Option(help="Column that is true for rows that the base model was trained on."),
     ] = None,
     validation_fraction: Annotated[
-        float, typer.Option(help="Share of rows held out for the selection.")
+        float, typer.Option(help="Share of rows held out to select the served model.")
     ] = 0.2,
     test_fraction: Annotated[
         float,
-        typer.Option(help="Share of rows held out to measure the result; 0: no measurement."),
+        typer.Option(help="Share of rows held out to measure the result; 0 for no measurement."),
     ] = 0.2,
-    seed: Annotated[int, typer.Option(help="Of splits and learners.")] = 0,
-    jobs: Annotated[int, typer.Option(help="Candidates fitted at once.")] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed of splits and learners.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Number of candidates that are fitted at once.")] = 1,
     trusted: Annotated[list[str] | None, TRUSTED_OPTION] = None,
     report: Annotated[Path | None, REPORT_OPTION] = None,
     floor: Annotated[
         int,
-        typer.Option(help="Retrainings that measure the churn floor for the report; 0: none."),
+        typer.Option(
+            help="Number of retrainings that measure the churn floor for the report; 0 for none."
+        ),
     ] = 3,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Train a model, inside a churn budget where a base model is given."""
+    """Train a model; with a base model, keep the update within a churn budget."""
     from holdfast import LowChurnClassifier
     from holdfast.models.files import save_model
     from holdfast.models.loading import load_model
@@ -105,8 +125,8 @@ def train(
     check_seed_and_jobs(seed, jobs)
     check_outputs(out, report, inputs=[Path(data), None if base is None else Path(base), unlabeled])
     if floor == 1 or floor < 0:
-        raise InvalidInputError(f"--floor must be 0, or at least 2, got {floor}; churn takes two")
-    of_an_update = {
+        raise InvalidInputError(f"--floor must be 0, or at least 2, got {floor}; give e.g. 3")
+    update_options = {
         "--max-churn": max_churn,
         "--group-churn": group_churn,
         "--max-negative-flips": max_negative_flips,
@@ -115,11 +135,11 @@ def train(
         "--unlabeled": unlabeled,
         "--seen": seen,
     }
-    given = [name for name, option in of_an_update.items() if option is not None]
+    given = [name for name, option in update_options.items() if option is not None]
     if base is None and given:
         raise InvalidInputError(
             f"--base must be given with {', '.join(given)}, got none; name the deployed model, or "
-            "leave them out for a first release"
+            "leave these options out for a first release"
         )
     loaded = None if base is None else load_model(base, trusted=tuple(trusted or ()))
     rows = _rows(data, target, drop or [], seen)
@@ -184,7 +204,7 @@ def _min_accuracy(text: str | None) -> float | str | None:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """The table, and which of its rows the base model was trained on."""
+    """The data, and a mask of the rows on which the base model was trained."""
 
     data: Dataset
     X: pd.DataFrame
@@ -223,7 +243,7 @@ def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _
 
 
 def _traffic(path: Path | None, rows: _Rows) -> pd.DataFrame | None:
-    """Return the features of unlabeled rows."""
+    """Return the features of the rows without labels."""
     from holdfast.tables.reading import read_table
 
     if path is None:
@@ -235,7 +255,7 @@ def _traffic(path: Path | None, rows: _Rows) -> pd.DataFrame | None:
 
 
 def _split(rows: _Rows, test_fraction: float, seed: int) -> _Parts:
-    """Hold test rows out, from those that the base model has not seen."""
+    """Hold out test rows, from the rows that the base model has not seen."""
     import numpy as np
 
     from holdfast.common.parameters import check_share
@@ -262,7 +282,7 @@ class _Result:
 
     @cached_property
     def measured(self) -> MeasuredRows | None:
-        """The test rows with both models' answers; None without a base model or without rows."""
+        """The comparison on the test rows; None without a base model or without test rows."""
         from holdfast.comparison.compare import compare
         from holdfast.models.base import BaseModel
         from holdfast.report.update import MeasuredRows
@@ -341,7 +361,7 @@ def _print(result: _Result, card: dict[str, Any], out: Path, *, as_json: bool) -
         return
     typer.echo(f"{out}: {result.model.serving_}, {len(result.rows.X.columns)} features")
     if result.learner != "linear":
-        typer.echo("its trees are loaded only when named: --trusted, as the error will say")
+        typer.echo("to load its trees, name their type with --trusted, as the error will say")
     if result.loaded is not None and result.rows.seen is None:
         typer.echo(
             "some of these rows may be the base model's own training rows, on which it looks "

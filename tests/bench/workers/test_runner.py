@@ -290,7 +290,10 @@ def test_ctrl_c_keeps_what_is_finished(table, tmp_path):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=30)
-    assert (process.returncode, told) == (130, "holdfast: interrupted; start again to go on\n")
+    assert (process.returncode, told) == (
+        130,
+        "holdfast: interrupted; run the same command to continue\n",
+    )
     assert len(read_store([tmp_path / "store"])) > 0
 
 
@@ -390,7 +393,7 @@ def test_the_command_tells_what_failed(table, tmp_path):
         (["run", ""], "SUITE must be one of 'openml'"),
         (["run", "stream", "--n-test", "7"], "--n-test must be left out in the order of time"),
         (["run", "openml", "--device", "gpu"], "--device must be cpu, cuda, cuda:0"),
-        (["run", "openml", "--device", "cuda:99"], "--device must be there, got cuda:99"),
+        (["run", "openml", "--device", "cuda:99"], "--device must exist, got cuda:99"),
         (["run", "trees", "--device", "cuda"], "--device must be left out for boosters, got cuda"),
         (["run", "openml", "--method", "destill"], "did you mean 'distill'"),
         (

@@ -1,4 +1,12 @@
-"""`holdfast bench`: the experiments of the paper, and the same protocol on one's own data."""
+"""`holdfast bench`: the experiments of the paper, and the same protocol on other data.
+
+The commands in the order of their use:
+
+- `run`: runs the trials of a suite that its store does not have yet
+- `table`: shows the results of finished trials as tables
+- `plot`: draws figures from finished trials, or writes a page with everything
+- `merge`: writes several stores to one file
+"""
 
 from __future__ import annotations
 
@@ -13,7 +21,7 @@ __all__ = ["bench"]
 
 bench = typer.Typer(
     name="bench",
-    help="Compare methods by experiment: run trials, then read tables and plots from their store.",
+    help="Compare methods by experiment: run trials, then show their results.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

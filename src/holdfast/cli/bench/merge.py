@@ -1,4 +1,4 @@
-"""`holdfast bench merge STORE… --out FILE`: several stores as one file, which is a store too."""
+"""`holdfast bench merge STORE… --out FILE`: writes several stores to one file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from holdfast.exceptions import InvalidInputError
 
 
 def merge(
-    stores: Annotated[list[Path], typer.Argument(help="Folders and files of finished trials.")],
+    stores: Annotated[list[Path], typer.Argument(help="Folders or files of finished trials.")],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:
-    """Write the rows of several stores to one file; rows that are there twice count once."""
+    """Write the trials of several stores to one file, which is a store too.
+
+    A trial that several stores have is written once.
+    """
     from holdfast.bench.store import merge as merge_stores
 
     if out.suffix != ".parquet":

@@ -1,4 +1,4 @@
-"""`holdfast bench plot STORE --out FILE`: figures from finished trials, or a page of everything."""
+"""`holdfast bench plot STORE --out FILE`: draws figures from finished trials."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def plot(
     out: Annotated[
         Path,
         typer.Option(
-            help="File to write: .png, .svg, or .html for one page with tables and figures. Of "
-            "several figures each gets a number behind its name."
+            help="File to write: .png, .svg, or .html for one page with tables and figures. "
+            "Several figures are numbered in the name."
         ),
     ],
-    kind: Annotated[str, typer.Option(help="frontier, cost, stream or all.")] = "frontier",
+    kind: Annotated[str, typer.Option(help="Figures: frontier, cost, stream or all.")] = "frontier",
     dataset: DatasetOption = None,
     network: NetworkOption = None,
     method: MethodOption = None,
 ) -> None:
-    """Draw accuracy against churn, what churn costs, and streams over time."""
+    """Draw accuracy against churn, the cost of less churn, or streams of updates over time."""
     from holdfast.bench.findings.summary import summarise
     from holdfast.bench.pages.plots import KINDS, pages
     from holdfast.common.parameters import check_choice

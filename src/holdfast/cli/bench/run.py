@@ -1,4 +1,4 @@
-"""`holdfast bench run SUITE`: run what is missing of a suite, keep every finished trial."""
+"""`holdfast bench run SUITE`: runs the trials that a store lacks, and keeps each finished one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from holdfast.bench.workers.runner import Report, Workers
 
 SECONDS_BETWEEN_LINES = 60
-LONGEST_TRIAL = 7 * 24 * 3600  # seconds; what is older says nothing of the time that is left
+LONGEST_TRIAL = 7 * 24 * 3600  # seconds; older trials are not used to estimate the time left
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
@@ -28,40 +28,59 @@ def run(
     suite: Annotated[
         str,
         typer.Argument(
-            help="openml, images, celeba, resnet, text, trees or stream; a table; or a folder of "
-            "Parquet files."
+            help="Suite: openml, images, celeba, resnet, text, trees or stream; or a table; or a "
+            "folder of Parquet files."
         ),
     ],
-    store: Annotated[Path, typer.Option(help="Folder of the finished trials.")] = Path("bench"),
-    target: Annotated[str | None, typer.Option(help="Column with the label, of a table.")] = None,
+    store: Annotated[Path, typer.Option(help="Folder for finished trials.")] = Path("bench"),
+    target: Annotated[
+        str | None, typer.Option(help="Column with the label, if the suite is a table.")
+    ] = None,
     dataset: Annotated[
-        list[str] | None, typer.Option(help="Only this set of the suite; repeatable.")
+        list[str] | None, typer.Option(help="Data set of the suite; repeatable [default: all].")
     ] = None,
     network: Annotated[
         list[str] | None,
-        typer.Option(help="fcn-1000, convnet-1, …, or a booster; repeatable."),
+        typer.Option(
+            help="Network, e.g. fcn-1000 or convnet-1, or booster; repeatable [default: those "
+            "of the suite]."
+        ),
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="distill, anchor, …; repeatable [default: all].")
+        list[str] | None,
+        typer.Option(help="Method: distill, anchor, …; repeatable [default: all]."),
     ] = None,
-    runs: Annotated[int, typer.Option(help="Draws of each data set and network.")] = 20,
-    n_init: Annotated[int | None, typer.Option(help="Rows of the base model.")] = None,
-    n_val: Annotated[int | None, typer.Option(help="Rows of validation.")] = None,
-    n_batch: Annotated[int | None, typer.Option(help="Further rows of each update.")] = None,
-    n_test: Annotated[int | None, typer.Option(help="Test rows at most; 0 for all.")] = None,
+    runs: Annotated[
+        int, typer.Option(help="Number of draws of each data set, for each network.")
+    ] = 20,
+    n_init: Annotated[
+        int | None, typer.Option(help="Number of rows that train the base model.")
+    ] = None,
+    n_val: Annotated[int | None, typer.Option(help="Number of validation rows.")] = None,
+    n_batch: Annotated[
+        int | None, typer.Option(help="Number of further rows in each update.")
+    ] = None,
+    n_test: Annotated[
+        int | None, typer.Option(help="Largest number of test rows; 0 for all.")
+    ] = None,
     order: Annotated[
-        str | None, typer.Option(help="random draws, or time: a stream of ten updates.")
+        str | None, typer.Option(help="Order of rows: random, or time for a stream of ten updates.")
     ] = None,
     workers: Annotated[
-        int, typer.Option(help="Trials at once on this machine; 0: one a core.")
+        int, typer.Option(help="Number of trials at once on this machine; 0 for one on each core.")
     ] = 0,
     ray: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="A running Ray cluster to work on.")
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Address of a running Ray cluster that runs the trials."
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="Of the networks: cpu, cuda, cuda:1, …")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Device of the networks: cpu, cuda, cuda:1, …")
+    ] = "cpu",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Run the trials of a suite that its store lacks."""
+    """Run the trials of a suite that its store does not have yet."""
     from holdfast.bench.store import Store
     from holdfast.bench.trials.suites import suite_of
     from holdfast.bench.workers.runner import run_suite
@@ -89,7 +108,7 @@ def run(
                 advanced=advanced,
             )
         except KeyboardInterrupt:
-            typer.echo("holdfast: interrupted; start again to go on", err=True)
+            typer.echo("holdfast: interrupted; run the same command to continue", err=True)
             raise typer.Exit(EXIT_INTERRUPTED) from None
     _print(report, store, as_json=as_json)
     if report.failures:
@@ -103,7 +122,7 @@ def _workers(n: int, address: str | None, device: str) -> Workers:
     if address is not None:
         if n:
             raise InvalidInputError(
-                f"--workers must be left out with --ray, got {n}: the cluster has its own; drop it"
+                f"--workers must be left out with --ray, got {n}; the cluster has its own workers"
             )
         from holdfast.bench.workers.ray import RayWorkers
 
@@ -113,11 +132,11 @@ def _workers(n: int, address: str | None, device: str) -> Workers:
     from holdfast.bench.workers.local import LocalWorkers
 
     if device != "cpu":
-        _check_device_is_there(device)
+        _check_device_exists(device)
     return LocalWorkers(n or (1 if device != "cpu" else joblib.cpu_count()))
 
 
-def _check_device_is_there(device: str) -> None:
+def _check_device_exists(device: str) -> None:
     from holdfast.common.parameters import first_line, require
 
     torch = require("torch", extra="torch", purpose=f"--device {device}")
@@ -125,7 +144,7 @@ def _check_device_is_there(device: str) -> None:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InvalidInputError(
-            f"--device must be there, got {device} ({first_line(error)}); leave it out, or install "
+            f"--device must exist, got {device} ({first_line(error)}); leave it out, or install "
             "PyTorch for your GPU"
         ) from error
 
@@ -157,7 +176,7 @@ def _trials(n: int) -> str:
 
 
 class _Lines:
-    """Says how far a run is where there is no terminal: a line a minute at most."""
+    """Reports the progress of a run without a terminal, with at most one line a minute."""
 
     def __init__(self) -> None:
         self.total = self.done = 0
@@ -183,7 +202,7 @@ class _Lines:
 
 @contextmanager
 def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
-    """Show the trials done and the time that is left."""
+    """Show the number of finished trials and the time left."""
     if not sys.stderr.isatty():
         lines = _Lines()
         yield lines.started, lines.advanced

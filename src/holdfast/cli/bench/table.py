@@ -1,4 +1,4 @@
-"""`holdfast bench table STORE`: churn at cold accuracy, and its kin, from finished trials."""
+"""`holdfast bench table STORE`: shows the results of finished trials as tables."""
 
 from __future__ import annotations
 
@@ -18,20 +18,24 @@ if TYPE_CHECKING:
     from holdfast.bench.pages.formats import Table
 
 SUFFIXES = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".txt": "text"}
-WIDTH = 190  # where no terminal says its own
+WIDTH = 190  # without a terminal
 
 StoreArgument = Annotated[
     list[Path], typer.Argument(help="Folders or files of finished trials.", show_default=False)
 ]
 DatasetOption = Annotated[
-    list[str] | None, typer.Option(help="Only this data set; repeatable.", show_default=False)
+    list[str] | None,
+    typer.Option(help="Data set to include; repeatable [default: all].", show_default=False),
 ]
 NetworkOption = Annotated[
-    list[str] | None, typer.Option(help="Only this network; repeatable.", show_default=False)
+    list[str] | None,
+    typer.Option(help="Network to include; repeatable [default: all].", show_default=False),
 ]
 MethodOption = Annotated[
     list[str] | None,
-    typer.Option(help="Only this method, and cold; repeatable.", show_default=False),
+    typer.Option(
+        help="Method to include beside cold; repeatable [default: all].", show_default=False
+    ),
 ]
 
 
@@ -43,23 +47,23 @@ def table(
     measure: Annotated[
         str | None,
         typer.Option(
-            help="strict, honest, non_inferior, gain, wins, detail or all (of which a CSV file "
-            "takes the long one, detail) [default: strict]."
+            help="Table: strict, honest, non_inferior, gain, wins, detail or all. As CSV, all is "
+            "the same as detail [default: strict]."
         ),
     ] = None,
     form: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="text, markdown, latex or csv [default: by the name of --out, else text].",
+            help="Format: text, markdown, latex or csv [default: by the name of --out, or text].",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of printing.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Show the churn of each method where it is as accurate as cold start.
+    """Show the churn of each method at the accuracy of cold start.
 
-    The methods compete among those shown: who is best, and who wins, depends on --method.
+    Only the methods that are shown compete, so --method decides which of them is best and wins.
     """
     from holdfast.bench.findings.summary import MEASURES, summarise
     from holdfast.bench.findings.wins import wins
@@ -70,8 +74,8 @@ def table(
     for option, value in (("--measure", measure), ("--format", form)):
         if as_json and value is not None:
             raise InvalidInputError(
-                f"{option} must be left out with --json, which has every number, got {value}; drop "
-                "one of them"
+                f"{option} must be left out with --json, which prints every number, got {value}; "
+                "leave one of them out"
             )
     measure = check_choice("--measure", measure or "strict", [*TABLES, "all"])
     form = check_choice("--format", form or _form_of(out), FORMATS)
@@ -79,7 +83,7 @@ def table(
     with progress("measuring"):
         results = read(store, dataset=dataset, network=network, method=method)
         summary = summarise(results)
-        # One flat file cannot hold tables of several shapes; the long one has all their numbers.
+        # A CSV file cannot hold tables of several shapes, but `detail` has all their numbers.
         wanted = "detail" if (form, measure) == ("csv", "all") else measure
         found = tables(summary, wanted)
     if out is not None:
@@ -87,8 +91,8 @@ def table(
     if as_json:
         print_json(summary.to_dict() | {"wins": {m: wins(summary, m).to_dict() for m in MEASURES}})
     elif out is None and form == "text":
-        for one in found:
-            _print(one)
+        for each in found:
+            _print(each)
     elif out is None:
         typer.echo(render(found, form), nl=False)
     else:
@@ -102,7 +106,7 @@ def read(
     network: list[str] | None = None,
     method: list[str] | None = None,
 ) -> pd.DataFrame:
-    """Return the rows of stores that the filters leave."""
+    """Return the rows of stores that pass the filters."""
     from holdfast.bench.findings.summary import select
     from holdfast.bench.store import read_store
 
@@ -121,7 +125,7 @@ def _form_of(out: Path | None) -> str:
 
 
 def _print(found: Table) -> None:
-    """Print a table, in several parts where it is wider than the terminal."""
+    """Print a table, in several parts if it is wider than the terminal."""
     from holdfast.bench.pages.tables import clean, text_rows
 
     typer.secho(found.title, bold=True)
@@ -135,7 +139,7 @@ def _print(found: Table) -> None:
 
 
 def _parts(widths: list[int], n_labels: int) -> list[list[int]]:
-    """Return the columns of each part: the labels, and as many others as fit beside them."""
+    """Return the columns of each part: the labels, and as many other columns as fit."""
     room = _width() - sum(widths[:n_labels])
     parts: list[list[int]] = []
     taken = room + 1

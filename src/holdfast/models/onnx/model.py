@@ -219,7 +219,7 @@ def _session(content: bytes) -> Any:
         return runtime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
-    except Exception as error:  # of any kind, as in `run`
+    except Exception as error:  # any kind of error, as in `run`
         raise damaged(error) from error
 
 
