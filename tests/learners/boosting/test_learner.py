@@ -684,6 +684,21 @@ def test_the_search_halves_rounds_that_gain_nothing(name):
 
 
 @every_library
+def test_a_trainer_trains_each_booster_once(name, monkeypatch):
+    y, base = labels(2), LogisticRegression().fit(X, labels(2))
+    methods = [Cold(), Distill(0.5), FirstTrees(0.5, of=Distill(0.5)), Average(0.3)]
+    trainer = learner(classifier(name), y, methods, base).prepare(rows_of(y), soft(2), X[:50])
+    fits, own_fit = [], trainer.library.fit
+    monkeypatch.setattr(
+        type(trainer.library), "fit", lambda self, *args: fits.append(args) or own_fit(*args)
+    )
+    for asked, n_fits in (([Cold()], 1), (methods, 2), ([Average(0.3), Distill(0.5)], 2)):
+        found = trainer.fit([Job(method) for method in asked], n_jobs=None, verbose=0)
+        assert [fit.proba.shape for fit in found] == [(50, 2)] * len(asked)
+        assert len(fits) == n_fits  # plain retraining, then distillation, then nothing more
+
+
+@every_library
 def test_first_trees_that_are_asked_for_are_there_once(name):
     y = labels(2)
     base = classifier(name).fit(X[:300], y[:300])
