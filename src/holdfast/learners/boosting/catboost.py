@@ -1,8 +1,8 @@
-"""CatBoost: soft targets by its own cross-entropy, models summed by the library itself.
+"""CatBoost: soft targets by its cross-entropy, models summed by the library itself.
 
 For more than two classes the library has no loss that takes soft targets, and calls an objective of
-one's own once for every row and tree. Its trees are therefore grown one by one, see
-`_catboost_trees`. Where that is not possible (categorical features, infinite values, settings that
+one's own once for every row and tree. Its trees are therefore grown one by one (see
+`catboost_trees`). Where that is not possible (categorical features, infinite values, settings that
 span trees), rows are repeated once for each class that has a part in their target, with that part
 as weight.
 """
@@ -45,21 +45,33 @@ STOPPING = ("early_stopping_rounds", "od_wait", "od_pval")
 IN_WEIGHTS = ("class_weights", "auto_class_weights", "scale_pos_weight")
 SHRINKING = ("model_shrink_rate", "langevin", "posterior_sampling")
 OF_POOL = ("cat_features", "text_features", "embedding_features")
-# In this order, without which the library sums no models.
+# The library sums models only where their class parameters stand in this order.
 CLASS_PARAMS = ("classes_count", "class_names", "class_to_label", "class_label_type")
 NEGLIGIBLE = 1e-4  # share of a row's target below which a class is left out of it
 
 
 @dataclass(frozen=True, eq=False)
 class _Binned:
+    """Rows, and what is known of them before any target is.
+
+    Attributes
+    ----------
+    rows : TrainingRows
+    held_out : TrainingRows or None
+    by_labels : CatBoost or None
+        The library's model of the labels, stopped after one tree.
+    features : Features or None
+        The columns, where trees are grown one by one.
+    """
+
     rows: TrainingRows
     held_out: TrainingRows | None
-    by_labels: Any  # a model of one tree
-    features: Features | None  # where trees are grown one by one
+    by_labels: Any
+    features: Features | None
 
 
 class CatBoost:
-    """What is particular to CatBoost."""
+    """CatBoost, as the learner of boosters needs it."""
 
     def check(self, estimator: Any) -> None:
         """Refuse an objective other than log loss."""
@@ -94,7 +106,7 @@ class CatBoost:
         return any(params.get(name) is not None for name in STOPPING)
 
     def binned(self, estimator: Any, rows: TrainingRows, held_out: TrainingRows | None) -> _Binned:
-        """Find the learning rate that labels would get, which soft targets get too."""
+        """Find the learning rate that labels would get; soft targets get the same."""
         params, features, by_labels = estimator.get_params(), None, None
         one_by_one = knows(_without(params, IN_WEIGHTS)) and not issparse(rows.X)
         if one_by_one and len(rows.classes) > 2:
@@ -117,7 +129,7 @@ class CatBoost:
         if not _has_rate(params):
             params["learning_rate"] = float(binned.by_labels.learning_rate_)
         if n_classes > 2:
-            params["class_names"] = list(range(n_classes))  # one may have no rows
+            params["class_names"] = list(range(n_classes))  # some class may have no rows
         if is_hard(target) or binned.features is None:
             trained = self._fit_repeated(estimator, params, binned, target, held_out, n_rounds)
         else:
@@ -137,6 +149,7 @@ class CatBoost:
         held_out: SoftTarget | None,
         n_rounds: int,
     ) -> Any:
+        """Train by the library itself; rows are repeated for soft targets of several classes."""
         if not is_hard(target):
             params = _without(params, LOSS) | {"loss_function": "MultiClass"}
             if target.proba.shape[1] == 2:
@@ -148,18 +161,18 @@ class CatBoost:
         validation: dict[str, Any] = {}
         if binned.held_out is not None and held_out is not None:
             validation = {"eval_set": _pool(binned.held_out, held_out, options)}
-        if n_rounds < self.rounds(estimator)[1]:  # the number itself decides other settings
+        if n_rounds < self.rounds(estimator)[1]:  # a lower setting would change other settings
             validation["callbacks"] = [_StopAt(n_rounds)]
         return type(estimator)(**params).fit(pool, **validation)
 
     def rounds(self, estimator: Any) -> tuple[str, int]:
-        """Return name and value of the setting that says how many rounds there are."""
+        """Return name and value of the setting for the number of rounds."""
         params = estimator.get_params()
         name = next((name for name in TREES if params.get(name) is not None), TREES[0])
         return name, int(params.get(name) or DEFAULT_TREES)
 
     def only_adds(self, estimator: Any) -> bool:
-        """Whether rounds leave those before them as they were: the model does not shrink."""
+        """Whether a round leaves those before it as they were: the model does not shrink."""
         params = estimator.get_params()
         return not any(params.get(name) for name in SHRINKING)
 
@@ -181,7 +194,7 @@ class CatBoost:
         if known is None or not np.array_equal(known, classes):
             return None
         metadata = json.loads(model.get_metadata().get("class_params", "{}"))
-        with_rows = metadata.get("class_to_label", known)  # it has no trees for others
+        with_rows = metadata.get("class_to_label", known)  # it has no trees for other classes
         return model if len(with_rows) == len(classes) else None
 
     def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
@@ -202,7 +215,7 @@ class CatBoost:
                 "train on the same columns, or use a method that does not start from its trees"
             )
         classes = np.asarray(models[-1].classes_)
-        alike = [_named(model, model, classes) for model in models]  # to the letter
+        alike = [_named(model, model, classes) for model in models]  # class names agree exactly
         try:
             total = cb.sum_models(alike, weights=[float(w) for w in weights])
         except cb.CatBoostError as error:
@@ -219,7 +232,7 @@ def _loss(estimator: Any) -> Any:
 
 
 def _learned_loss(model: cb.CatBoost) -> Any:
-    """Return the loss of a fitted model, which a sum of models keeps in a place of its own."""
+    """Return the loss of a fitted model; a sum of models has it in another place."""
     metadata = model.get_metadata()
     if "params" in metadata:
         return json.loads(metadata["params"])["loss_function"]["type"]
@@ -227,12 +240,13 @@ def _learned_loss(model: cb.CatBoost) -> Any:
 
 
 def _options(estimator: Any) -> dict[str, Any]:
+    """Return the settings that belong to the rows, not to the training."""
     params = estimator.get_params()
     return {name: params[name] for name in OF_POOL if params.get(name) is not None}
 
 
 def _pool(rows: TrainingRows, target: SoftTarget, options: dict[str, Any]) -> cb.Pool:
-    """Return rows with their targets; repeated where there are more than two classes."""
+    """Return rows with their targets; they are repeated for soft targets of several classes."""
     X, n_classes, start = rows.X, target.proba.shape[1], target.start
     weight = np.ones(len(rows.y)) if target.weight is None else target.weight
     if n_classes == 2:
@@ -251,7 +265,10 @@ def _pool(rows: TrainingRows, target: SoftTarget, options: dict[str, Any]) -> cb
 
 
 def _repeated(target: SoftTarget) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows and classes with a part in the targets, class by class, which trains faster."""
+    """Return the positions of rows and classes to repeat: those with a part in the target.
+
+    They stand class by class, which trains faster.
+    """
     if is_hard(target):
         return np.arange(len(target.proba)), target.proba.argmax(axis=1)
     label, row = np.nonzero(target.proba.T > NEGLIGIBLE)
@@ -259,7 +276,7 @@ def _repeated(target: SoftTarget) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def _as_for_rows_not_repeated(params: dict[str, Any], target: SoftTarget) -> dict[str, Any]:
-    """Return the settings that the library scales by the number of rows, scaled back."""
+    """Return the settings that the library scales by the number of rows, for repeated rows."""
     name = next((name for name in L2 if params.get(name) is not None), L2[0])
     repeated = np.count_nonzero(target.proba > NEGLIGIBLE) / len(target.proba)
     changed = {name: params.get(name, DEFAULT_L2) * repeated}
@@ -276,7 +293,7 @@ class _StopAt:
         self.n = n
 
     def after_iteration(self, info: Any) -> bool:
-        """Whether to go on, as the library asks after each round."""
+        """Whether to go on; the library asks after each round."""
         return int(info.iteration) < self.n
 
 
@@ -300,7 +317,7 @@ def _without(params: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _named(estimator: Any, model: Any, classes: NDArray[Any]) -> Any:
-    """Return the estimator with the trees of a model, its classes by their own names."""
+    """Return the estimator with the trees of a model, which names its classes as the user does."""
     kinds = {"i": "Integer", "u": "Integer", "f": "Float", "U": "String", "O": "String"}
     kind = kinds.get(classes.dtype.kind, "String")
     names = classes.tolist() if kind != "String" else [str(label) for label in classes]

@@ -1,9 +1,10 @@
 """CatBoost over several classes with soft targets, grown tree by tree.
 
 CatBoost's `MultiClass` takes labels only. It finds splits by the first derivatives of its loss at
-each row, label − p; `MultiRMSE` has the derivatives target − p for the target t − p as long as
-nothing is learned, so one tree of it is the tree that `MultiClass` would grow if labels could be
-soft. The values of its leaves are then set to the step that `MultiClass` takes,
+each row, label − p. With the residual t − p of a soft target t as its own target, `MultiRMSE` has
+the derivatives t − p before anything is learned. Its first tree is therefore the tree that
+`MultiClass` would grow if labels could be soft. The values of its leaves are then set to the step
+that `MultiClass` takes,
 
     learning rate · (Σ w (diag p − p pᵀ) + l2 · mean w · I)⁻¹ Σ w (t − p)
 
@@ -41,11 +42,11 @@ SPLITTING = (  # settings of a single tree
 )
 PRINTING = ("verbose", "verbose_eval", "silent", "logging_level", "metric_period")
 LOSS = ("loss_function", "objective", "eval_metric", "custom_metric", "custom_loss")
-HERE = (
+HANDLED = (  # settings that `grow` follows itself
     *("early_stopping_rounds", "use_best_model", "allow_writing_files", "train_dir"),
     *("random_strength", "class_names"),
 )
-ONLY = {  # settings that a single tree shows with these values alone
+ONLY = {  # settings that a single tree can follow with these values only
     "leaf_estimation_method": ("Newton", "Gradient"),
     "leaf_estimation_iterations": (1,),
     "bootstrap_type": ("Bayesian", "Bernoulli", "No"),
@@ -53,9 +54,9 @@ ONLY = {  # settings that a single tree shows with these values alone
     "task_type": ("CPU",),
 }
 KNOWN = frozenset(
-    (*TREES, *RATE, *L2, *SEED, *QUANTIZING, *SPLITTING, *PRINTING, *LOSS, *HERE, *ONLY)
+    (*TREES, *RATE, *L2, *SEED, *QUANTIZING, *SPLITTING, *PRINTING, *LOSS, *HANDLED, *ONLY)
 )
-BY_LOSS = ("bootstrap_type", "bagging_temperature", "subsample")  # whose defaults differ
+BY_LOSS = ("bootstrap_type", "bagging_temperature", "subsample")  # defaults depend on the loss
 DEFAULT_TREES, DEFAULT_L2 = 1000, 3.0
 ONE_TREE = {
     "loss_function": "MultiRMSE",
@@ -64,7 +65,7 @@ ONE_TREE = {
     "leaf_estimation_method": "Gradient",
     "leaf_estimation_iterations": 1,
     "permutation_count": 1,
-    "simple_ctr": ["Counter"],  # else targets are sorted for categories that there are not
+    "simple_ctr": ["Counter"],  # by default targets are sorted, even without categories
     "combinations_ctr": ["Counter"],
     "logging_level": "Silent",
     "allow_writing_files": False,
@@ -72,7 +73,7 @@ ONE_TREE = {
 
 
 def knows(params: dict[str, Any]) -> bool:
-    """Whether trees grown here are those of the library under these settings."""
+    """Whether trees grown here are those that the library would grow under these settings."""
     given = {name: value for name, value in params.items() if value is not None}
     return given.keys() <= KNOWN and all(
         given[name] in values for name, values in ONLY.items() if name in given
@@ -81,7 +82,15 @@ def knows(params: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Numeric columns as the library holds them, and the borders that it cuts them at."""
+    """Numeric columns as the library stores them, and the borders between their bins.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n, d)
+    names : list of str
+    borders : str
+        The library's file of borders.
+    """
 
     values: NDArray[np.float32]
     names: list[str]
@@ -91,12 +100,14 @@ class Features:
     def of(cls, X: Any, params: dict[str, Any]) -> Features | None:
         """Read a table of numbers; its borders follow the settings.
 
-        None where a border is infinite, which the library writes but cannot read.
+        None is returned where a border is infinite: the library writes such borders, but cannot
+        read them.
         """
         pool = cb.Pool(X)
         values, names = np.asfortranarray(pool.get_features()), pool.get_feature_names()
         settings = {k: params[k] for k in QUANTIZING if params.get(k) is not None}
-        pool.quantize(**settings, random_seed=int(_first(params, SEED, 0)))  # of many rows, some
+        # The seed matters for many rows, of which the library looks at some.
+        pool.quantize(**settings, random_seed=int(_first(params, SEED, 0)))
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "borders.tsv")
             pool.save_quantization_borders(str(file))
@@ -104,7 +115,7 @@ class Features:
         if "inf" in borders:
             return None
         cut = {int(line.split("\t")[0]) for line in borders.splitlines()}
-        values[:, [k for k in range(len(names)) if k not in cut]] = 0.0  # may be missing there
+        values[:, [k for k in range(len(names)) if k not in cut]] = 0.0  # never split; may hold NaN
         return cls(values, names, borders)
 
     def pool(self, label: NDArray[Any], weight: NDArray[Any]) -> cb.Pool:
@@ -124,14 +135,14 @@ def grow(
     Parameters
     ----------
     params : dict
-        Settings, all of them known here.
+        Settings, for which `knows` is true.
     like : CatBoost
-        A model that the library trained to labels with these settings, of any number of trees: what
-        it says of itself, this one will.
-    features, target
-        Rows to train on.
+        A model of any number of trees that the library trained to labels with these settings. The
+        new model takes its metadata from it.
+    features : Features
+    target : SoftTarget
     held_out : (Pool, SoftTarget) or None
-        Rows to stop by, and to choose the number of trees by.
+        Rows that decide when to stop, and how many trees are kept.
     """
     trained, stop = _Fitted(target), _Stop(held_out)
     patience, period = params.get("early_stopping_rounds"), _period(params)
@@ -147,13 +158,13 @@ def grow(
         trees = trees[: len(trees) - stop.waited]
     model = described(cb.sum_models(trees), like.get_metadata())
     metadata = model.get_metadata()
-    every = {"class_to_label": list(range(target.proba.shape[1]))}  # labels may lack some
+    every = {"class_to_label": list(range(target.proba.shape[1]))}  # some may have no labels
     metadata["class_params"] = json.dumps(json.loads(metadata["class_params"]) | every)
     return model
 
 
 class _Fitted:
-    """What was learned of some targets so far."""
+    """The predictions so far for some rows, beside the targets of these."""
 
     def __init__(self, target: SoftTarget) -> None:
         start, shape = target.start, target.proba.shape
@@ -163,7 +174,7 @@ class _Fitted:
         self.proba = softmax(self._log_odds)
 
     def add(self, change: NDArray[np.float64]) -> None:
-        """Change log-odds, (n, K)."""
+        """Add a change to the log-odds, (n, K)."""
         self._log_odds += change
         self.proba = softmax(self._log_odds)
 
@@ -183,6 +194,7 @@ class _Stop:
             self._pool, self._fitted = held_out[0], _Fitted(held_out[1])
 
     def add(self, tree: cb.CatBoost, value: NDArray[np.float64]) -> None:
+        """Take one more tree into account."""
         if self._fitted is None:
             return
         self._fitted.add(value[_leaves(tree, self._pool)])
@@ -197,7 +209,7 @@ class _Stop:
 def _trees(
     params: dict[str, Any], like: cb.CatBoost, features: Features, fitted: _Fitted
 ) -> Iterator[tuple[cb.CatBoost, NDArray[np.float64]]]:
-    """Yield each tree, learned from what those before it left, and the values of its leaves."""
+    """Yield each tree and the values of its leaves; it learns what those before it left over."""
     one_tree, rate = _settings(params, like), float(_first(params, RATE, like.learning_rate_))
     l2 = _first(params, L2, DEFAULT_L2) * fitted.weight.mean()
     l2 = max(l2, np.finfo(float).tiny)  # where no row of a leaf weighs anything
@@ -208,7 +220,7 @@ def _trees(
         borders = Path(folder, "borders.tsv")
         borders.write_text(features.borders, encoding="utf-8")
         for t in range(int(_first(params, TREES, DEFAULT_TREES))):
-            left = len(fitted.target) * np.exp(-t * rate)  # the noise in scores wears off
+            left = len(fitted.target) * np.exp(-t * rate)  # the noise in scores decreases
             settings = {
                 "random_strength": strength * left / (1 + left),
                 "random_seed": int(seeds.integers(2**31)),
@@ -222,7 +234,7 @@ def _trees(
             value = rate * _steps(leaf, count, fitted, residual, l2, newton)
             tree.set_leaf_values(value.ravel())
             fitted.add(value[leaf])
-            bare = cb.CatBoost()  # a trained one holds on to its rows
+            bare = cb.CatBoost()  # a trained model keeps its rows in memory
             yield described(bare.load_model(blob=tree._serialize_model()), {}), value
 
 
@@ -233,7 +245,7 @@ def _leaves(tree: cb.CatBoost, pool: cb.Pool) -> NDArray[Any]:
 
 
 def _as_labels(residual: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return what is left to learn, no column constant, which the library refuses."""
+    """Return residuals as targets; the library refuses constant columns, so there are none."""
     label = residual.astype(np.float32)
     constant = np.ptp(label, axis=0) == 0
     label[0, constant] = np.nextafter(label[0, constant], np.float32(2))
@@ -248,7 +260,7 @@ def _steps(
     l2: float,
     newton: bool,
 ) -> NDArray[np.float64]:
-    """Return the step of each leaf, (L, K): Newton's or the gradient's; 0 where no rows are."""
+    """Return the step of each leaf, (L, K): Newton's or the gradient's; 0 without rows."""
     order = np.argsort(leaf, kind="stable")
     filled, starts = np.unique(leaf[order], return_index=True)
     p, w = fitted.proba[order], fitted.weight[order, None]
@@ -261,20 +273,20 @@ def _steps(
         diagonal = np.einsum("lkk->lk", hessian)
         diagonal += np.add.reduceat(weighted, starts)
         least = diagonal.max(axis=1, keepdims=True) * np.finfo(np.float32).eps
-        diagonal += np.maximum(l2, least)  # singular without: p sums to 1
+        diagonal += np.maximum(l2, least)  # else singular, since p sums to 1
         steps[filled] = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
     else:
         steps[filled] = gradient / (np.add.reduceat(w, starts) + l2)
     return steps
 
 
-def described(model: cb.CatBoost, words: Mapping[str, str]) -> cb.CatBoost:
-    """Return the model with another's words about itself, but for its losses and its name."""
+def described(model: cb.CatBoost, other: Mapping[str, str]) -> cb.CatBoost:
+    """Return a model with another's metadata, but its own identifier and no losses of training."""
     metadata = model.get_metadata()
     for name in list(metadata.keys()):
         if name != "model_guid":
             del metadata[name]
-    for name, text in words.items():
+    for name, text in other.items():
         if name not in ("training", "model_guid"):
             metadata[name] = text
     return model
@@ -288,11 +300,12 @@ def _settings(params: dict[str, Any], like: cb.CatBoost) -> dict[str, Any]:
 
 
 def _first(params: dict[str, Any], names: tuple[str, ...], default: Any) -> Any:
+    """Return the first setting that is given among synonyms."""
     return next((params[name] for name in names if params.get(name) is not None), default)
 
 
 def _period(params: dict[str, Any]) -> int:
-    """Return after how many trees to print a line; 0 for never."""
+    """Return the number of trees between two printed lines; 0 where none are printed."""
     verbose = _first(params, ("verbose", "verbose_eval"), True)
     if params.get("silent") or params.get("logging_level") == "Silent" or not verbose:
         return 0

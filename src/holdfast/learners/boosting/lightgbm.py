@@ -1,4 +1,4 @@
-"""LightGBM: soft targets by cross-entropy, models joined in their own text format."""
+"""LightGBM: soft targets by its cross-entropy or a softmax, models joined in its text format."""
 
 from __future__ import annotations
 
@@ -44,13 +44,15 @@ NOT_OF_TRAINING = ("class_weight", "importance_type", "n_estimators")
 
 @dataclass(frozen=True, eq=False)
 class _Binned:
+    """Rows as the library stores them, beside the original ones."""
+
     rows: TrainingRows
     data: lgb.Dataset
     held_out: lgb.Dataset | None
 
 
 class LightGBM:
-    """What is particular to LightGBM."""
+    """LightGBM, as the learner of boosters needs it."""
 
     def check(self, estimator: Any) -> None:
         """Refuse an objective other than log loss."""
@@ -73,14 +75,14 @@ class LightGBM:
             weights = balanced_weights(rows)
         if len(weights) == 2:
             if params.get("is_unbalance") or params.get("unbalance"):
-                # The rarer class is weighted up, as the library does it.
+                # The rarer class gets the higher weight, as in the library.
                 counts = np.bincount(rows.y, minlength=2).clip(min=1)
                 weights[counts.argmin()] *= counts.max() / counts.min()
             weights[1] *= params.get("scale_pos_weight", 1.0)
         return None if (weights == 1).all() else weights
 
     def stops_early(self, estimator: Any) -> bool:
-        """Whether one of LightGBM's names for the patience is set."""
+        """Whether a patience is set, by any of LightGBM's names for it."""
         params = estimator.get_params()
         return any((params.get(name) or 0) > 0 for name in STOPPING)
 
@@ -104,17 +106,12 @@ class LightGBM:
     ) -> Any:
         """Train on the binned rows, and put the trees into a fitted classifier."""
         n_classes = target.proba.shape[1]
-        params, hard = _parameters(estimator), is_hard(target)
-        if _is_forest(estimator) and (target.start is not None or (n_classes > 2 and not hard)):
-            raise UnsupportedEstimatorError(
-                "boosting must be 'gbdt' or 'dart' to start from the base model, or to learn soft "
-                f"targets of {n_classes} classes, got a random forest; change it, or give "
-                "method='cold'"
-            )
+        _check_forest(estimator, target)
+        params = _parameters(estimator)
         bias, measure = None, None
         if n_classes > 2:
             params["num_class"] = n_classes
-        if hard:
+        if is_hard(target):
             params["objective"] = "binary" if n_classes == 2 else "multiclass"
         elif n_classes == 2:
             params |= {"objective": "cross_entropy", "metric": "cross_entropy"}
@@ -138,13 +135,13 @@ class LightGBM:
         return _classifier(estimator, binned.rows, model)
 
     def rounds(self, estimator: Any) -> tuple[str, int]:
-        """Return name and value of the setting that says how many rounds there are."""
+        """Return name and value of the setting for the number of rounds."""
         params = estimator.get_params()
         name = next((name for name in ROUNDS if params.get(name) is not None), "n_estimators")
         return name, int(params[name])
 
     def only_adds(self, estimator: Any) -> bool:
-        """Whether rounds leave those before them as they were, unlike in forests and dart."""
+        """Whether a round leaves those before it as they were, unlike in forests and dart."""
         return not _is_forest(estimator) and "dart" not in _boosting(estimator)
 
     def first_rounds(self, model: Any, n: int) -> Any:
@@ -152,7 +149,7 @@ class LightGBM:
         first = copy(model)
         first._Booster = lgb.Booster(model_str=model.booster_.model_to_string(num_iteration=n))
         first._best_iteration = -1
-        first._other_params = dict(model._other_params)  # which set_params changes in place
+        first._other_params = dict(model._other_params)  # set_params changes it in place
         return first
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
@@ -165,7 +162,7 @@ class LightGBM:
 
     def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
         """Return raw scores, (n, K)."""
-        if _is_forest(model):  # raw scores are sums there
+        if _is_forest(model):  # its raw scores are sums, not averages
             return np.log(clip(model.predict_proba(X)))
         raw = np.asarray(model.predict_proba(X, raw_score=True))
         return raw if raw.ndim == 2 else np.column_stack([np.zeros(len(raw)), raw])
@@ -187,7 +184,7 @@ class LightGBM:
 
 
 def _boosting(estimator: Any) -> list[str]:
-    """Return what kind of boosting is asked for, by any of its names, as LightGBM reads it."""
+    """Return the kinds of boosting that the settings name, as LightGBM reads them."""
     given = map(estimator.get_params().get, BOOSTING)
     return [str(kind).lower() for kind in given if kind is not None]
 
@@ -196,8 +193,20 @@ def _is_forest(estimator: Any) -> bool:
     return not {"rf", "random_forest"}.isdisjoint(_boosting(estimator))
 
 
+def _check_forest(estimator: Any, target: SoftTarget) -> None:
+    """Refuse a start, and soft targets of several classes, for a random forest."""
+    n_classes = target.proba.shape[1]
+    soft = n_classes > 2 and not is_hard(target)
+    if _is_forest(estimator) and (target.start is not None or soft):
+        raise UnsupportedEstimatorError(
+            "boosting must be 'gbdt' or 'dart' to start from the base model, or to learn soft "
+            f"targets of {n_classes} classes, got a random forest; change it, or give "
+            "method='cold'"
+        )
+
+
 def _parameters(estimator: Any) -> dict[str, Any]:
-    """Return the estimator's settings as LightGBM's own training takes them."""
+    """Return the estimator's settings as `lightgbm.train` takes them."""
     params = {k: v for k, v in estimator.get_params().items() if v is not None}
     for name in (*NOT_OF_TRAINING, *OBJECTIVE, *ROUNDS, "is_unbalance", "unbalance"):
         params.pop(name, None)
@@ -219,7 +228,10 @@ def _measure(held_out: SoftTarget) -> Callable[..., tuple[str, float, bool]]:
 
 
 def _set(data: lgb.Dataset, target: SoftTarget, bias: NDArray[np.float64] | None) -> None:
-    """Set what a model learns from; `bias` is where all rows start without a start of their own."""
+    """Set what a model learns from.
+
+    Rows without a start of their own begin at `bias`, the same log-odds for all.
+    """
     start = target.start
     data.set_weight(target.weight)
     if target.proba.shape[1] == 2:
@@ -232,17 +244,19 @@ def _set(data: lgb.Dataset, target: SoftTarget, bias: NDArray[np.float64] | None
 
 
 def _array(X: Any) -> Any:
+    """Return a list of rows as an array; anything with a shape as it is."""
     return X if hasattr(X, "shape") else np.asarray(X)
 
 
 def _objective_line(n_classes: int) -> str:
+    """Return the text by which a model file names log loss."""
     return "binary sigmoid:1" if n_classes == 2 else f"multiclass num_class:{n_classes}"
 
 
 def _classifier(estimator: Any, rows: TrainingRows, model: ModelText) -> Any:
     """Return the estimator as `fit` leaves it, with these trees in it."""
-    # A fit of one tree to a few rows, whatever their labels, sets what the classifier keeps beside
-    # its trees. Few rows a class look like a regression to the library, which then warns.
+    # Fitting one tree to a few rows with any labels sets all attributes beside the trees. The
+    # library warns of a regression where a class has few rows, so each class gets three or more.
     few = np.resize(np.arange(min(len(rows.y), 50)), max(50, 3 * len(rows.classes)))
     labels = np.resize(rows.classes, len(few))
     params = estimator.get_params()

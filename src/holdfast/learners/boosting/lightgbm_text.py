@@ -20,7 +20,7 @@ PER_LEAF = ("leaf_value", "internal_value", "leaf_const", "leaf_coeff")  # scale
 
 
 class ModelText:
-    """A model as LightGBM saves it: a header, the trees, what follows them.
+    """A model as LightGBM saves it, ready to be changed and joined with others.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class ModelText:
 
     @property
     def n_per_round(self) -> int:
-        """Trees of one round: one a class."""
+        """Number of trees in a round: one for each class."""
         return int(self.header["num_tree_per_iteration"] or 1)
 
     @property
@@ -48,23 +48,23 @@ class ModelText:
         return (self.header["feature_names"] or "").split(" ")
 
     def set_objective(self, objective: str) -> None:
-        """Say what turns scores into probabilities."""
+        """Set the objective, which turns scores into probabilities."""
         self.header["objective"] = objective
         name = objective.split(" ")[0]
         self.tail = re.sub(r"\[objective: .*\]", f"[objective: {name}]", self.tail)
 
     def scale(self, weight: float) -> None:
-        """Multiply what every tree adds to the scores."""
+        """Multiply what each tree adds to the scores."""
         if weight != 1:
             self.trees = [_changed(tree, float(weight).__mul__) for tree in self.trees]
 
     def add(self, bias: NDArray[np.float64]) -> None:
-        """Add a constant to the scores, as the library does: in the leaves of the first round."""
+        """Add a constant to the scores: in the leaves of the first round, as the library does."""
         for k, amount in enumerate(bias.tolist()):
             self.trees[k] = _changed(self.trees[k], amount.__add__, slopes=False)
 
     def match(self, other: ModelText) -> None:
-        """Number the features as another model does, or raise where that is another kind."""
+        """Number the features as another model does; raise where the two cannot be joined."""
         missing = [name for name in self.features if name not in other.features]
         if missing:
             raise UnsupportedEstimatorError(
@@ -89,7 +89,7 @@ class ModelText:
 
     @property
     def categories(self) -> str:
-        """What the model knows of pandas' categories."""
+        """Categories of pandas columns, as the file lists them."""
         return self.tail.rsplit("pandas_categorical:", 1)[-1].strip()
 
     def booster(self) -> lgb.Booster:
@@ -102,6 +102,7 @@ class ModelText:
 
 
 def _entry(line: str) -> tuple[str, str | None]:
+    """Return name and value of a line of the header; the value is None for a name alone."""
     name, equals, value = line.partition("=")
     return name, value if equals else None
 
@@ -114,17 +115,19 @@ def _changed(tree: str, change: Callable[[float], float], *, slopes: bool = True
         name, _, values = line.partition("=")
         if name in names and values:
             numbers = [repr(change(float(v))) for v in values.split(" ") if v]
-            # The slopes of one leaf are parted from the next leaf's by two spaces.
+            # Two spaces stand between the slopes of one leaf and those of the next.
             lines[i] = f"{name}={_respaced(values, numbers)}"
     return "\n".join(lines)
 
 
 def _respaced(values: str, numbers: list[str]) -> str:
+    """Return new numbers with the spaces that stood between the old ones."""
     replacements = iter(numbers)
     return re.sub(r"\S+", lambda _: next(replacements), values)
 
 
 def _renumbered(tree: str, place: Sequence[int]) -> str:
+    """Return a tree with new numbers of features: feature i becomes place[i]."""
     lines = tree.split("\n")
     for i, line in enumerate(lines):
         name, _, values = line.partition("=")

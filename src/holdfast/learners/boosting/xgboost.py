@@ -1,4 +1,4 @@
-"""XGBoost: soft targets by its own logistic loss or a softmax, models joined in their JSON form."""
+"""XGBoost: soft targets by its logistic loss or a softmax, models joined in its JSON format."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ __all__ = ["XGBoost"]
 
 LOG_LOSS = ("binary:logistic", "multi:softprob", "multi:softmax")
 SKETCHING = (None, "auto", "hist", "gpu_hist")  # tree methods that bin the rows beforehand
-LEAST_HESSIAN = 1e-16  # as in the library
+LEAST_HESSIAN = 1e-16  # as in the library's own loss
 
 
 @dataclass(frozen=True, eq=False)
 class _Binned:
+    """Rows as the library stores them."""
+
     data: xgb.DMatrix
     held_out: xgb.DMatrix | None
 
 
 class XGBoost:
-    """What is particular to XGBoost."""
+    """XGBoost, as the learner of boosters needs it."""
 
     def check(self, estimator: Any) -> None:
-        """Refuse an objective other than log loss, and models that are no sums of trees."""
+        """Refuse an objective other than log loss, and models that are not sums of trees."""
         objective = estimator.objective
         if objective is not None and objective not in LOG_LOSS:
             what = "one of your own" if callable(objective) else repr(objective)
@@ -100,7 +102,7 @@ class XGBoost:
         n_classes = target.proba.shape[1]
         params: dict[str, Any] = estimator.get_xgb_params()
         params = {k: v for k, v in params.items() if v is not None}
-        params.pop("scale_pos_weight", None)  # is in the weights
+        params.pop("scale_pos_weight", None)  # part of the targets' weights already
         options: dict[str, Any] = {}
         if n_classes == 2:
             params["objective"] = "binary:logistic"
@@ -128,11 +130,11 @@ class XGBoost:
         return _classifier(estimator, trained, n_classes)
 
     def rounds(self, estimator: Any) -> tuple[str, int]:
-        """Return name and value of the setting that says how many rounds there are."""
+        """Return name and value of the setting for the number of rounds."""
         return "n_estimators", int(estimator.get_num_boosting_rounds())
 
     def only_adds(self, estimator: Any) -> bool:
-        """Whether rounds leave those before them as they were, unlike in dart."""
+        """Whether a round leaves those before it as they were, unlike in dart."""
         return estimator.booster != "dart"
 
     def first_rounds(self, model: Any, n: int) -> Any:
@@ -196,10 +198,10 @@ def _measure(held_out: SoftTarget) -> Callable[..., tuple[str, float]]:
 def _classifier(estimator: Any, booster: xgb.Booster, n_classes: int) -> Any:
     """Return the estimator as `fit` leaves it, with these trees in it."""
     fitted = copy(estimator)
-    fitted.__dict__.pop("_Booster", None)  # which loading would change, for the other too
+    fitted.__dict__.pop("_Booster", None)  # shared: loading would change the estimator's own
     fitted.load_model(bytearray(booster.save_raw("ubj")))
     for name, value in estimator.get_params().items():
-        setattr(fitted, name, value)  # loading puts what was found in their place
+        setattr(fitted, name, value)  # loading has overwritten it
     fitted.n_classes_ = n_classes
     fitted.objective = "binary:logistic" if n_classes == 2 else "multi:softprob"
     return fitted

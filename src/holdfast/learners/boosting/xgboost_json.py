@@ -15,7 +15,13 @@ __all__ = ["ModelJson"]
 
 
 class ModelJson:
-    """A model in the library's JSON form, ready to be joined with others."""
+    """A model as XGBoost saves it in JSON, ready to be changed and joined with others.
+
+    Parameters
+    ----------
+    model : XGBClassifier
+        Fitted.
+    """
 
     def __init__(self, model: Any) -> None:
         booster = model.get_booster()
@@ -35,13 +41,13 @@ class ModelJson:
 
     @property
     def features(self) -> list[str]:
-        """Names of the features, where they are known."""
+        """Names of the features; their numbers where they have no names."""
         names: list[str] = self.learner["feature_names"]
         return names or [str(i) for i in range(int(self._params["num_feature"]))]
 
     @property
     def categories(self) -> dict[str, Any]:
-        """Categories of each feature, in the order of their codes; none of a number."""
+        """Categories of each feature, in the order of their codes; None for a numeric one."""
         known = (self.trees.get("cats") or {}).get("enc") or [{}] * len(self.features)
         encoded = (enc if enc.get("values") else None for enc in known)
         return dict(zip(self.features, encoded, strict=True))
@@ -67,13 +73,13 @@ class ModelJson:
         self._params["boost_from_average"] = "0"
 
     def scale(self, weight: float) -> None:
-        """Multiply what every tree, and the constant, adds to the scores."""
+        """Multiply what each tree and the constant add to the scores."""
         for tree in self.trees["trees"]:
             _scale(tree, weight)
         self.intercept = weight * self.intercept
 
     def match(self, other: ModelJson) -> None:
-        """Number the features as another model does, or raise where that is another kind."""
+        """Number the features as another model does; raise where the two cannot be joined."""
         missing = [name for name in self.features if name not in other.features]
         if missing:
             raise UnsupportedEstimatorError(
@@ -98,7 +104,7 @@ class ModelJson:
             tree["tree_param"]["num_feature"] = other._params["num_feature"]
 
     def take_trees_of(self, parts: Sequence[ModelJson]) -> None:
-        """Take the trees and constants of all parts, this one among them."""
+        """Take over the trees and constants of all parts, of which this model is one."""
         trees = [tree for part in parts for tree in part.trees["trees"]]
         info = [k for part in parts for k in part.trees["tree_info"]]
         ends = np.cumsum([len(part.trees["trees"]) for part in parts])
@@ -114,6 +120,7 @@ class ModelJson:
 
 
 def _scale(tree: dict[str, Any], weight: float) -> None:
+    """Multiply the values of a tree's leaves, which stand among the thresholds of its splits."""
     leaf = np.array(tree["left_children"]) == -1
     values = np.array(tree["split_conditions"], dtype=np.float64)
     tree["split_conditions"] = np.where(leaf, weight * values, values).tolist()

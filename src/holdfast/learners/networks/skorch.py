@@ -14,9 +14,9 @@ from holdfast.nn.optimizers import Optimizer
 
 __all__ = ["LogOfProba", "is_skorch", "network_of_skorch"]
 
-# What a subclass may not have redefined, since `fit_many` runs in its place.
+# Methods that a subclass may not redefine, since `fit_many` runs in their place.
 TRAINING = ("fit_loop", "run_single_epoch", "train_step", "train_step_single", "get_loss", "infer")
-# Callbacks that look and do not touch.
+# Callbacks that observe training and do not change it.
 ONLY_LOOKING = (
     "EpochTimer",
     "PrintLog",
@@ -29,12 +29,12 @@ LEAST_PROBA = 1e-15
 
 
 class LogOfProba(nn.Module):
-    """A module that returns probabilities, made to return their logarithms.
+    """Turns a module that returns probabilities into one that returns their logarithms.
 
     Parameters
     ----------
     module : callable
-        Builds the module.
+        Builds the module of probabilities.
     """
 
     def __init__(self, module: Any) -> None:
@@ -56,7 +56,7 @@ def is_skorch(estimator: Any) -> bool:
 
 
 def network_of_skorch(net: Any) -> NetworkClassifier:
-    """Return a NetworkClassifier that trains as a skorch classifier is set to.
+    """Return a NetworkClassifier that trains as the settings of a skorch classifier say.
 
     Module, optimizer (Adam, AdamW, SGD), learning rate, batch size, epochs, early stopping, the
     share of validation rows and the device carry over; rows are always shuffled, which skorch
@@ -69,7 +69,7 @@ def network_of_skorch(net: Any) -> NetworkClassifier:
     Raises
     ------
     UnsupportedEstimatorError
-        For a setting that has no counterpart.
+        For a setting without a counterpart.
     """
     _check_class(net)
     stopping = _early_stopping(net)
@@ -98,6 +98,7 @@ def _refuse(name: str, value: Any, remedy: str) -> None:
 
 
 def _check_class(net: Any) -> None:
+    """Refuse a subclass that trains in its own way."""
     from skorch import NeuralNetClassifier
 
     for name in TRAINING:
@@ -106,6 +107,7 @@ def _check_class(net: Any) -> None:
 
 
 def _module(net: Any) -> Any:
+    """Return the module or what builds it, such that it gives logits."""
     parameters = net.get_params_for("module")
     if isinstance(net.module, nn.Module):
         if parameters:
@@ -149,6 +151,7 @@ def _optimizer(net: Any) -> Optimizer:
 
 
 def _early_stopping(net: Any) -> Any:
+    """Return the callback of early stopping; None without one."""
     from skorch.callbacks import EarlyStopping
 
     found = None
@@ -165,6 +168,7 @@ def _early_stopping(net: Any) -> Any:
 
 
 def _validation_fraction(net: Any) -> float | None:
+    """Return the share of rows held out; None where all rows train."""
     from skorch.dataset import ValidSplit
 
     split = net.train_split
