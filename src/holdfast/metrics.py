@@ -7,7 +7,6 @@ and each row sums to 1. With `sample_weight` every share of rows is a weighted s
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from holdfast.common.arrays import check_labels, check_proba, check_same_length, check_weights
 from holdfast.common.classes import check_classes, class_index, label_kind, union_classes
 from holdfast.common.parameters import check_choice
+from holdfast.common.warning import warn
 from holdfast.exceptions import InvalidInputError
 
 __all__ = [
@@ -416,11 +416,10 @@ def churn_floor(predictions: Sequence[ArrayLike]) -> float:
     DeprecationWarning
         Whenever the function is called.
     """
-    warnings.warn(
+    warn(
         "metrics.churn_floor is now metrics.pairwise_churn; call that, since the next release "
         "removes the old name",
         DeprecationWarning,
-        stacklevel=2,
     )
     return pairwise_churn(predictions)
 

@@ -8,5 +8,5 @@ The files in reading order:
 - `repeated_rows`: fits to weighted rows that equal a fit to soft targets
 - `boosting`: the learner of LightGBM, XGBoost and CatBoost, which may go on from the base model
 - `networks`: the learner of networks, which trains all models of a path in one call
-- `estimators`: what is done with any estimator: pipelines, seeds, settings, probabilities
+- `estimators`: helpers for any estimator: pipelines, seeds, settings, probabilities
 """

@@ -1,4 +1,4 @@
-"""What is done with any estimator: its transformers, its seeds, its settings, its probabilities."""
+"""Helpers for any estimator: its transformers, seeds, settings and probabilities."""
 
 from __future__ import annotations
 

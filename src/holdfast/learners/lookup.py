@@ -23,7 +23,7 @@ __all__ = ["Traits", "booster_as_classifier", "joined_boosters", "learner_of", "
 
 @dataclass(frozen=True)
 class Traits:
-    """What is known of an estimator before methods are chosen, and decides which ones.
+    """Facts about an estimator that are known before methods are chosen, and decide which ones.
 
     Attributes
     ----------

@@ -2,8 +2,8 @@
 
 The files in reading order:
 
-- `learner`: what all libraries share: starts, first rounds, one training for many jobs
-- `library`: what the learner needs of a library
+- `learner`: the part that all libraries share: starts, first rounds, one training for many jobs
+- `library`: the interface of a library, and the soft targets that it is given
 - `objective`: the softmax loss against soft targets, for LightGBM and XGBoost
 - `lightgbm`: soft targets and joined models in LightGBM
 - `lightgbm_text`: LightGBM's text format, in which models are joined

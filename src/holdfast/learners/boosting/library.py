@@ -1,4 +1,4 @@
-"""What the learner of boosters needs of a library, and the soft targets that it hands over."""
+"""The interface of a boosting library, and the soft targets that it is given."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Library", "SoftTarget", "balanced_weights", "is_hard"]
 
 @dataclass(frozen=True, eq=False)
 class SoftTarget:
-    """What trees are fitted to.
+    """Soft targets that trees are fitted to, with weights and a start.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ def is_hard(target: SoftTarget) -> bool:
 
 
 class Library(Protocol):
-    """What differs from library to library.
+    """A boosting library: all that differs from one library to another.
 
     A model is a fitted classifier of the library's scikit-learn interface. Log-odds have shape
     (n, K) and are defined up to a constant for each row.
