@@ -1,4 +1,4 @@
-"""A data set with its features, its labels and where it comes from."""
+"""The class `Dataset` with features, labels and source, and its construction."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ __all__ = ["Dataset", "TrainTest"]
 
 @dataclass(frozen=True)
 class TrainTest:
-    """Row numbers of a training and a test part.
+    """Row numbers of a training part and a test part, which together are all rows.
 
     Attributes
     ----------
-    train, test : ndarray of int
-        Ascending, disjoint, together all rows.
+    train : ndarray of int
+        Row numbers of the training part, ascending.
+    test : ndarray of int
+        Row numbers of the test part, ascending.
     """
 
     train: NDArray[np.intp]
@@ -37,34 +39,39 @@ class TrainTest:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows for classification: a table, or images.
+    """A data set for classification: a table or images, with labels.
+
+    Every column of a table is in one of `numeric`, `categorical` and `text`. These are empty for
+    images.
 
     Attributes
     ----------
     name : str
+        Name of the data set.
     X : pandas.DataFrame of shape (n, d), or ndarray of uint8, shape (n, channels, height, width)
-        The features; values of a table may be missing. Images have their channels first, as PyTorch
-        takes them; `preprocessing.ScaledImages` makes them real numbers.
+        The features. Values of a table may be missing. Images have their channels first, as in
+        PyTorch; `preprocessing.ScaledImages` makes them real numbers.
     y : ndarray of shape (n,)
         The labels, of two classes or more, without missing values.
     target : str
-        The name of the label's column.
-    numeric, categorical : tuple of str
-        Columns of X, by kind.
+        Name of the label's column.
+    numeric : tuple of str
+        Numeric columns of X.
+    categorical : tuple of str
+        Categorical columns of X.
     split : ndarray of shape (n,) or None
-        "train" or "test" for each row, where a standard split exists.
+        "train" or "test" for each row if the data set has a standard split.
     source : str
-        Where the rows came from.
+        Place from which the rows came.
     sha256 : str
-        Hash of the file where there is one (of the hashes where there are several), else the
-        `content_hash` of the table or that of the pixels and labels.
+        SHA-256 of the file that holds the data, or of the hashes of several files. Without a file
+        it is the `content_hash` of the table, or the hash of pixels and labels.
     text : tuple of str
-        The columns of X that hold free text; `preprocessing.TokenIds` takes one. With `numeric` and
-        `categorical` they are all columns of a table; images have none.
+        Columns of X with free text; `preprocessing.TokenIds` takes one of them.
     """
 
     name: str
-    X: Any  # which of the two, each user of a data set knows
+    X: Any  # a data frame or an array; whoever loads a data set knows which
     y: NDArray[Any]
     target: str
     numeric: tuple[str, ...]
@@ -75,14 +82,14 @@ class Dataset:
     text: tuple[str, ...] = ()
 
     def train_test(self, *, test_size: float = 1 / 3, random_state: int = 0) -> TrainTest:
-        """Return the standard split, or where there is none a random one.
+        """Return the standard split, or a random one if there is none.
 
         Parameters
         ----------
         test_size : float
-            Share of test rows, in (0, 1), of a random split.
+            Share of test rows in a random split, in (0, 1).
         random_state : int
-            Seed of a random split; the same seed gives the same split.
+            Seed of a random split.
 
         Raises
         ------
@@ -123,6 +130,29 @@ def table_dataset(
     text: Sequence[str] = (),
     split: NDArray[Any] | None = None,
 ) -> Dataset:
+    """Return the data set of a table.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set.
+    frame : pandas.DataFrame
+        Features and labels.
+    target : str
+        Name of the label's column.
+    source : str
+        Place from which the rows came.
+    sha256 : str
+        Hash of the data.
+    drop : sequence of str
+        Columns that are not features. Case, spaces and signs in these names do not matter.
+    categorical : sequence of str
+        Columns that are categorical even if they hold numbers.
+    text : sequence of str
+        Columns of free text.
+    split : ndarray of shape (n,), optional
+        "train" or "test" for each row.
+    """
     check_choice("target", target, [str(column) for column in frame.columns])
     y = _target(name, frame[target])
     dropped = {_bare(column) for column in drop} - {_bare(target)}
@@ -156,6 +186,25 @@ def image_dataset(
     sha256: str,
     label: str = "target",
 ) -> Dataset:
+    """Return the data set of images.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set.
+    images : Images
+        Images, labels and split.
+    target : str or None
+        Name of the label that the caller asks for; anything but `label` is refused.
+    text : sequence of str
+        Columns of free text that the caller asks for; images have none, so any is refused.
+    source : str
+        Place from which the images came.
+    sha256 : str
+        Hash of the data.
+    label : str
+        Name of the label that the images have.
+    """
     return Dataset(
         name=name,
         X=images.X,
@@ -170,7 +219,7 @@ def image_dataset(
 
 
 def image_target(target: str | None, text: Sequence[str], label: str = "target") -> str:
-    """Return the target of images, which have no other and no text."""
+    """Return the name of the images' label; raise for any other target, and for text columns."""
     if text:
         got = ", ".join(map(repr, text))
         raise InvalidInputError(f"text must be left out for images, got {got}; drop it")
@@ -178,7 +227,7 @@ def image_target(target: str | None, text: Sequence[str], label: str = "target")
 
 
 def _bare(column: str) -> str:
-    """Return the name without case, spaces and signs, in which sources of one set differ."""
+    """Return a name without case, spaces and signs, in which the sources of a data set differ."""
     return re.sub(r"[\W_]", "", column.casefold())
 
 
@@ -195,6 +244,7 @@ def _target(name: str, column: pd.Series | NDArray[Any]) -> NDArray[Any]:
 
 
 def is_number(column: pd.Series) -> bool:
+    """Return whether a column holds numbers; booleans are not numbers."""
     from pandas.api import types
 
     return types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype)

@@ -1,4 +1,4 @@
-"""The data sets of the folder that the environment variable HOLDFAST_DATA names."""
+"""Data sets in the folder that the environment variable HOLDFAST_DATA names."""
 
 from __future__ import annotations
 
@@ -19,29 +19,37 @@ DATA_VARIABLE = "HOLDFAST_DATA"
 
 @dataclass(frozen=True)
 class FolderEntry:
-    """A data set of a folder: what its manifest says, and its files with their SHA-256."""
+    """A data set of the folder.
+
+    Attributes
+    ----------
+    facts : dict
+        What the manifest says about the data set.
+    files : dict of Path to str
+        Its files with the SHA-256 that each must have.
+    """
 
     facts: dict[str, Any]
     files: dict[Path, str]
 
 
 def read_manifest() -> dict[str, FolderEntry]:
-    """Return the data sets of HOLDFAST_DATA by name, those whose files are all there.
+    """Return the data sets of HOLDFAST_DATA by name, if all their files are there.
 
     Raises
     ------
     InvalidInputError
-        When the variable is set and does not name a folder with a manifest that can be read.
+        When the variable is set but does not name a folder with a readable manifest.
     """
     if not os.environ.get(DATA_VARIABLE):
         return {}
     folder = Path(os.environ[DATA_VARIABLE])
-    found: dict[str, FolderEntry] = {}
+    entries: dict[str, FolderEntry] = {}
     try:
         content = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
         for facts in content["datasets"]:
             if facts["file"].endswith((".parquet", ".npz")):
-                entry = found.setdefault(facts["name"], FolderEntry(facts, {}))
+                entry = entries.setdefault(facts["name"], FolderEntry(facts, {}))
                 entry.files[folder / facts["file"]] = facts["sha256"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInputError(
@@ -49,11 +57,13 @@ def read_manifest() -> dict[str, FolderEntry]:
             f"got {folder} ({type(error).__name__}: {error}); correct or unset the variable, "
             "or load a file by its path"
         ) from error
-    return {name: e for name, e in found.items() if all(path.is_file() for path in e.files)}
+    return {name: e for name, e in entries.items() if all(path.is_file() for path in e.files)}
 
 
 def checked_hash(entry: FolderEntry) -> str:
-    """Return the SHA-256 of the file, or of the hashes of several, once each is as it should be.
+    """Check the files against the manifest and return their SHA-256.
+
+    The hash of several files is that of their hashes.
 
     Raises
     ------

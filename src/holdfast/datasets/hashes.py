@@ -8,25 +8,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from holdfast.datasets.dataset import is_number
+
 if TYPE_CHECKING:
     import pandas as pd
-from holdfast.datasets.dataset import is_number
 
 __all__ = ["content_hash"]
 
 
 def content_hash(frame: pd.DataFrame) -> str:
-    """Return a SHA-256 of a table's names and values, whatever types hold them.
+    """Return a SHA-256 of a table's column names and values, whatever their types are.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Numbers count as 64-bit real numbers, all else as text; missing values are all alike.
+        The table. Numbers count as 64-bit real numbers and all other values as text. All missing
+        values count as the same.
 
     Returns
     -------
     str
-        64 hexadecimal digits. Equal for the same rows and columns in the same order.
+        64 hexadecimal digits, which are equal for the same rows and columns in the same order.
 
     Examples
     --------
@@ -50,7 +52,7 @@ def content_hash(frame: pd.DataFrame) -> str:
 
 
 def _text_digest(values: pd.Series) -> bytes:
-    """Return the bytes of a column as its sorted distinct texts and their numbers."""
+    """Return a column's sorted distinct texts and the number of each row's text, as bytes."""
     import pandas as pd
 
     texts = values.astype(object).map(str, na_action="ignore")

@@ -1,6 +1,6 @@
-"""Hugging Face: which of its data sets holdfast knows by name, their files and how they are read.
+"""Hugging Face: the data sets that holdfast knows by name, their files and their rows.
 
-Files are downloaded and read as data; code that comes with a data set never runs.
+Files are downloaded and read as data. Code that comes with a data set never runs.
 """
 
 from __future__ import annotations
@@ -89,26 +89,32 @@ class HubSet:
     Attributes
     ----------
     repository : str
+        Owner and name of the repository.
     files : str
-        The files of a `part`. They are Parquet, as many as `shards` says, each with the number
-        `shard`; or, where there is neither `text` nor `image`, gzipped files in the format of
-        MNIST, one of each `kind`.
+        Pattern of the files' names, in which ``{part}`` is the part. If the data set has `text` or
+        `image`, the files are Parquet, and ``{shard}`` and ``{shards}`` are the number of a file
+        and how many there are. Otherwise they are gzipped files in the format of MNIST, and
+        ``{kind}`` distinguishes images from labels.
     rows : tuple of int
-        Numbers of rows of the training and the test part.
+        Numbers of rows of the training part and the test part.
     revision : str
-        A commit where one is known, which then can never change.
+        Revision of the repository. It is a commit, which can never change, where one is known.
     shards : tuple of int
-        Files of the training and the test part.
-    label, text, image : str
-        Columns of Parquet files.
+        Numbers of files of the training part and the test part.
+    label : str
+        Column of the label in Parquet files.
+    text : str
+        Column of the text in Parquet files; empty for images.
+    image : str
+        Column of the image in Parquet files; empty for texts and for files in the format of MNIST.
     target : str
-        What the label is called in the result.
+        Name of the label in the `Dataset`.
     shape : tuple of int
         Channels, height and width of the images.
     cropped : bool
         Whether images of another size are cropped to the centre and resized.
     classes : tuple of int
-        For each class of the files the class that it becomes; empty to leave them.
+        New class for each class of the files; if empty, classes stay as they are.
     """
 
     repository: str
@@ -130,7 +136,7 @@ def celeba_name(attribute: str) -> str:
     return f"celeba_{attribute.lower()}"
 
 
-# Small letters that look like their capital are merged with it; digits and capitals come first.
+# Small letters that look like their capitals are merged with them. Digits and capitals come first.
 OWN_CLASS = "abdefghnqrt"
 BY_MERGE = (
     *range(36),
@@ -160,7 +166,7 @@ HUB = {
         revision="eb185aade064a813bc0b7f42de02595523103ca4",
         text="text",
     ),
-    # Each attribute is a data set of its own: the same faces, other labels.
+    # Each attribute makes a data set of its own, with the same faces and other labels.
     **{
         celeba_name(attribute): replace(CELEBA, label=attribute, target=attribute)
         for attribute in CELEBA_ATTRIBUTES
@@ -223,69 +229,76 @@ HUB = {
 
 
 def fetch_files(name: str, home: str | Path) -> dict[str, list[Path]]:
-    """Return the files of each part, from the cache where they are there.
+    """Return the files of each part, from the cache if they are there.
+
+    Parameters
+    ----------
+    name : str
+        A key of `HUB`.
+    home : path-like
+        Folder of the cache.
 
     Raises
     ------
     MissingExtraError
         When a library that downloads or reads the files is not installed.
     InvalidInputError
-        When a file is neither in the cache nor to be had.
+        When a file is not in the cache and cannot be downloaded.
     """
-    known = HUB[name]
+    entry = HUB[name]
     hub = _require("huggingface_hub", name)
-    if known.text or known.image:  # ask before the download, which may be long
+    if entry.text or entry.image:  # check before a download, which may take long
         _require("datasets", name)
-    if known.image:
+    if entry.image:
         _require("PIL", name)
     cache = Path(home) / "hugging_face"
     try:
-        return _files(hub.try_to_load_from_cache, known, cache) or _download(hub, known, cache)
-    except Exception as error:  # what its HTTP client raises differs from release to release
+        return _files(hub.try_to_load_from_cache, entry, cache) or _download(hub, entry, cache)
+    except Exception as error:  # the errors of its HTTP client differ from release to release
         raise InvalidInputError(
-            f"data set {name!r} must come from Hugging Face ({known.repository}, revision "
-            f"{known.revision}), got {_in_one_line(error)}; connect to the network, set "
+            f"data set {name!r} must come from Hugging Face ({entry.repository}, revision "
+            f"{entry.revision}), got {_in_one_line(error)}; connect to the network, set "
             f"{DATA_VARIABLE} to a folder that has it, or load a file by path"
         ) from error
 
 
-def _download(hub: Any, known: HubSet, cache: Path) -> dict[str, list[Path]]:
-    # Without a network this fails at once, where a download tries again for half a minute.
+def _download(hub: Any, entry: HubSet, cache: Path) -> dict[str, list[Path]]:
+    # Without a network this fails at once, whereas a download tries again for half a minute.
     hub.HfApi().repo_info(
-        known.repository, repo_type="dataset", revision=known.revision, timeout=TIMEOUT
+        entry.repository, repo_type="dataset", revision=entry.revision, timeout=TIMEOUT
     )
-    return _files(hub.hf_hub_download, known, cache)
+    return _files(hub.hf_hub_download, entry, cache)
 
 
-def _files(get: Callable[..., Any], known: HubSet, cache: Path) -> dict[str, list[Path]]:
-    """Return what `get` finds for each part; nothing unless it finds every file."""
-    found = {
+def _files(get: Callable[..., Any], entry: HubSet, cache: Path) -> dict[str, list[Path]]:
+    """Return the files that `get` finds for each part, or none unless it finds all of them."""
+    paths_of = {
         part: [
             get(
-                known.repository,
+                entry.repository,
                 file,
                 repo_type="dataset",
-                revision=known.revision,
+                revision=entry.revision,
                 cache_dir=cache,
             )
-            for file in _file_names(known, part)
+            for file in _file_names(entry, part)
         ]
         for part in PARTS
     }
-    if not all(isinstance(path, str) for paths in found.values() for path in paths):
+    if not all(isinstance(path, str) for paths in paths_of.values() for path in paths):
         return {}
-    return {part: [Path(path) for path in paths] for part, paths in found.items()}
+    return {part: [Path(path) for path in paths] for part, paths in paths_of.items()}
 
 
 def _require(module: str, name: str) -> Any:
     return require(module, extra="hub", purpose=f"data set {name!r}")
 
 
-def _file_names(known: HubSet, part: str) -> list[str]:
-    if not (known.text or known.image):
-        return [known.files.format(part=part, kind=kind) for kind in IDX_KINDS]
-    shards = known.shards[PARTS.index(part)]
-    return [known.files.format(part=part, shard=i, shards=shards) for i in range(shards)]
+def _file_names(entry: HubSet, part: str) -> list[str]:
+    if not (entry.text or entry.image):
+        return [entry.files.format(part=part, kind=kind) for kind in IDX_KINDS]
+    shards = entry.shards[PARTS.index(part)]
+    return [entry.files.format(part=part, shard=i, shards=shards) for i in range(shards)]
 
 
 def files_hash(files: Mapping[str, Sequence[Path]]) -> str:
@@ -298,78 +311,92 @@ def files_hash(files: Mapping[str, Sequence[Path]]) -> str:
 
 
 def read_hub_texts(name: str, files: Mapping[str, Sequence[Path]]) -> pd.DataFrame:
-    """Return the columns `text`, `target` (the name of the class) and `split`.
+    """Return a table with the columns `text`, `target` (the name of the class) and `split`.
+
+    Parameters
+    ----------
+    name : str
+        A key of `HUB`.
+    files : mapping of str to sequence of Path
+        The files of each part.
 
     Raises
     ------
     InvalidInputError
-        When a file is not what the table of known sets says.
+        When a file does not fit the description of the data set.
     """
     import pandas as pd
 
-    found = []
+    labelled = []
     try:
         for part, n_rows in zip(PARTS, HUB[name].rows, strict=True):
-            found += _labelled_texts(name, files[part], n_rows, part)
+            labelled += _labelled_texts(name, files[part], n_rows, part)
     except Exception as error:  # a damaged file can fail in any way
         raise _unexpected(name, error) from error
-    return pd.DataFrame(found, columns=["text", "target", "split"])
+    return pd.DataFrame(labelled, columns=["text", "target", "split"])
 
 
 def _labelled_texts(
     name: str, paths: Sequence[Path], n_rows: int, part: str
 ) -> list[tuple[str, str, str]]:
-    known = HUB[name]
+    entry = HUB[name]
     rows = _rows(name, paths)
-    columns = _columns(rows, known.text, known.label)
-    class_name = columns[known.label].int2str
-    return [(row[known.text], class_name(row[known.label]), part) for row in _counted(rows, n_rows)]
+    columns = _columns(rows, entry.text, entry.label)
+    class_name = columns[entry.label].int2str
+    return [(row[entry.text], class_name(row[entry.label]), part) for row in _counted(rows, n_rows)]
 
 
 def read_hub_images(name: str, files: Mapping[str, Sequence[Path]]) -> Images:
     """Return the images with their labels, the training part first.
 
+    Parameters
+    ----------
+    name : str
+        A key of `HUB`.
+    files : mapping of str to sequence of Path
+        The files of each part.
+
     Raises
     ------
     InvalidInputError
-        When a file is not what the table of known sets says.
+        When a file does not fit the description of the data set.
     """
-    known = HUB[name]
-    if known.image:
+    entry = HUB[name]
+    if entry.image:
         return _parquet_images(name, files)
     images = read_idx_images([(files[part][0], files[part][1]) for part in PARTS])
     sizes = tuple(int((images.split == part).sum()) for part in PARTS)
-    if (images.X.shape[1:], sizes) != (known.shape, known.rows):
+    if (images.X.shape[1:], sizes) != (entry.shape, entry.rows):
         raise InvalidInputError(
-            f"data set {name!r} must have {known.rows} images of shape {known.shape}, got {sizes} "
+            f"data set {name!r} must have {entry.rows} images of shape {entry.shape}, got {sizes} "
             f"of {images.X.shape[1:]}; clear the cache and load it again"
         )
-    return replace(images, y=np.take(known.classes, images.y)) if known.classes else images
+    return replace(images, y=np.take(entry.classes, images.y)) if entry.classes else images
 
 
 def _parquet_images(name: str, files: Mapping[str, Sequence[Path]]) -> Images:
-    known = HUB[name]
-    # All at once would need several times the memory.
-    X = np.empty((sum(known.rows), *known.shape), dtype=np.uint8)
+    entry = HUB[name]
+    # Reading all rows at once would need several times the memory.
+    X = np.empty((sum(entry.rows), *entry.shape), dtype=np.uint8)
     y = np.empty(len(X), dtype=np.int64)
     start = 0
     try:
-        for part, n_rows in zip(PARTS, known.rows, strict=True):
+        for part, n_rows in zip(PARTS, entry.rows, strict=True):
             rows = _rows(name, files[part])
-            _columns(rows, known.image, known.label)
+            _columns(rows, entry.image, entry.label)
             for i, row in enumerate(_counted(rows, n_rows), start=start):
-                X[i] = _pixels(row[known.image], known)
-                y[i] = operator.index(row[known.label])
+                X[i] = _pixels(row[entry.image], entry)
+                y[i] = operator.index(row[entry.label])
             start += n_rows
         if y.min() < 0:
             raise ValueError("images without a label")
     except Exception as error:  # a damaged file can fail in any way
         raise _unexpected(name, error) from error
-    return Images(X, y, np.repeat(PARTS, known.rows))
+    return Images(X, y, np.repeat(PARTS, entry.rows))
 
 
 def _rows(name: str, paths: Sequence[Path]) -> Any:
-    """Return the rows of Parquet files, read one after the other as they are asked for."""
+    """Return an iterable of the rows of Parquet files, which reads them one after the other."""
     return _require("datasets", name).load_dataset(
         "parquet",
         data_files={"part": [str(path) for path in paths]},
@@ -379,7 +406,7 @@ def _rows(name: str, paths: Sequence[Path]) -> Any:
 
 
 def _columns(rows: Any, *names: str) -> Any:
-    """Return the columns' types once they are known to be there."""
+    """Return the types of all columns, after a check that the named ones are there."""
     for name in names:
         if name not in rows.features:
             raise ValueError(f"no column {name} among {', '.join(rows.features)}")
@@ -396,13 +423,13 @@ def _counted(rows: Any, n_rows: int) -> Iterator[dict[str, Any]]:
         raise ValueError(f"{'more' if read > n_rows else 'fewer'} than {n_rows} rows")
 
 
-def _pixels(image: Any, known: HubSet) -> NDArray[np.uint8]:
-    """Return an image of Pillow with its channels first."""
+def _pixels(image: Any, entry: HubSet) -> NDArray[np.uint8]:
+    """Return the pixels of a Pillow image, channels first."""
     from PIL import ImageOps
 
-    n_channels, height, width = known.shape
+    n_channels, height, width = entry.shape
     image = image.convert("L" if n_channels == 1 else "RGB")
-    if known.cropped:
+    if entry.cropped:
         image = ImageOps.fit(image, (width, height))
     if image.size != (width, height):
         raise ValueError(f"an image of {image.height} × {image.width} pixels")
@@ -410,11 +437,11 @@ def _pixels(image: Any, known: HubSet) -> NDArray[np.uint8]:
 
 
 def _unexpected(name: str, error: Exception) -> InvalidInputError:
-    known = HUB[name]
-    shape = f", images of shape {known.shape}" if known.image else ""
+    entry = HUB[name]
+    shape = f", images of shape {entry.shape}" if entry.image else ""
     return InvalidInputError(
-        f"data set {name!r} must have the columns {known.text or known.image} and {known.label}"
-        f"{shape} and {known.rows} rows in {known.repository}, got {_in_one_line(error)}; "
+        f"data set {name!r} must have the columns {entry.text or entry.image} and {entry.label}"
+        f"{shape} and {entry.rows} rows in {entry.repository}, got {_in_one_line(error)}; "
         "clear the cache and load it again"
     )
 

@@ -1,4 +1,4 @@
-"""Images of a data set as one array, from the files or the table that they come in."""
+"""Images of a data set as one array, read from the files or the table that hold them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ class Images:
     Attributes
     ----------
     X : ndarray of uint8, shape (n, channels, height, width)
+        The images.
     y : ndarray of int, shape (n,)
+        Their labels.
     split : ndarray of str, shape (n,)
-        "train" or "test"; the training part comes first.
+        "train" or "test" for each image; the training part comes first.
     """
 
     X: NDArray[np.uint8]
@@ -45,7 +47,7 @@ def read_images(paths: Sequence[Path]) -> Images:
     Parameters
     ----------
     paths : sequence of Path
-        The archives that hold the four arrays between them. Images are uint8 of shape
+        The archives, which together hold the four arrays. Images are uint8 of shape
         (n, height, width) or (n, height, width, channels).
 
     Raises
@@ -54,7 +56,7 @@ def read_images(paths: Sequence[Path]) -> Images:
         When an archive cannot be read, an array is missing or the arrays do not fit together.
     """
     try:
-        # Unpacking runs outside the interpreter's lock, so files are read at the same time.
+        # Unpacking releases the interpreter's lock, so threads can read files at the same time.
         with ThreadPoolExecutor() as pool:
             read = list(pool.map(_read_arrays, paths))
         arrays = {name: values for part in read for name, values in part.items()}
@@ -69,13 +71,13 @@ def read_images(paths: Sequence[Path]) -> Images:
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    # NumPy leaves a file open that it opened itself and could not read.
+    # If NumPy opened the file itself, it would leave it open after an error.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 
 def _joined(arrays: dict[str, NDArray[Any]]) -> Images:
-    """Return both parts in one array, each copied once."""
+    """Return both parts in one array; each is copied only once."""
     parts = [_channels_first(arrays[f"x_{part}"]) for part in PARTS]
     labels = [arrays[f"y_{part}"] for part in PARTS]
     sizes = [len(part) for part in parts]
@@ -99,8 +101,8 @@ def read_idx_images(parts: Sequence[tuple[Path, Path]]) -> Images:
     Parameters
     ----------
     parts : sequence of (Path, Path)
-        The files of the images (n, height, width) and of the labels (n,), uint8, of the training
-        and of the test part.
+        Two files for the training part and two for the test part: images of shape
+        (n, height, width) and labels of shape (n,), both uint8.
 
     Raises
     ------
@@ -124,7 +126,8 @@ def read_idx_images(parts: Sequence[tuple[Path, Path]]) -> Images:
 def _read_idx(path: Path) -> NDArray[np.uint8]:
     with gzip.open(path) as file:
         content = file.read()
-    # Two zeros, 8 for uint8, the number of dimensions, each of them in four bytes, the values.
+    # The file holds two zeros, 8 for uint8, the number of dimensions, the size of each of them in
+    # four bytes, and the values.
     if content[:3] != b"\0\0\x08":
         raise ValueError(f"{path.name} that starts with {content[:3]!r}")
     n_dimensions = content[3]
@@ -140,12 +143,12 @@ def images_of_table(
     shape: tuple[int, int, int],
     n_train: int,
 ) -> Images:
-    """Return images from a table with one row an image.
+    """Return images from a table that has one row for each image.
 
     Parameters
     ----------
     name : str
-        For messages.
+        Name of the data set in messages.
     pixels : ndarray of shape (n, channels · height · width)
         Whole numbers from 0 to 255, channel by channel and row by row.
     labels : ndarray of shape (n,)
@@ -153,12 +156,13 @@ def images_of_table(
     shape : tuple of int
         Channels, height and width.
     n_train : int
-        How many rows, the first, are the training part.
+        How many rows, counted from the first, are the training part.
 
     Raises
     ------
     InvalidInputError
-        When the table is not what `shape` and `n_train` say.
+        When the table does not fit `shape` and `n_train`, or its pixels are not whole numbers from
+        0 to 255.
     """
     expected = int(np.prod(shape))
     if pixels.ndim != 2 or pixels.shape[1] != expected or len(pixels) <= n_train:
@@ -177,12 +181,12 @@ def images_of_table(
 
 
 def images_hash(images: Images) -> str:
-    """Return a SHA-256 of shapes, pixels and labels.
+    """Return a SHA-256 of shape, pixels and labels.
 
     Returns
     -------
     str
-        64 hexadecimal digits. Equal for the same images in the same order.
+        64 hexadecimal digits, which are equal for the same images in the same order.
     """
     digest = hashlib.sha256(repr(images.X.shape).encode())
     digest.update(np.ascontiguousarray(images.X).data)

@@ -1,9 +1,9 @@
-"""Real data by name or by path.
+"""`load`, which returns a data set by its name or from a file.
 
-Names are looked up, in this order, among the sets that scikit-learn carries, in the folder that the
-environment variable `HOLDFAST_DATA` names, and on OpenML or Hugging Face. Most are tables; others
-are images (`mnist`, `kmnist`, `emnist_letters`, `svhn`, `cifar10`, `celeba_smiling` and the like)
-or texts (`ag_news`, `imdb`, `trec`).
+A name is looked up among the data sets that scikit-learn contains, then in the folder that the
+environment variable `HOLDFAST_DATA` names, and then on OpenML or Hugging Face. Most data sets are
+tables. Others are images (such as `mnist`, `kmnist`, `emnist_letters`, `svhn`, `cifar10` and
+`celeba_smiling`) or texts (`ag_news`, `imdb`, `trec`).
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ from holdfast.tables.reading import ordinary_columns, read_table
 __all__ = ["load"]
 
 BUNDLED = ("breast_cancer", "digits", "iris", "wine")
-
-
 ALIASES = {
     "agnews": "ag_news",
     "bank": "bank_marketing",
@@ -50,8 +48,6 @@ ALIASES = {
     "phishing": "phishing_websites",
     "weather": "weather_noaa",
 }
-
-
 USUAL_TARGETS = ("target", "label", "class")
 
 
@@ -67,50 +63,56 @@ def load(
     Parameters
     ----------
     name_or_path : str or path-like
-        A name (the error for an unknown one lists them), or a file as for `tables.read_table`.
+        A name, or a file as for `tables.read_table`. The error for an unknown name lists all names.
     target : str, optional
-        The label's column. By default the one that belongs to the name; for a file `target`,
-        `label` or `class`, whichever is there. Images have only theirs, but `celeba` has forty:
-        `target="Male"` or the name `celeba_male`, by default `Smiling`.
+        Name of the label's column. By default it is the usual one of a named data set, and the
+        column `target`, `label` or `class` of a file. Images have one label only, except for
+        `celeba`, which has forty: choose one by `target="Male"` or by the name `celeba_male`. The
+        default there is `Smiling`.
     text : str or sequence of str
-        Columns of free text, which are no categories; sets known as text need none named.
+        Columns that hold free text rather than categories. It may be left out for data sets that
+        are known to be texts.
     data_home : path-like, optional
         Folder for downloads; by default scikit-learn's.
 
     Returns
     -------
     Dataset
+        The data set.
 
     Raises
     ------
     InvalidInputError
-        For an unknown name, no network, a file that cannot be read or is not the one its manifest
-        describes, a public copy that is not as expected, a column of text that is not there, a
-        target that is missing, has missing values or a single class.
+        When the name is unknown, the network is missing, a file cannot be read or is not the one
+        that its manifest describes, a public copy is not as expected, a text column is missing, or
+        the target is missing, has missing values or has only one class.
     MissingExtraError
-        For a set of Hugging Face without the libraries that read it (the extra `hub`).
+        When a data set of Hugging Face needs libraries that are not installed (the extra `hub`).
 
     Notes
     -----
-    What is checked: a file of `HOLDFAST_DATA` against the SHA-256 of the folder's `MANIFEST.json`.
-    A table of OpenML against the hash recorded beside the cache when it was first loaded here (and
-    against a hash in this module where one is known): that shows that the data are the same as
-    then, not that they were right then; a first download is as good as OpenML's own checksum.
+    A file of `HOLDFAST_DATA` must have the SHA-256 that the folder's `MANIFEST.json` states. A
+    table of OpenML must have the hash that was recorded beside the cache when it was first loaded,
+    and the hash in this package if one is known. This shows that the data have not changed since,
+    not that they were right at first: a first download is as good as OpenML's own checksum.
 
-    The files of Hugging Face are compared with the hash recorded likewise; most are of one commit,
-    which cannot change. They are only ever read as data, no code of theirs runs.
+    Files of Hugging Face are compared with a recorded hash in the same way. Most of them belong to
+    a commit, which cannot change. They are read as data only, and none of their code runs.
 
     OpenML has images as tables without a split. Their rows are taken to be in the order of the
-    original files: 60,000 (MNIST, Fashion-MNIST, Kuzushiji-MNIST), 50,000 (CIFAR-10) or 232,365
-    (Kuzushiji-49) for training, the rest for testing. Each load reads text: a minute or two (four
-    times that for Kuzushiji-49), and eight bytes a pixel.
+    original files: the first 60,000 (MNIST, Fashion-MNIST, Kuzushiji-MNIST), 50,000 (CIFAR-10) or
+    232,365 (Kuzushiji-49) are for training and the rest for testing. Every load reads text, which
+    takes a minute or two (four times as long for Kuzushiji-49) and eight bytes of memory a pixel.
 
-    Hugging Face has CIFAR-100 (with the hundred fine labels), SVHN (the cropped digits, without the
-    extra ones), EMNIST (each of its six sets; the images lie on their side, as in the original
-    files; `emnist_bymerge` is `emnist_byclass` with its classes merged) and CelebA. CelebA's faces
-    are cropped to the central square and resized to 64 × 64, since the originals would fill 20 GB;
-    y is 1 where the attribute is there; its validation part is left out; each load reads the files
-    again, for minutes.
+    Hugging Face has the following images.
+
+    - CIFAR-100 comes with its hundred fine labels.
+    - SVHN comes as the cropped digits, without the extra ones.
+    - EMNIST comes as six data sets, whose images lie on their side as in the original files.
+      `emnist_bymerge` is `emnist_byclass` with some classes merged.
+    - CelebA's faces are cropped to the central square and resized to 64 × 64, since the originals
+      would fill 20 GB. The label is 1 if a face has the attribute. The validation part is left out.
+      Every load reads the files again, which takes minutes.
 
     Examples
     --------
@@ -138,7 +140,7 @@ def load(
 
 
 def _known_names(name: str, manifest: Iterable[str]) -> list[str]:
-    """Return the names to choose from; CelebA's forty only where `name` is meant as one."""
+    """Return the names to choose from; the forty of CelebA only if `name` looks like one."""
     names = {*BUNDLED, *REGISTRY, *HUB, "celeba"}
     if not name.startswith("celeba_"):
         names -= {celeba_name(attribute) for attribute in CELEBA_ATTRIBUTES}
@@ -218,28 +220,28 @@ def _from_openml(
 ) -> Dataset:
     from sklearn.datasets import get_data_home
 
-    known = REGISTRY[name]
+    entry = REGISTRY[name]
     home = get_data_home(data_home)
-    record = Path(home) / "holdfast" / f"{name}-{known.data_id}.sha256"
-    if known.image_shape is not None:
+    record = Path(home) / "holdfast" / f"{name}-{entry.data_id}.sha256"
+    if entry.image_shape is not None:
         bunch = fetch(name, home, as_frame=False)
         images = images_of_table(
-            name, bunch.data, bunch.target, shape=known.image_shape, n_train=known.n_train
+            name, bunch.data, bunch.target, shape=entry.image_shape, n_train=entry.n_train
         )
         sha256 = images_hash(images)
-        check_recorded_hash(name, sha256, record, known.sha256)
+        check_recorded_hash(name, sha256, record, entry.sha256)
         return image_dataset(name, images, target, text, source=bunch.url, sha256=sha256)
     bunch = fetch(name, home, as_frame=True)
     frame = ordinary_columns(bunch.frame)
     sha256 = content_hash(frame)
-    check_recorded_hash(name, sha256, record, known.sha256)
+    check_recorded_hash(name, sha256, record, entry.sha256)
     return table_dataset(
         name,
         frame,
-        target or known.target or bunch.target_names[0],
+        target or entry.target or bunch.target_names[0],
         source=bunch.url,
         sha256=sha256,
-        drop=known.drop,
+        drop=entry.drop,
         text=text,
     )
 
@@ -255,22 +257,22 @@ def _from_hugging_face(
 ) -> Dataset:
     from sklearn.datasets import get_data_home
 
-    known, home = HUB[name], get_data_home(data_home)
-    if not known.text:
-        image_target(target, text, known.target)  # before a download that may be long
+    entry, home = HUB[name], get_data_home(data_home)
+    if not entry.text:
+        image_target(target, text, entry.target)  # check before a download, which may take long
     files = fetch_files(name, home)
-    content = read_hub_texts(name, files) if known.text else read_hub_images(name, files)
-    source, sha256 = f"Hugging Face {known.repository}@{known.revision}", files_hash(files)
-    record = Path(home) / "holdfast" / f"{name}-{known.revision}.sha256"
+    content = read_hub_texts(name, files) if entry.text else read_hub_images(name, files)
+    source, sha256 = f"Hugging Face {entry.repository}@{entry.revision}", files_hash(files)
+    record = Path(home) / "holdfast" / f"{name}-{entry.revision}.sha256"
     check_recorded_hash(name, sha256, record, pinned=None)
     if isinstance(content, Images):
         return image_dataset(
-            name, content, target, text, source=source, sha256=sha256, label=known.target
+            name, content, target, text, source=source, sha256=sha256, label=entry.target
         )
     return table_dataset(
         name,
         content,
-        target or known.target,
+        target or entry.target,
         source=source,
         sha256=sha256,
         drop=["split"],

@@ -1,4 +1,4 @@
-"""OpenML: which of its data sets holdfast knows by name, fetched and compared with last time."""
+"""OpenML: the data sets that holdfast knows by name, their download and the check of their hash."""
 
 from __future__ import annotations
 
@@ -18,9 +18,20 @@ __all__ = ["REGISTRY", "OpenML", "check_recorded_hash", "fetch"]
 class OpenML:
     """A data set of OpenML.
 
-    `target` None means the one that OpenML declares; `drop` names columns that identify rows;
-    `sha256` is the `content_hash` that the frame must have, where one is known. Images have an
-    `image_shape` (channels, height, width), and the first `n_train` rows are their training part.
+    Attributes
+    ----------
+    data_id : int
+        OpenML's number of the data set.
+    target : str or None
+        Name of the label's column; None stands for the one that OpenML declares.
+    drop : tuple of str
+        Columns that identify rows.
+    sha256 : str or None
+        The `content_hash` that the table must have if it is known.
+    image_shape : tuple of int, or None
+        Channels, height and width of images; None for tables.
+    n_train : int
+        How many rows of images, counted from the first, are the training part.
     """
 
     data_id: int
@@ -54,16 +65,26 @@ REGISTRY = {
 
 
 def fetch(name: str, home: str, *, as_frame: bool) -> Any:
-    """Return a data set of OpenML, from the cache where it is there."""
+    """Return a data set of OpenML, from the cache if it is there.
+
+    Parameters
+    ----------
+    name : str
+        A key of `REGISTRY`.
+    home : str
+        Folder of the cache.
+    as_frame : bool
+        Whether the result holds a data frame rather than arrays.
+    """
     from sklearn.datasets import fetch_openml
 
     data_id = REGISTRY[name].data_id
     try:
         with warnings.catch_warnings():
-            # Retries are announced by warnings; what counts is whether one succeeds.
+            # Each retry is announced by a warning, but it only matters whether one succeeds.
             warnings.filterwarnings("ignore", message="A network error occurred")
-            # The other parser fails, or turns categories that look like numbers into numbers, under
-            # some releases of pandas.
+            # With some releases of pandas the other parser fails, or turns categories that look
+            # like numbers into numbers.
             return fetch_openml(
                 data_id=data_id, as_frame=as_frame, data_home=home, delay=0.5, parser="liac-arff"
             )
@@ -75,7 +96,24 @@ def fetch(name: str, home: str, *, as_frame: bool) -> Any:
 
 
 def check_recorded_hash(name: str, sha256: str, record: Path, pinned: str | None) -> None:
-    """Compare with the known and the recorded hash; record it where none is yet."""
+    """Compare a hash with the known and the recorded one, and record it if none is recorded.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set.
+    sha256 : str
+        Hash of the data that were loaded.
+    record : Path
+        File of the recorded hash.
+    pinned : str or None
+        The known hash.
+
+    Raises
+    ------
+    InvalidInputError
+        When the hash is another one.
+    """
     recorded = record.read_text(encoding="utf-8").strip() if record.is_file() else None
     for expected, what in ((pinned, "known"), (recorded, "recorded")):
         if expected is not None and sha256 != expected:

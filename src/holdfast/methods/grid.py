@@ -1,4 +1,4 @@
-"""From a user's choice, method names and values of λ, to the list of methods to fit."""
+"""Functions that turn a user's choice, method names and values of λ, into methods to fit."""
 
 from __future__ import annotations
 

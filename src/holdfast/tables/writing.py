@@ -47,7 +47,6 @@ def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
 
     Examples
     --------
-    >>> from holdfast.tables import read_table
     >>> import pandas as pd, pathlib, tempfile
     >>> from holdfast.tables import read_table
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "table.parquet"
