@@ -74,7 +74,7 @@ __all__ = [
 
 CONFIDENCE = 0.95
 MARGIN = 0.002
-DECIMALS = 12  # of what is reported
+DECIMALS = 12  # decimals of the results
 MEASURES = ("strict", "honest", "non_inferior")
 
 Floats = NDArray[np.float64]

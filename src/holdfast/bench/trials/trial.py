@@ -40,7 +40,7 @@ __all__ = ["run_trial"]
 
 Proba = NDArray[np.float64]
 
-DECIMALS = 6  # of means; further ones are noise, and would fill most of a store
+DECIMALS = 6  # decimals of means; further ones are noise, and would fill most of a store
 
 
 def run_trial(
