@@ -7,6 +7,7 @@ The files in reading order:
 - `plain`: turns values into those that JSON and messages can show
 - `parameters`: checks parameters, and imports optional libraries
 - `arrays`: checks labels, probabilities, weights and lengths
+- `coding`: codes values by their place among the distinct ones
 - `classes`: orders classes and matches them by value
 - `files`: writes files whole or not at all
 - `provenance`: the facts about how a result was made

@@ -17,6 +17,7 @@ __all__ = [
     "check_same_length",
     "check_weights",
     "missing_rows",
+    "missing_values",
 ]
 
 SUM_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
@@ -52,7 +53,8 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
 
 
 def _to_numpy(values: Any) -> NDArray[Any]:
-    if isinstance(values, np.ma.MaskedArray):
+    # The first look at `np.ma` loads it, so plain arrays are passed over before.
+    if type(values) is not np.ndarray and isinstance(values, np.ma.MaskedArray):
         array = values.data.astype(object)
         array[np.ma.getmaskarray(values)] = None
         return array
@@ -93,20 +95,30 @@ def check_labels(name: str, values: Any) -> NDArray[Any]:
 
 
 def _object_labels(name: str, labels: NDArray[Any]) -> NDArray[Any]:
-    import pandas as pd
-
-    _check_present(name, labels)
-    kind = pd.api.types.infer_dtype(labels, skipna=False)
-    if kind == "string":
-        return labels
-    types = {"integer": np.int64, "boolean": np.bool_}
-    types |= dict.fromkeys(("floating", "mixed-integer-float"), np.float64)
-    if kind not in types:
-        _raise_label_type(name, ", ".join(sorted({type(label).__name__ for label in labels})))
+    types = set(map(type, labels.tolist()))
+    dtypes = {_label_dtype(kind) for kind in types}
+    if not dtypes <= {object, np.bool_, np.int64}:  # these types have no missing values
+        _check_present(name, labels)
+    if dtypes == {np.int64, np.float64}:
+        dtypes = {np.float64}
+    dtype, *others = dtypes
+    if others or dtype is None:
+        _raise_label_type(name, ", ".join(sorted({kind.__name__ for kind in types})))
     try:
-        return labels.astype(types[kind])
+        return labels.astype(dtype, copy=False)
     except OverflowError:
         return labels  # integers of more than 64 bits can be compared as they are
+
+
+def _label_dtype(kind: type) -> type | None:
+    """Return the type of an array of labels of one Python type; None if it is no label's type."""
+    if issubclass(kind, str):
+        return object
+    if issubclass(kind, (bool, np.bool_)):
+        return np.bool_
+    if issubclass(kind, (int, np.integer)) and not issubclass(kind, np.timedelta64):
+        return np.int64
+    return np.float64 if issubclass(kind, (float, np.floating)) else None
 
 
 def _raise_label_type(name: str, got: str) -> NoReturn:
@@ -136,11 +148,36 @@ def _raise_missing(name: str, n_missing: int, n: int) -> NoReturn:
 
 
 def _check_present(name: str, values: NDArray[Any]) -> None:
-    import pandas as pd
-
-    n_missing = int(np.asarray(pd.isna(values)).sum())
+    n_missing = int(missing_values(values).sum())
     if n_missing:
         _raise_missing(name, n_missing, len(values))
+
+
+def missing_values(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which values are None, NaN, NaT or NA.
+
+    Examples
+    --------
+    >>> missing_values(np.array(["a", None, float("nan")], dtype=object)).tolist()
+    [False, True, True]
+    """
+    if values.dtype.kind in "fc":
+        return np.isnan(values)
+    if values.dtype.kind in "mM":
+        return np.isnat(values)
+    if values.dtype.kind != "O":
+        return np.zeros(values.shape, dtype=np.bool_)
+    missing = np.fromiter(map(_is_missing, values.flat), dtype=np.bool_, count=values.size)
+    return missing.reshape(values.shape)
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or isinstance(value, (str, int)):
+        return value is None
+    differs = value != value  # NaN and NaT differ from themselves
+    if isinstance(differs, (bool, np.bool_)):
+        return bool(differs)
+    return type(value).__name__ == "NAType"  # NA of pandas answers every comparison with itself
 
 
 def check_proba(name: str, values: Any, *, allow_missing: bool = False) -> NDArray[np.floating]:
@@ -190,12 +227,10 @@ def as_probabilities(name: str, proba: NDArray[Any]) -> NDArray[np.floating]:
 
 def _objects_to_floats(values: NDArray[Any]) -> NDArray[np.float64] | None:
     """Return numbers, with NaN for None and NA; return None where a value is not a number."""
-    import pandas as pd
-
     if any(isinstance(value, str) for value in values.flat):
         return None
     try:
-        return np.where(pd.isna(values), np.nan, values).astype(np.float64)
+        return np.where(missing_values(values), np.nan, values).astype(np.float64)
     except (TypeError, ValueError):
         return None
 

@@ -81,18 +81,16 @@ def _concatenate(arrays: list[NDArray[Any]]) -> NDArray[Any]:
 def _distinct(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind != "O":
         return np.unique(values)
-    import pandas as pd
-
-    return np.sort(pd.unique(values))
+    return np.sort(np.array(list(set(values.tolist())), dtype=object))
 
 
 def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDArray[np.intp]:
     """Return the position of each value in `classes` (in any order), or -1 if it is absent."""
     values, classes = np.asarray(values), np.asarray(classes)
     if values.dtype.kind == "O" or classes.dtype.kind == "O":
-        import pandas as pd
-
-        return pd.Index(classes, dtype=object).get_indexer(values.astype(object))
+        place = {value: i for i, value in enumerate(classes.tolist())}
+        positions = (place.get(value, -1) for value in values.tolist())
+        return np.fromiter(positions, dtype=np.intp, count=len(values))
     order = np.argsort(classes)
     position = np.searchsorted(classes, values, sorter=order).clip(max=len(classes) - 1)
     index = order[position]

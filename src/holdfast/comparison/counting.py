@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from holdfast.common.arrays import check_proba_rows
 from holdfast.common.classes import class_index, union_classes
+from holdfast.common.coding import as_objects, factorize
 from holdfast.comparison.counts import (
     BASE_RIGHT,
     N_OUTCOMES,
@@ -113,7 +114,7 @@ class CellRows:
     weight: NDArray[np.float64]
     weight_squares: NDArray[np.float64]
 
-    def of_groups(self, name: str, values: Any) -> GroupCounts:
+    def of_groups(self, name: str, values: NDArray[Any]) -> GroupCounts:
         """Return the counts of each group; `values` (m,) holds the group of each cell."""
         codes, groups = _group_codes(name, values)
         size = len(groups)
@@ -203,13 +204,10 @@ def _shifted_codes(array: NDArray[Any], low: int) -> Codes:
 
 
 def _encode_any(arrays: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], dict[str, Codes]]:
-    import pandas as pd
-
-    parts = {name: pd.factorize(array) for name, array in arrays.items()}
+    parts = {name: factorize(array) for name, array in arrays.items()}
     classes = union_classes(**{name: distinct for name, (_, distinct) in parts.items()})
     recoded = {
-        name: class_index(np.asarray(distinct), classes)[code]
-        for name, (code, distinct) in parts.items()
+        name: class_index(distinct, classes)[code] for name, (code, distinct) in parts.items()
     }
     return classes, {name: code.__getitem__ for name, code in recoded.items()}
 
@@ -317,22 +315,16 @@ class _GroupTable:
         return _in_order(self.values, self.rows, self.weight_squares, self.cells)
 
 
-def _group_codes(name: str, values: Any) -> tuple[NDArray[np.intp], list[Any]]:
+def _group_codes(name: str, values: NDArray[Any]) -> tuple[NDArray[np.intp], list[Any]]:
     """Return the code of each row's group, and the value of each group (None if missing)."""
-    import pandas as pd
-
     try:
-        codes, distinct = pd.factorize(values, use_na_sentinel=False)
+        codes, distinct = factorize(values)
     except TypeError as error:
         raise InvalidInputError(
             f"groups[{name!r}] must have values that can be grouped, such as text or numbers, "
             f"got: {error}; convert them, e.g. to text"
         ) from error
-    if distinct.dtype.kind in "mM":
-        distinct = pd.Index(distinct).astype(object)  # the array itself would list integers
-    missing = np.asarray(pd.isna(distinct))
-    values_and_gaps = zip(distinct.tolist(), missing, strict=True)
-    return codes, [None if is_missing else value for value, is_missing in values_and_gaps]
+    return codes, as_objects(distinct).tolist()
 
 
 def _in_order(

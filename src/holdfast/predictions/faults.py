@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import narwhals as nw
-import numpy as np
 
+from holdfast.common.coding import as_objects
 from holdfast.exceptions import InvalidInputError
 from holdfast.predictions.frames import collected
 from holdfast.predictions.pairing import ROLES, Pairing, present
@@ -83,10 +83,9 @@ def raise_ids(pairing: Pairing) -> None:
 
 def size_of(frame: nw.LazyFrame[Any]) -> int:
     """Return the number of rows of a lazy frame."""
-    return int(collected(frame.select(n=nw.len()))["n"].iloc[0])
+    return int(collected(frame.select(n=nw.len()))["n"][0])
 
 
 def _size_and_example(frame: nw.LazyFrame[Any]) -> tuple[int, Any]:
     found = collected(frame.select(n=nw.len(), example=nw.col("key").min()))
-    example = found["example"].iloc[0]
-    return int(found["n"].iloc[0]), example.item() if isinstance(example, np.generic) else example
+    return int(found["n"][0]), as_objects(found["example"])[0]

@@ -9,23 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.arrays import ROUNDING, SUM_TOLERANCE, check_labels
+from holdfast.common.arrays import ROUNDING, SUM_TOLERANCE, check_labels, missing_values
 from holdfast.comparison.counting import CellRows, counts_of_cells
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, PairedCounts
 from holdfast.metrics import SMALLEST
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Answers", "PairFrame", "collected", "count_frame", "failing", "with_classes"]
+__all__ = ["Answers", "Columns", "PairFrame", "collected", "count_frame", "failing", "with_classes"]
 
 Expr = nw.Expr
+Columns = dict[str, NDArray[Any]]
 BASE, NEW, TRUTH, WEIGHT, SQUARES = "base", "new", "truth", "weight", "weight_squares"
 
 
@@ -109,9 +107,10 @@ def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
     first = ["group_0"] if pairs.groups else []
     cells = _aggregated(frame, [BASE, NEW, "outcome", *first], measures, faults)
     keys = {BASE: BASE, NEW: NEW, TRUTH: "outcome"}
-    failed = {name: int(cells.loc[cells[key].isna(), "rows"].sum()) for name, key in keys.items()}
+    rows = cells["rows"]
+    failed = {name: int(rows[missing_values(cells[key])].sum()) for name, key in keys.items()}
     failed |= {name: int(cells[f"fault_{name}"].sum()) for name in faults}
-    if any(failed.values()) or not len(cells):
+    if any(failed.values()) or not len(rows):
         return None, failed
     base, new = check_labels(BASE, cells[BASE]), check_labels(NEW, cells[NEW])
     own = _cell_rows(cells, base != new)
@@ -122,8 +121,8 @@ def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
             continue
         with_changes = frame.with_columns(changed=nw.col(BASE) != nw.col(NEW))
         counted = _aggregated(with_changes, [f"group_{i}", "changed", "outcome"], {}, {})
-        rows = _cell_rows(counted, counted["changed"].to_numpy(dtype=bool))
-        groups[name] = rows.of_groups(name, counted[f"group_{i}"])
+        own_of_group = _cell_rows(counted, counted["changed"].astype(np.bool_))
+        groups[name] = own_of_group.of_groups(name, counted[f"group_{i}"])
     counts = counts_of_cells(
         base,
         new,
@@ -136,13 +135,13 @@ def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
     return counts, failed
 
 
-def _cell_rows(cells: pd.DataFrame, changed: NDArray[np.bool_]) -> CellRows:
+def _cell_rows(cells: Columns, changed: NDArray[np.bool_]) -> CellRows:
     return CellRows(
-        changed=np.asarray(changed, dtype=bool),
-        outcome=cells["outcome"].to_numpy(dtype=np.intp),
-        rows=cells["rows"].to_numpy(dtype=np.int64),
-        weight=cells[WEIGHT if WEIGHT in cells else "rows"].to_numpy(dtype=np.float64),
-        weight_squares=cells[SQUARES if WEIGHT in cells else "rows"].to_numpy(dtype=np.float64),
+        changed=changed,
+        outcome=cells["outcome"].astype(np.intp),
+        rows=cells["rows"].astype(np.int64),
+        weight=cells[WEIGHT if WEIGHT in cells else "rows"].astype(np.float64),
+        weight_squares=cells[SQUARES if WEIGHT in cells else "rows"].astype(np.float64),
     )
 
 
@@ -151,7 +150,7 @@ def _aggregated(
     keys: Sequence[str],
     measures: Mapping[str, Expr],
     faults: Mapping[str, Expr],
-) -> pd.DataFrame:
+) -> Columns:
     """Return one row for each combination of the keys, with the sums of all else over its rows."""
     columns = {f"fault_{name}": value for name, value in faults.items()}
     weight = nw.col(WEIGHT)
@@ -241,25 +240,42 @@ def _measures(pairs: PairFrame) -> dict[str, Expr]:
     return found
 
 
-def collected(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
-    """Collect the rows of a small lazy frame into memory."""
-    import pandas as pd
-
+def collected(frame: nw.LazyFrame[Any]) -> Columns:
+    """Collect a small lazy frame into memory; missing values are None, NaN, NaT or NA."""
     native: Any = nw.to_native(frame)
-    if hasattr(native, "df"):  # a DuckDB relation
-        found = native.df()
-    elif frame.implementation.is_spark_like():
-        # Rows are taken one by one, since Spark's `toPandas` works with few versions of pandas.
-        found = pd.DataFrame([tuple(row) for row in native.collect()], columns=native.columns)
-    else:
-        eager = frame.collect()
-        columns = {name: eager[name].to_list() for name in eager.columns}
-        found = pd.DataFrame({name: _series(values) for name, values in columns.items()})
-    return found
-
-
-def _series(values: list[Any]) -> Any:
+    if hasattr(native, "fetchnumpy"):  # a DuckDB relation
+        return _of_duckdb(native)
     import pandas as pd
 
+    if frame.implementation.is_spark_like():
+        # Rows are taken one by one, since Spark's `toPandas` works with few versions of pandas.
+        table = pd.DataFrame([tuple(row) for row in native.collect()], columns=native.columns)
+        return {name: _of_pandas(table[name]) for name in table.columns}
+    eager = frame.collect()
     # This way integers stay integers when one of them is missing.
-    return pd.Series(values, dtype=object).infer_objects()
+    columns = {name: pd.Series(eager[name].to_list(), dtype=object) for name in eager.columns}
+    return {name: _of_pandas(column.infer_objects()) for name, column in columns.items()}
+
+
+def _of_duckdb(relation: Any) -> Columns:
+    if any("TIME ZONE" in str(dtype) for dtype in relation.types):  # NumPy has no time zones
+        table = relation.df()
+        return {name: _of_pandas(table[name]) for name in table.columns}
+    return {name: _unmasked(values) for name, values in relation.fetchnumpy().items()}
+
+
+def _unmasked(values: NDArray[Any]) -> NDArray[Any]:
+    if type(values) is np.ndarray:
+        return values
+    fill: dict[str, Any] = {"f": np.nan, "m": np.timedelta64("NaT"), "M": np.datetime64("NaT")}
+    if values.dtype.kind in fill:
+        return np.ma.filled(values, fill[values.dtype.kind])
+    objects = np.ma.getdata(values).astype(object)
+    objects[np.ma.getmaskarray(values)] = None
+    return objects
+
+
+def _of_pandas(column: Any) -> NDArray[Any]:
+    if isinstance(column.dtype, np.dtype):
+        return column.to_numpy()
+    return column.astype(object).to_numpy()

@@ -12,17 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.arrays import check_labels
+from holdfast.common.coding import as_objects
 from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.shares import GroupResult
 from holdfast.exceptions import InvalidInputError
 from holdfast.predictions.faults import raise_faults, raise_ids, size_of
-from holdfast.predictions.frames import Answers, PairFrame, collected, count_frame, with_classes
+from holdfast.predictions.frames import (
+    Answers,
+    Columns,
+    PairFrame,
+    collected,
+    count_frame,
+    with_classes,
+)
 from holdfast.predictions.pairing import Pairing
 from holdfast.tables.reading import reading
 
 if TYPE_CHECKING:
     import duckdb
-    import pandas as pd
 
 __all__ = ["Pairs", "PredictionPair"]
 
@@ -151,18 +158,14 @@ class Pairs:
             base=self._answers(rows, pairs.base),
             new=self._answers(rows, pairs.new),
             classes=np.array(classes) if classes else None,
-            y=_column(rows, "truth") if pairs.has_truth else None,
-            groups={name: _column(rows, f"group_{i}") for i, name in enumerate(pairs.groups)},
-            ids=_column(rows, "id") if "id" in rows else None,
+            y=as_objects(rows["truth"]) if pairs.has_truth else None,
+            groups={name: as_objects(rows[f"group_{i}"]) for i, name in enumerate(pairs.groups)},
+            ids=as_objects(rows["id"]) if "id" in rows else None,
         )
 
     @staticmethod
-    def _answers(rows: pd.DataFrame, model: Answers) -> NDArray[Any]:
+    def _answers(rows: Columns, model: Answers) -> NDArray[Any]:
         if model.proba_classes:
-            return rows[model.columns].to_numpy(dtype=np.float64)
-        return check_labels(model.role, rows[model.role]) if len(rows) else np.empty(0)
-
-
-def _column(rows: pd.DataFrame, name: str) -> NDArray[Any]:
-    values = rows[name].astype(object)
-    return values.where(values.notna(), None).to_numpy()
+            return np.column_stack([rows[name].astype(np.float64) for name in model.columns])
+        labels = rows[model.role]
+        return check_labels(model.role, labels) if len(labels) else np.empty(0)
