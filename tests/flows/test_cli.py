@@ -131,6 +131,15 @@ class TestCompare:
         assert "country=DE" in result.out
         assert "DE" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
+    def test_names_of_groups_are_shown_as_they_are(self, cli: Cli, tmp_path: Path) -> None:
+        names = [":cat:", "[red]x[/red]", "C:\\", "[/]"]
+        frame = pd.DataFrame({"id": range(4), "prediction": "a", "name": names})
+        write_table(frame, tmp_path / "a.parquet")
+        write_table(frame[["id", "prediction"]], tmp_path / "b.parquet")
+        shown = cli("compare", "a.parquet", "b.parquet", "--id", "id", "--group", "name").out
+        for name in names:
+            assert f" name={name} " in shown
+
     def test_probabilities(self, cli: Cli, tmp_path: Path) -> None:
         rng = np.random.default_rng(1)
         proba = rng.dirichlet([1, 1], (2, 500))

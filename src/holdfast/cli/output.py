@@ -74,17 +74,17 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a readable table, of which every cell is text."""
     from rich import box
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if position else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*row)
     # A pipe or a log has no width and takes lines of any length.
     width = None if sys.stdout.isatty() else 200
-    Console(width=width).print(table)
+    # Names are data: nothing in them is markup or the name of an emoji.
+    Console(width=width, markup=False, emoji=False).print(table)
 
 
 def percent(value: float | None, interval: Sequence[float] | None = None) -> str:
