@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from holdfast.common.plain import plain
@@ -32,6 +30,9 @@ def provenance(**facts: Any) -> dict[str, Any]:
     >>> sorted(provenance(seed=0))
     ['seed', 'versions']
     """
+    import platform  # both load slowly, and only reports need them
+    from importlib.metadata import PackageNotFoundError, version
+
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
