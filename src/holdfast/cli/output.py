@@ -31,6 +31,7 @@ __all__ = [
 
 EXIT_CODES = {"PROMOTE": 0, "REJECT": 1, "HOLD": 3}
 MAX_GROUPS_SHOWN = 20
+WIDTH_WITHOUT_TERMINAL = 200  # of a pipe or a log, whose lines may be of any length
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -71,7 +72,39 @@ def print_decision(decision: Decision) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a readable table, of which every cell is text."""
+    """Print a readable table, of which every cell is text.
+
+    On a terminal, rich makes it fit. A pipe or a log takes plain lines, which need no rich.
+    """
+    lines = _lines([columns, *rows])
+    if not sys.stdout.isatty() and all(map(_is_plain, lines)):
+        typer.echo("\n".join(lines))
+    else:
+        _print_fitted(columns, rows)
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table whose first row is the header, as rich would draw them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = "─" * len("   ".join("x" * width for width in widths))
+    blank = " " * len(rule)
+    header, *others = (
+        "   ".join(
+            cell.rstrip().rjust(width) if position else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return [f" {line} " for line in (blank, header, rule, *others, blank)]
+
+
+def _is_plain(line: str) -> bool:
+    """Return whether each character takes one place, and the line is not cut by rich."""
+    narrow = all(character < "\u0300" or character in "─–" for character in line)
+    return narrow and line.isprintable() and len(line) <= WIDTH_WITHOUT_TERMINAL
+
+
+def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -81,8 +114,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, justify="right" if position else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    # A pipe or a log has no width and takes lines of any length.
-    width = None if sys.stdout.isatty() else 200
+    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
     # Names are data: nothing in them is markup or the name of an emoji.
     Console(width=width, markup=False, emoji=False).print(table)
 

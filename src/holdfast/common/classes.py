@@ -88,9 +88,10 @@ def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDA
     """Return the position of each value in `classes` (in any order), or -1 if it is absent."""
     values, classes = np.asarray(values), np.asarray(classes)
     if values.dtype.kind == "O" or classes.dtype.kind == "O":
+        codes, distinct = factorize(values)
         place = {value: i for i, value in enumerate(classes.tolist())}
-        positions = (place.get(value, -1) for value in values.tolist())
-        return np.fromiter(positions, dtype=np.intp, count=len(values))
+        positions = [place.get(value, -1) for value in distinct.tolist()]
+        return np.array(positions, dtype=np.intp)[codes]
     order = np.argsort(classes)
     position = np.searchsorted(classes, values, sorter=order).clip(max=len(classes) - 1)
     index = order[position]
