@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from holdfast.common.arrays import check_labels, missing_rows
+from holdfast.common.coding import factorize
 from holdfast.common.plain import plain_scalar
 from holdfast.exceptions import InvalidInputError
 
