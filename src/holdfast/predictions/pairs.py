@@ -104,7 +104,10 @@ class Pairs:
             sizes = {size_of(side.frame) for side in self.pairing.sides} if self.joined else set()
             if sizes - {counts.n}:
                 raise_ids(self.pairing)
-                raise ValueError("the tables' numbers of rows differ from what can be read")
+                raise InvalidInputError(
+                    f"tables must not change while they are read, got {sorted(sizes)} rows of "
+                    f"which {counts.n} were compared; compare them again"
+                )
         weight = self.pairing.names.weight
         if weight is not None and not counts.pair_cells.sum() > 0:
             raise InvalidInputError(

@@ -320,8 +320,8 @@ def test_recorded_gradients_are_the_plain_ones(monkeypatch):
     plain = fit(many(), max_epochs=6)
     monkeypatch.setattr(functions, "CALLS_BEFORE_RECORDING", 2)
     recorded = []
-    record = traced._record
-    monkeypatch.setattr(traced, "_record", lambda *a: recorded.append(record(*a)) or recorded[-1])
+    original = traced.record
+    monkeypatch.setattr(traced, "record", lambda *a: recorded.append(original(*a)) or recorded[-1])
     assert_same(fit(many(), max_epochs=6), plain)
     assert recorded
     assert all(isinstance(r, torch.fx.GraphModule) for r in recorded)

@@ -415,8 +415,8 @@ def test_recorded_gradients_of_modules_that_write_in_place(monkeypatch, how):
     module = partial(Writing, how)
     plain = fit(module, stacking="never", max_epochs=4)
     recorded = []
-    record = traced._record
-    monkeypatch.setattr(traced, "_record", lambda *a: recorded.append(record(*a)) or recorded[-1])
+    original = traced.record
+    monkeypatch.setattr(traced, "record", lambda *a: recorded.append(original(*a)) or recorded[-1])
     monkeypatch.setattr(functions, "CALLS_BEFORE_RECORDING", 2)
     assert_same(fit(module, stacking="always", max_epochs=4), plain, atol=1e-6)
     assert recorded

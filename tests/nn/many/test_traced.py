@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from holdfast.nn.many.traced import NARROW, Recorded, _record  # noqa: E402
+from holdfast.nn.many.traced import NARROW, Recorded, record  # noqa: E402
 
 relu, bmm = torch.relu, torch.bmm
 
@@ -26,7 +26,7 @@ def recorded(function, *arguments):
     others = [argument.flip(-1) for argument in arguments]
     first = [replay(*others) for _ in range(4)]  # scripts look for faster ways in the first calls
     torch.testing.assert_close(first[1:], first[:1] * 3, rtol=0, atol=0)
-    recording = _record(function, *arguments)
+    recording = record(function, *arguments)
     got = replay(*arguments)
     assert strides(got) == strides(function(*arguments))  # optimizers and views rely on them
     torch.testing.assert_close(got, recording(*arguments), rtol=0, atol=0)

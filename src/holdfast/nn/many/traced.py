@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-__all__ = ["Recorded"]
+__all__ = ["Recorded", "record"]
 
 # A function of tensors and lists of tensors.
 Function = Callable[..., Any]
@@ -86,12 +86,13 @@ def _detached(argument: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
 def _replay_of(function: Function, *arguments: Any) -> Function | None:
     """Return the recorded function, or None if it cannot be recorded."""
     try:
-        return _without_python(_record(function, *arguments), *arguments)
+        return _without_python(record(function, *arguments), *arguments)
     except Exception:  # the recorder is experimental, and the plain function works too
         return None
 
 
-def _record(function: Function, *arguments: Any) -> fx.GraphModule:
+def record(function: Function, *arguments: Any) -> fx.GraphModule:
+    """Return the operations that the function does with these arguments."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
     # The recorder counts `self` of a method as an argument, so it gets a plain function.
