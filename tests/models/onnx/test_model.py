@@ -425,7 +425,7 @@ def test_the_command_line_names_the_columns_of_a_single_input(tmp_path, monkeypa
     predict = ["predict", "tree.onnx", "rows.csv", "--out", "p.csv"]
     named = [part for name in "wxyz" for part in ("--feature", name)]
     run = CliRunner().invoke
-    with pytest.raises(InvalidInputError, match="name them with --feature, in its order"):
+    with pytest.raises(InvalidInputError, match="name them with --feature in their order"):
         run(app, predict, catch_exceptions=False)
     assert run(app, [*predict, *named], catch_exceptions=False).exit_code == 0
     np.testing.assert_array_equal(pd.read_csv("p.csv")["prediction"], np.where(X[:, 0] <= 0, 3, 5))
