@@ -24,8 +24,8 @@ class BaseModel:
 
     Parameters
     ----------
-    model : fitted estimator, object with predict_proba, booster, or callable
-        A callable takes X and returns probabilities (n, K_base).
+    model : fitted estimator, object with predict_proba or predict, booster, or callable
+        A callable takes X and returns probabilities (n, K_base), or answers (n,).
     classes : ndarray of shape (K_base,)
         The classes of its probability columns.
     """
@@ -52,41 +52,100 @@ class BaseModel:
             booster = booster_as_classifier(model, known)
             if booster is not None:
                 return cls(booster, known)
-            raise InvalidInputError(
-                "base_model must have predict_proba or be a callable X -> probabilities, got "
-                f"{type(model).__name__}; give a fitted classifier, a booster of log loss over "
-                f"these {len(known)} classes, or base_proba"
-            )
+            if _library_booster(model) or not callable(getattr(model, "predict", None)):
+                raise InvalidInputError(
+                    "base_model must have predict_proba or predict, or be a callable X -> "
+                    f"probabilities or answers, got {type(model).__name__}; give a fitted "
+                    f"classifier, a booster of log loss over these {len(known)} classes, or "
+                    "base_proba or base_pred"
+                )
         if base_classes is None and hasattr(model, "classes_"):
             known = check_labels("base_classes", model.classes_)
         return cls(model, known)
 
+    @property
+    def gives_proba(self) -> bool:
+        """Whether the model has probabilities, as far as can be known without asking it."""
+        return hasattr(self.model, "predict_proba") or callable(self.model)
+
     def predict(
-        self, X: Any, classes: NDArray[Any], *, sha256: str | None = None
+        self,
+        X: Any,
+        classes: NDArray[Any],
+        *,
+        possible: NDArray[Any] | None = None,
+        sha256: str | None = None,
     ) -> BasePredictions:
-        """Return the model's predictions for X, matched to `classes`.
+        """Return the model's answers and probabilities for X, matched to `classes`.
 
         Parameters
         ----------
         X : array-like of shape (n, …)
         classes : ndarray of shape (K,)
+        possible : ndarray of shape (A,), optional
+            The answers that the new model can give. Left out, these are its classes.
         sha256 : str, optional
             The hash of the model's file. With it, predictions are kept in a cache on disk.
         """
-        call = getattr(self.model, "predict_proba", self.model)
+        proba, answers = None, None
+        if self.gives_proba:
+            proba = self._asked("probabilities", X, sha256)
+            if np.ndim(proba) == 1 and not hasattr(self.model, "predict_proba"):
+                proba, answers = None, proba  # a callable that answers
+        if answers is None and self._answers_itself:
+            answers = self._asked("answers", X, sha256)
+        return self._matched(proba, answers, classes, possible)
+
+    def answers(self, X: Any, classes: NDArray[Any], possible: NDArray[Any]) -> BasePredictions:
+        """Return the model's answers alone, where its probabilities are not needed."""
+        if not self._answers_itself:
+            return self.predict(X, classes, possible=possible)
+        return self._matched(None, self._asked("answers", X, None), classes, possible)
+
+    def proba(self, X: Any, classes: NDArray[Any]) -> BasePredictions:
+        """Return the model's probabilities, where its own answers are not needed.
+
+        The answers that come with them are the most probable classes.
+        """
+        return self._matched(self._asked("probabilities", X, None), None, classes, None)
+
+    @property
+    def _answers_itself(self) -> bool:
+        answers = callable(getattr(self.model, "predict", None))
+        return answers and (hasattr(self.model, "predict_proba") or not callable(self.model))
+
+    def _matched(
+        self, proba: Any, answers: Any, classes: NDArray[Any], possible: NDArray[Any] | None
+    ) -> BasePredictions:
+        return base_predictions(
+            proba,
+            self.classes,
+            classes,
+            answers=answers,
+            possible=possible,
+            names=("base_model's probabilities", "base_model's answers"),
+        )
+
+    def _asked(self, what: str, X: Any, sha256: str | None) -> Any:
+        """Return the model's probabilities or answers for X."""
+        if what == "answers":
+            call = self.model.predict
+        else:
+            call = getattr(self.model, "predict_proba", self.model)
         own = own_columns(self.model, X)
         try:
-            proba = remembered(sha256, own, lambda: call(own))
+            predicted = remembered(sha256, own, lambda: call(own), what=what)
         except HoldfastError:
             raise
         except Exception as error:
             raise InvalidInputError(
-                "base_model must give probabilities for X, got "
+                f"base_model must give {what} for X, got "
                 f"{type(error).__name__}: {error}; give X as in the training of the base model, "
-                "load the model with the version of its library that saved it, or give base_proba"
+                "load the model with the version of its library that saved it, or give "
+                f"{'base_pred' if what == 'answers' else 'base_proba'}"
             ) from error
-        check_same_length(X=_Sized(X), base_model=proba)
-        return base_predictions(proba, self.classes, classes, name="base_model's probabilities")
+        check_same_length(X=_Sized(X), base_model=predicted)
+        return predicted
 
 
 def classes_of_columns(
@@ -110,6 +169,11 @@ def classes_of_columns(
             f"not named, got {width}; give base_classes in the order of the columns"
         )
     return classes
+
+
+def _library_booster(model: Any) -> bool:
+    """Whether a model is a library's own booster, whose `predict` gives scores."""
+    return type(model).__name__ == "Booster"
 
 
 class _Sized:

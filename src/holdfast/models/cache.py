@@ -28,6 +28,7 @@ __all__ = ["CACHE_VARIABLE", "COMPUTING_PACKAGES", "cache_folder", "remembered"]
 CACHE_VARIABLE = "HOLDFAST_CACHE"
 SUFFIX = ".predictions"
 MAX_BYTES = 2**30
+STORABLE = "fiubU"  # kinds of arrays that are stored without a pickle
 # Another release of these packages may compute other digits from the same file.
 COMPUTING_PACKAGES = (
     "holdfast",
@@ -42,7 +43,9 @@ COMPUTING_PACKAGES = (
 )
 
 
-def remembered(model: str | None, X: Any, compute: Callable[[], Any]) -> Any:
+def remembered(
+    model: str | None, X: Any, compute: Callable[[], Any], *, what: str = "probabilities"
+) -> Any:
     """Return the predictions of a model file for X, from the cache if it has them.
 
     Parameters
@@ -52,6 +55,8 @@ def remembered(model: str | None, X: Any, compute: Callable[[], Any]) -> Any:
     X : array-like, sparse matrix or data frame
     compute : callable
         A function that returns the predictions, with one row for each row of X.
+    what : str
+        What of the model's predictions these are.
 
     Examples
     --------
@@ -64,13 +69,13 @@ def remembered(model: str | None, X: Any, compute: Callable[[], Any]) -> Any:
     rows = None if model is None else rows_hash(X)
     if rows is None:
         return compute()
-    key = hashlib.sha256(f"{model} {rows} {_versions()}".encode()).hexdigest()
+    key = hashlib.sha256(f"{model} {what} {rows} {_versions()}".encode()).hexdigest()
     path = cache_folder() / f"{key}{SUFFIX}"
     known = _read(path)
     if known is not None:
         return known
     computed = compute()
-    if isinstance(computed, np.ndarray) and computed.dtype.kind == "f":
+    if isinstance(computed, np.ndarray) and computed.dtype.kind in STORABLE:
         _write(path, computed)
     return computed
 

@@ -13,14 +13,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 
-from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
+from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import final_of, proba_of
 from holdfast.learners.lookup import joined_boosters
 from holdfast.models.base import BaseModel
 from holdfast.models.base_predictions import BasePredictions
+from holdfast.models.deciding import DecidingClassifier
+from holdfast.models.fitted import FittedClassifier
 from holdfast.models.joining import joined_linear_model, same_head, with_final
+from holdfast.rules import Argmax, BoundRule
+from holdfast.selection.answering import expected_gains, is_accuracy
 from holdfast.selection.mixtures import mix
 from holdfast.selection.override import override_classes, override_proba
 
@@ -51,6 +54,8 @@ def serve(
     base_model: BaseModel | None = None,
     base_weight: float = 0.0,
     threshold: float | None = None,
+    rule: BoundRule | None = None,
+    utility: NDArray[np.float64] | None = None,
 ) -> Served:
     """Build the simplest classifier that predicts as a selection does.
 
@@ -67,36 +72,51 @@ def serve(
     base_weight : float
         The weight of the base model in the average.
     threshold : float, optional
-        With a threshold, the average overrides the base model where it is more probable by more
-        than that.
+        With a threshold, the average overrides the base model where its answer has an expected gain
+        of more than that.
+    rule : BoundRule, optional
+        How probabilities become answers. Left out, the estimators answer as they do.
+    utility : ndarray of shape (A, K), optional
+        What each answer is worth given the truth, for an override. Left out, a right answer is
+        worth 1 and any other nothing.
     """
     n = len(estimators)
     if threshold is not None and base_model is not None:
-        new = serve(
-            estimators,
-            weights,
-            classes,
-            average_in=average_in,
-            base_model=base_model,
-            base_weight=base_weight,
-        )
-        model = OverrideClassifier(new.model, base_model, threshold, classes)
+        new = _average(estimators, weights, classes, average_in, base_model, base_weight)
+        overridden = OverrideClassifier(new.model, base_model, threshold, classes, rule, utility)
         several = isinstance(new.model, AveragedClassifier)
         what = f"{n} new models, which override" if several else "one new model, which overrides"
-        return Served(model, f"the base model and {what} it where surer")
-    if n == 1 and not base_weight:
+        return Served(overridden, f"the base model and {what} it where surer")
+    if not n and base_model is not None:
+        possible = None if rule is None else rule.answers
+        unchanged = AveragedClassifier(
+            estimators, weights, classes, average_in, base_model, base_weight, possible
+        )
+        return Served(unchanged, "the base model, unchanged")
+    served = _average(estimators, weights, classes, average_in, base_model, base_weight)
+    if rule is None or isinstance(rule.rule, Argmax):
+        return served
+    return Served(DecidingClassifier(served.model, rule), f"{served.needs}, answering by a rule")
+
+
+def _average(
+    estimators: Sequence[Any],
+    weights: NDArray[np.float64],
+    classes: NDArray[Any],
+    average_in: str,
+    base_model: BaseModel | None,
+    base_weight: float,
+) -> Served:
+    """Return the simplest model with the probabilities of an average."""
+    n, base = len(estimators), base_model if base_weight else None
+    if n == 1 and base is None:
         return Served(estimators[0], "one model")
-    if average_in == "log_odds" and n:
-        base = base_model if base_weight else None
+    if average_in == "log_odds":
         joined = _joined(estimators, weights, classes, base, base_weight)
         if joined is not None:
             return joined
-    averaged = AveragedClassifier(
-        estimators, weights, classes, average_in, base_model if base_weight else None, base_weight
-    )
-    if not n:
-        return Served(averaged, "the base model, unchanged")
-    models = f"{n} new model{'s' if n > 1 else ''}{' and the base model' if base_weight else ''}"
+    averaged = AveragedClassifier(estimators, weights, classes, average_in, base, base_weight)
+    models = f"{n} new model{'s' if n > 1 else ''}{'' if base is None else ' and the base model'}"
     return Served(averaged, f"{models}, averaged")
 
 
@@ -130,7 +150,7 @@ def served_proba(
         The scale on which the models are averaged.
     base : BasePredictions, optional
     base_weight : float
-        The weight of the base model in the average. Rows without a usable prediction of the base
+        The weight of the base model in the average. Rows without usable probabilities of the base
         model get the average of the other models.
     threshold : float, optional
         With a threshold, the average overrides the base model where it is more probable by more
@@ -155,47 +175,7 @@ def served_proba(
     return average
 
 
-class _ServedClassifier(ClassifierMixin, BaseEstimator):
-    """A classifier that is fitted when it is built; `LowChurnClassifier` does the training."""
-
-    classes: NDArray[Any]
-
-    @property
-    def classes_(self) -> NDArray[Any]:
-        """The classes of the probability columns, shape (K,)."""
-        return self.classes
-
-    @property
-    def feature_names_in_(self) -> NDArray[Any]:
-        """The names of the features, if the models inside know them."""
-        return self._any_model().feature_names_in_
-
-    def _any_model(self) -> Any:
-        raise NotImplementedError
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_clone__(self) -> Any:
-        return self  # an empty copy could not be fitted again
-
-    def fit(self, X: Any, y: Any = None) -> Any:
-        """Raise UnsupportedEstimatorError; served models come from `LowChurnClassifier.fit`."""
-        raise UnsupportedEstimatorError(
-            f"{type(self).__name__} cannot be fitted, since it only serves; fit a "
-            "LowChurnClassifier"
-        )
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return probabilities of shape (n, K)."""
-        raise NotImplementedError
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each row, shape (n,)."""
-        return self.classes[self.predict_proba(X).argmax(axis=1)]
-
-
-class AveragedClassifier(_ServedClassifier):
+class AveragedClassifier(FittedClassifier):
     """The weighted average of several models.
 
     Parameters
@@ -210,7 +190,11 @@ class AveragedClassifier(_ServedClassifier):
         A further model in the average.
     base_weight : float
         The weight of the base model.
+    answers : ndarray of shape (A,) or None
+        The answers that may be given where the base model is served alone; None for the classes.
     """
+
+    answers: NDArray[Any] | None = None  # for files of releases that did not have it
 
     def __init__(
         self,
@@ -220,6 +204,7 @@ class AveragedClassifier(_ServedClassifier):
         average_in: str = "probability",
         base_model: BaseModel | None = None,
         base_weight: float = 0.0,
+        answers: NDArray[Any] | None = None,
     ) -> None:
         self.estimators = estimators
         self.weights = weights
@@ -227,6 +212,12 @@ class AveragedClassifier(_ServedClassifier):
         self.average_in = average_in
         self.base_model = base_model
         self.base_weight = base_weight
+        self.answers = answers
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes of the probability columns, shape (K,)."""
+        return self.classes
 
     def _any_model(self) -> Any:
         if self.base_model is None or len(self.estimators):
@@ -242,9 +233,9 @@ class AveragedClassifier(_ServedClassifier):
         weights = np.asarray(self.weights, dtype=np.float64)
         if self.base_model is None:
             return mix(np.stack(proba), weights, self.average_in)
-        base = self.base_model.predict(X, self.classes)
-        if base.missing.any():
-            self._check_others(base.missing)
+        base = self.base_model.proba(X, self.classes)
+        if not len(self.estimators):
+            self._check_alone(base.missing)
         members = np.reshape(proba, (len(proba), *base.matched.proba.shape))
         return served_proba(
             members,
@@ -254,8 +245,17 @@ class AveragedClassifier(_ServedClassifier):
             base_weight=self.base_weight,
         )
 
-    def _check_others(self, missing: NDArray[np.bool_]) -> None:
-        if not len(self.estimators):
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class of each row; the base model alone answers itself."""
+        if self.base_model is None or len(self.estimators):
+            return self.classes[self.predict_proba(X).argmax(axis=1)]
+        possible = self.classes if self.answers is None else self.answers
+        base = self.base_model.answers(X, self.classes, possible)
+        self._check_alone(base.pred < 0)
+        return base.served
+
+    def _check_alone(self, missing: NDArray[np.bool_]) -> None:
+        if missing.any():
             raise InvalidInputError(
                 f"base_model must predict a class of {self.classes.tolist()[:10]} for every row "
                 f"when it is served alone, got {np.count_nonzero(missing)} of {len(missing)} rows "
@@ -263,11 +263,11 @@ class AveragedClassifier(_ServedClassifier):
             )
 
 
-class OverrideClassifier(_ServedClassifier):
+class OverrideClassifier(FittedClassifier):
     """A new model that overrides the base model only where it is sure enough.
 
-    The class of the base model is served, unless the new model's class is more probable by more
-    than a threshold.
+    The answer of the base model is served, unless the new model's own answer has an expected gain
+    of more than a threshold.
 
     Parameters
     ----------
@@ -276,30 +276,70 @@ class OverrideClassifier(_ServedClassifier):
     base_model : BaseModel
     threshold : float
     classes : ndarray of shape (K,)
+    rule : BoundRule or None
+        How the new model's probabilities become answers; None for the most probable class.
+    utility : ndarray of shape (A, K) or None
+        What each answer is worth given the truth; None for 1 where it is right, and else nothing.
     """
 
+    # For files of releases that did not have them.
+    rule: BoundRule | None = None
+    utility: NDArray[np.float64] | None = None
+
     def __init__(
-        self, estimator: Any, base_model: BaseModel, threshold: float, classes: NDArray[Any]
+        self,
+        estimator: Any,
+        base_model: BaseModel,
+        threshold: float,
+        classes: NDArray[Any],
+        rule: BoundRule | None = None,
+        utility: NDArray[np.float64] | None = None,
     ) -> None:
         self.estimator = estimator
         self.base_model = base_model
         self.threshold = threshold
         self.classes = classes
+        self.rule = rule
+        self.utility = utility
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes of the probability columns, shape (K,)."""
+        return self.classes
 
     def _any_model(self) -> Any:
         return self.estimator
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the new model's probabilities, changed as little as the served class demands."""
-        return override_proba(*self._parts(X), self.threshold)
+        """Return the new model's probabilities, shape (n, K).
+
+        Where most probable classes are the answers, they are changed as little as the served class
+        demands.
+        """
+        new = proba_of(self.estimator, X, self.classes)
+        if not self._by_lead:
+            return new
+        base = self.base_model.answers(X, self.classes, self.classes)
+        return override_proba(new, base.pred, self.threshold)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the served class of each row, shape (n,)."""
-        return self.classes[override_classes(*self._parts(X), self.threshold)]
-
-    def _parts(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Return the answer to each row, shape (n,)."""
         new = proba_of(self.estimator, X, self.classes)
-        return new, self.base_model.predict(X, self.classes).pred
+        if self._by_lead:
+            base = self.base_model.answers(X, self.classes, self.classes)
+            return self.classes[override_classes(new, base.pred, self.threshold)]
+        assert self.rule is not None
+        assert self.utility is not None
+        base = self.base_model.answers(X, self.classes, self.rule.answers)
+        own = self.rule.decide(new)
+        gain = expected_gains(new, own, base.pred, self.utility)
+        return self.rule.answers[np.where(gain > self.threshold, own, base.pred)]
+
+    @property
+    def _by_lead(self) -> bool:
+        """Whether the expected gain is a lead in probability."""
+        by_argmax = self.rule is None or isinstance(self.rule.rule, Argmax)
+        return by_argmax and (self.utility is None or is_accuracy(self.utility))
 
 
 def _joined(

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from holdfast.common.parameters import check_share
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.selection.limits import HIGHEST, GroupColumns, Limit, bound_limits, group_limit
 from holdfast.selection.problem import Vector
 
-__all__ = ["CHURN_KINDS", "TOLERANCE", "Budget", "cautious", "choose_cautiously"]
+__all__ = ["CHURN_KINDS", "TOLERANCE", "Budget", "cautious", "choose_cautiously", "is_number"]
 
 CHURN_KINDS = tuple(HIGHEST)
 OVERALL = "overall"
@@ -37,27 +36,33 @@ class Measured(Protocol):
     def others(self) -> tuple[float, ...]:
         """What the budget's other limits count."""
 
+    @property
+    def utility(self) -> float:
+        """Mean utility of the answers."""
+
     def churn(self, kind: str) -> float:
         """Churn in the unit of the budget."""
 
 
 @dataclass(frozen=True, eq=False)
 class Budget:
-    """Limits on churn and negative flips, or an accuracy to keep with as little churn as possible.
+    """Limits on churn and negative flips, or a utility to keep with as little churn as possible.
 
     Attributes
     ----------
     churn : str
         Unit of churn: ``"hard"`` or a divergence.
     max_churn : float or None
-        Limit over all rows; None where an accuracy is kept.
-    min_accuracy : float, "cold" or None
-        The accuracy to keep where there is no `max_churn`; ``"cold"`` stands for that of plain
-        retraining until `keeping` replaces it.
+        Limit over all rows; None where an accuracy or a utility is kept.
+    min_accuracy, min_utility : float, "cold" or None
+        The accuracy, or the mean utility, to keep where there is no `max_churn`. ``"cold"`` stands
+        for that of plain retraining until `keeping` replaces it.
     others : tuple of Limit
         Limits beside `max_churn`.
     accuracy_name : str
         What the caller calls `min_accuracy`.
+    by_utility : bool
+        Whether the utility of the answers decides among what is allowed, and not the risk.
     """
 
     churn: str = "hard"
@@ -65,6 +70,8 @@ class Budget:
     min_accuracy: float | str | None = None
     others: tuple[Limit, ...] = ()
     accuracy_name: str = "min_accuracy"
+    min_utility: float | str | None = None
+    by_utility: bool = False
 
     @classmethod
     def of(
@@ -73,8 +80,9 @@ class Budget:
         max_negative_flips: float | None,
         min_accuracy: float | str | None,
         churn: str,
+        min_utility: float | str | None = None,
     ) -> Budget:
-        """Read and check what the caller gave; `min_accuracy` has been checked before.
+        """Read and check what the caller gave; what is to be kept has been checked before.
 
         Raises
         ------
@@ -90,7 +98,7 @@ class Budget:
                     "answers that may change, 1.0 for any"
                 )
             others.append(Limit("negative flips", max_negative_flips, hard=True))
-        return cls(churn, overall, min_accuracy, tuple(others))
+        return cls(churn, overall, min_accuracy, tuple(others), min_utility=min_utility)
 
     @property
     def columns(self) -> list[str]:
@@ -100,22 +108,40 @@ class Budget:
     def bound(
         self,
         groups: GroupColumns,
-        base_right: NDArray[np.bool_],
         answer_weight: Vector,
         churn_weight: Vector,
     ) -> Budget:
         """Return the budget with its other limits bound to rows; see `bound_limits`."""
-        others = bound_limits(self.others, groups, base_right, answer_weight, churn_weight)
+        others = bound_limits(self.others, groups, answer_weight, churn_weight)
         return replace(self, others=others)
 
-    def keeping(self, cold_accuracy: Callable[[], float]) -> Budget:
-        """Return the budget with ``min_accuracy="cold"``, its default, replaced by a number.
+    def keeping(self, of_cold: Callable[[str], float]) -> Budget:
+        """Return the budget with the word ``"cold"``, its default, replaced by a number.
 
-        The accuracy of plain retraining is asked for only where it is needed.
+        Parameters
+        ----------
+        of_cold : callable
+            Returns the accuracy or the utility of plain retraining, by name. It is asked only where
+            it is needed.
         """
-        if self.max_churn is not None or self.min_accuracy not in (None, "cold"):
+        if self.max_churn is not None or isinstance(self.floor, (int, float)):
             return self
-        return replace(self, min_accuracy=cold_accuracy())
+        least = of_cold(self.kept)
+        if self.kept == "accuracy":
+            return replace(self, min_accuracy=least)
+        return replace(self, min_utility=least)
+
+    @property
+    def kept(self) -> str:
+        """What is kept where there is no `max_churn`: ``"accuracy"`` or ``"utility"``."""
+        if self.min_utility is None and (self.min_accuracy is not None or not self.by_utility):
+            return "accuracy"
+        return "utility"
+
+    @property
+    def floor(self) -> float | str | None:
+        """The least accuracy or utility."""
+        return self.min_accuracy if self.kept == "accuracy" else self.min_utility
 
     def inside(self, weight: Vector) -> Budget:
         """Return the budget with every limit half a standard error lower.
@@ -137,18 +163,19 @@ class Budget:
         if self.max_churn is not None:
             within = point.churn(self.churn) <= self.max_churn + TOLERANCE
             return within and not self.broken(point)
-        assert self.min_accuracy is not None  # see `keeping`
-        return point.accuracy >= float(self.min_accuracy) - TOLERANCE
+        assert self.floor is not None  # see `keeping`
+        return getattr(point, self.kept) >= float(self.floor) - TOLERANCE
 
     def broken(self, point: Measured) -> list[str]:
         """Return the names of the other limits that a point breaks."""
         pairs = zip(self.others, point.others, strict=True)
         return [one.name for one, value in pairs if value > one.limit + TOLERANCE]
 
-    def cost(self, point: Measured) -> tuple[float, float]:
-        """Return what is minimised among the allowed; the other measure decides ties."""
-        measures = (point.risk, point.churn(self.churn))
-        return measures if self.max_churn is not None else measures[::-1]
+    def cost(self, point: Measured) -> tuple[float, ...]:
+        """Return what is minimised among the allowed; the later measures decide ties."""
+        churn = point.churn(self.churn)
+        wanted = (-point.utility, point.risk) if self.by_utility else (point.risk,)
+        return (*wanted, churn) if self.max_churn is not None else (churn, *wanted)
 
 
 def _read_max_churn(max_churn: Any, churn: str) -> tuple[Any, list[Limit]]:
@@ -163,12 +190,13 @@ def _read_max_churn(max_churn: Any, churn: str) -> tuple[Any, list[Limit]]:
         overall = max_churn.get(OVERALL, HIGHEST[churn])
         named = {name: limit for name, limit in max_churn.items() if name != OVERALL}
         others = [group_limit(name, limit, churn) for name, limit in named.items()]
-    if overall is not None and not np.isinf(overall if _is_number(overall) else 0.0):
+    if overall is not None and not np.isinf(overall if is_number(overall) else 0.0):
         check_share("max_churn", overall, high=HIGHEST[churn])
     return overall, others
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, and not a boolean."""
     return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
 
 

@@ -13,9 +13,19 @@ from holdfast.common.arrays import as_array, check_same_length
 from holdfast.common.parameters import check_share
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["HIGHEST", "GroupColumns", "Limit", "bound_limits", "group_columns", "group_limit"]
+__all__ = [
+    "BASE_ANSWER",
+    "HIGHEST",
+    "GroupColumns",
+    "Limit",
+    "bound_limits",
+    "group_columns",
+    "group_limit",
+]
 
 HIGHEST = {"hard": 1.0, "kl": np.inf, "brier": 2.0}  # what a limit may be, by unit of churn
+
+BASE_ANSWER = "base_answer"  # the column that names the rows of one answer of the base model
 
 GroupColumns = dict[str, NDArray[Any]]
 
@@ -47,10 +57,8 @@ class Limit:
     value: str | None = None
     weight: NDArray[np.float64] | None = None
 
-    def rows(
-        self, groups: GroupColumns, answered: NDArray[np.bool_], base_right: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """Return the rows that this limit counts, shape (n,).
+    def rows(self, groups: GroupColumns, answered: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the rows that this limit is a share of, shape (n,).
 
         Raises
         ------
@@ -58,7 +66,7 @@ class Limit:
             For a column that `groups` does not have, or a group without answered rows.
         """
         if self.column is None:
-            return answered & base_right
+            return answered
         if self.column not in groups:
             raise InvalidInputError(
                 f"max_churn must name groups by columns that the fit had for its own budget, "
@@ -75,16 +83,21 @@ class Limit:
             )
         return mine
 
-    def measure(self, changed: NDArray[np.bool_], divergence: NDArray[np.float64]) -> float:
-        """Return what the limit counts, given each row's change and divergence."""
+    def measure(
+        self,
+        changed: NDArray[np.bool_],
+        divergence: NDArray[np.float64],
+        worse: NDArray[np.bool_],
+    ) -> float:
+        """Return what the limit counts, given each row's change, divergence and negative flip."""
         assert self.weight is not None  # only bound limits are measured
-        return float((changed if self.hard else divergence) @ self.weight)
+        counted = worse if self.column is None else changed if self.hard else divergence
+        return float(counted @ self.weight)
 
 
 def bound_limits(
     limits: Sequence[Limit],
     groups: GroupColumns,
-    base_right: NDArray[np.bool_],
     answer_weight: NDArray[np.float64],
     churn_weight: NDArray[np.float64],
 ) -> tuple[Limit, ...]:
@@ -95,10 +108,9 @@ def bound_limits(
     """
     bound = []
     for limit in limits:
-        mine = limit.rows(groups, answer_weight > 0, base_right)
+        mine = limit.rows(groups, answer_weight > 0)
         weight = np.where(mine, answer_weight if limit.hard else churn_weight, 0.0)
-        whole = answer_weight if limit.column is None else weight
-        bound.append(replace(limit, weight=weight / whole.sum()))
+        bound.append(replace(limit, weight=weight / weight.sum()))
     return tuple(bound)
 
 

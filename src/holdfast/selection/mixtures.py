@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from holdfast.common.arrays import missing_rows
 from holdfast.exceptions import InvalidInputError
 from holdfast.metrics import clip, divergence_per_row, loss_per_row
+from holdfast.rules import BoundRule
+from holdfast.selection.answering import Answering
 from holdfast.selection.budget import Budget
 from holdfast.selection.limits import GroupColumns, Limit
 from holdfast.selection.problem import Function, Measures, RowMeasures, Vector
@@ -48,11 +50,13 @@ class Mixtures:
     y : ndarray of shape (n,)
         Columns of the labels.
     base_pred : ndarray of shape (n,)
-        Columns of the base classes, -1 for a class that is gone.
+        Answers of the base model, -1 for an answer that is gone.
     risk_weight, churn_weight, answer_weight : ndarray of shape (n,)
         Row weights that sum to 1: of the risk, of soft churn, of hard churn.
     divergence : {"kl", "brier"}
     average_in : {"probability", "log_odds"}
+    answering : Answering
+        How the probabilities of a mixture become answers.
     others : tuple of Limit
         The budget's other limits, bound to these rows.
     has_base : bool
@@ -68,6 +72,7 @@ class Mixtures:
     answer_weight: Vector
     divergence: str
     average_in: str
+    answering: Answering
     others: tuple[Limit, ...] = ()
     has_base: bool = False
 
@@ -80,6 +85,7 @@ class Mixtures:
         *,
         divergence: str,
         average_in: str,
+        answering: Answering | None = None,
         base_pred: NDArray[np.intp] | None = None,
         answered: NDArray[np.bool_] | None = None,
         sample_weight: NDArray[np.float64] | None = None,
@@ -95,8 +101,10 @@ class Mixtures:
             Columns of the labels.
         divergence : {"kl", "brier"}
         average_in : {"probability", "log_odds"}
+        answering : Answering, optional
+            Left out, the most probable class is the answer.
         base_pred : ndarray of shape (n,), optional
-            Columns of the base classes; the largest base probability when left out.
+            Answers of the base model; the largest base probability when left out.
         answered : ndarray of bool of shape (n,), optional
             Rows that count as hard churn; those with base probabilities when left out.
         sample_weight : ndarray of shape (n,), optional
@@ -108,6 +116,8 @@ class Mixtures:
         """
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
         missing = missing_rows(base)
+        if missing.all() and answered is not None and base_pred is not None:
+            base, missing = _certainties(base, base_pred), ~answered
         churn_weight = np.where(missing, 0.0, weight)
         answer_weight = churn_weight if answered is None else np.where(answered, weight, 0.0)
         if churn_weight.sum() <= 0 or answer_weight.sum() <= 0:
@@ -126,15 +136,19 @@ class Mixtures:
             answer_weight=answer_weight / answer_weight.sum(),
             divergence=divergence,
             average_in=average_in,
+            answering=answering or Answering.argmax(np.arange(base.shape[1])),
         )
 
     def bound(self, budget: Budget, groups: GroupColumns) -> tuple[Mixtures, Budget]:
         """Return the mixtures and a budget whose other limits are bound to their rows."""
         if not budget.others:
             return (self if not self.others else replace(self, others=())), budget
-        right = self.base_pred == self.y
-        bound = budget.bound(groups, right, self.answer_weight, self.churn_weight)
+        bound = budget.bound(groups, self.answer_weight, self.churn_weight)
         return replace(self, others=bound.others), bound
+
+    def under(self, budget: Budget) -> Mixtures:
+        """Return the mixtures with a rule that looks at a budget, where it is tuned."""
+        return replace(self, answering=self.answering.under(budget))
 
     @property
     def base_everywhere(self) -> bool:
@@ -171,27 +185,43 @@ class Mixtures:
         return mix(self.proba, weights, self.average_in)
 
     def per_row(self, weights: Vector) -> RowMeasures:
-        """Return loss, change of class and divergence from the base of each row."""
-        return self._per_row(self.mix(weights))
+        """Return loss, change of answer, divergence from the base and utility of each row."""
+        mixture = self.mix(weights)
+        answers = self._answers(weights, mixture)
+        return RowMeasures(
+            answers=answers,
+            loss=loss_per_row(self.y, mixture, self.loss),
+            changed=answers != self.base_pred,
+            divergence=divergence_per_row(self.base, mixture, self.divergence),
+            utility=self.answering.utilities(answers, self.y),
+        )
 
     def measure(self, weights: Vector) -> Measures:
         """Return the mixture's measures."""
-        mixture = self.mix(weights)
-        rows = self._per_row(mixture)
+        rows = self.per_row(weights)
+        answers = rows.answers
+        others: tuple[float, ...] = ()
+        if self.others:
+            worse = self.answering.worse(answers, self.base_pred, self.y)
+            others = tuple(one.measure(rows.changed, rows.divergence, worse) for one in self.others)
         return Measures(
             risk=float(rows.loss @ self.risk_weight),
-            accuracy=float((mixture.argmax(axis=1) == self.y) @ self.risk_weight),
+            accuracy=float(self.answering.right(answers, self.y) @ self.risk_weight),
             churn_rate=float(rows.changed @ self.answer_weight),
             soft_churn=float(rows.divergence @ self.churn_weight),
-            others=tuple(one.measure(rows.changed, rows.divergence) for one in self.others),
+            others=others,
+            utility=float(rows.utility @ self.risk_weight),
         )
 
-    def _per_row(self, mixture: NDArray[np.float64]) -> RowMeasures:
-        return RowMeasures(
-            loss=loss_per_row(self.y, mixture, self.loss),
-            changed=mixture.argmax(axis=1) != self.base_pred,
-            divergence=divergence_per_row(self.base, mixture, self.divergence),
-        )
+    def rule_at(self, weights: Vector) -> BoundRule:
+        """Return the rule by which a mixture answers."""
+        return self.answering.rule_of(self.mix(weights))
+
+    def _answers(self, weights: Vector, mixture: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the answers of a mixture; those of the base model are its own."""
+        if self.has_base and not weights[:-1].any():
+            return self.base_pred
+        return self.answering.decide(mixture)
 
     @cached_property
     def risk(self) -> Function:
@@ -280,3 +310,15 @@ class Mixtures:
             return float(value), 2 * (product - linear)
 
         return function
+
+
+def _certainties(base: NDArray[np.float64], base_pred: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return answers as probabilities, by which a search finds its way where there are no others.
+
+    Rows of NaN stay where the answer is no class.
+    """
+    certain = base.copy()
+    known = np.flatnonzero((base_pred >= 0) & (base_pred < base.shape[1]))
+    certain[known] = 0.0
+    certain[known, base_pred[known]] = 1.0
+    return certain

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
+from holdfast.rules import BoundRule
 from holdfast.selection.problem import Vector
 
 __all__ = ["FrontierPoint", "Selection"]
@@ -27,6 +29,8 @@ class FrontierPoint:
         Mean divergence from the base model.
     others : tuple of float
         What the other limits of the budget count.
+    utility : float
+        Mean utility of the answers; NaN where there is none.
     """
 
     weights: Vector
@@ -35,6 +39,7 @@ class FrontierPoint:
     churn_rate: float
     soft_churn: float
     others: tuple[float, ...] = ()
+    utility: float = math.nan
 
     def churn(self, kind: str) -> float:
         """Return the churn in the unit of the budget."""
@@ -73,6 +78,12 @@ class Selection:
         Number of selection rows.
     frontier : tuple of FrontierPoint
         Every mixture that was looked at, single candidates first.
+    utility : float
+        Mean utility of the answers; NaN where there is none.
+    min_utility : float or None
+        Utility that the budget keeps instead.
+    rule : BoundRule or None
+        The rule by which the mixture answers; None for a regressor.
     """
 
     weights: Vector
@@ -88,3 +99,6 @@ class Selection:
     n: int
     frontier: tuple[FrontierPoint, ...] = field(repr=False)
     others: dict[str, tuple[float, float]] = field(default_factory=dict)
+    utility: float = math.nan
+    min_utility: float | None = None
+    rule: BoundRule | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
+from holdfast.rules import BoundRule
+from holdfast.selection.answering import Answering
 from holdfast.selection.budget import Budget
-from holdfast.selection.limits import Limit
 from holdfast.selection.mixtures import mix
-from holdfast.selection.override import least_threshold, margins
+from holdfast.selection.override import least_threshold
 from holdfast.selection.problem import Vector
 
 __all__ = ["OverridePoint", "OverrideSelection", "select_override"]
@@ -28,6 +30,7 @@ class OverridePoint:
     threshold: float
     accuracy: float
     churn_rate: float
+    utility: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,8 @@ class OverrideSelection:
     weights : ndarray of shape (L,)
         Weights of the candidates in what overrides: one of them, or an average.
     threshold : float
-        τ: the lead in probability from which the new class is served.
+        τ: the expected gain above which the new model's answer is served. With the default
+        utility it is a lead in probability.
     accuracy : float
         Share of right answers on the selection rows.
     churn_rate : float
@@ -56,6 +60,12 @@ class OverrideSelection:
         Scale on which the candidates are averaged.
     others : dict of str to (float, float)
         Limit and measure of each group and of negative flips, where these are limited too.
+    utility : float
+        Mean utility of the answers on the selection rows.
+    min_utility : float or None
+        Utility that the budget keeps instead.
+    rule : BoundRule
+        The rule by which the overriding model answers.
     """
 
     weights: Vector
@@ -68,6 +78,9 @@ class OverrideSelection:
     frontier: tuple[OverridePoint, ...] = field(repr=False)
     average_in: str = "probability"
     others: dict[str, tuple[float, float]] = field(default_factory=dict)
+    utility: float = math.nan
+    min_utility: float | None = None
+    rule: BoundRule | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,21 +90,30 @@ class _Option:
     Attributes
     ----------
     weights : ndarray of shape (L,)
+    rule : BoundRule
+        The rule by which it answers.
     top : ndarray of shape (n,)
-        Column of its own class.
-    margin : ndarray of shape (n,)
-        Its lead over the base class; infinite where that class is gone.
+        Its own answers.
+    gain : ndarray of shape (n,)
+        The expected gain of its answer over the base model's; infinite where that is gone.
     """
 
     weights: Vector
+    rule: BoundRule
     top: NDArray[np.intp]
-    margin: Vector
+    gain: Vector
 
     @classmethod
     def of(
-        cls, weights: Vector, proba: NDArray[np.float64], base_pred: NDArray[np.intp]
+        cls,
+        weights: Vector,
+        proba: NDArray[np.float64],
+        base_pred: NDArray[np.intp],
+        answering: Answering,
     ) -> _Option:
-        return cls(weights, proba.argmax(axis=1), margins(proba, base_pred))
+        rule = answering.rule_of(proba)
+        top = rule.decide(proba)
+        return cls(weights, rule, top, answering.gains(proba, top, base_pred))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,53 +122,66 @@ class _Rows:
     y: NDArray[np.intp]
     weight: Vector
     known: NDArray[np.bool_]
-    others: tuple[Limit, ...]
+    budget: Budget
+    answering: Answering
 
     def point(self, option: _Option, budget: float) -> OverridePoint:
         """Return an option at the threshold that spends `budget`."""
         threshold = self._threshold(option, self.known, budget)
-        for limit in self.others:  # churn falls along the threshold everywhere
+        worse = self.answering.worse(option.top, self.base_pred, self.y)
+        for limit in self.budget.others:  # churn falls along the threshold everywhere
             assert limit.weight is not None  # bound to these rows
             rows = limit.weight > 0
-            share = min(limit.limit / limit.weight.sum(), 1.0) if rows.any() else 1.0
+            if limit.column is None:
+                rows &= worse
+            share = min(limit.limit / limit.weight[rows].sum(), 1.0) if rows.any() else 1.0
             threshold = max(threshold, self._threshold(option, rows, share))
         served = self.served(option, threshold)
         changed = (served != self.base_pred)[self.known]
         return OverridePoint(
             option.weights,
             threshold,
-            accuracy=float(np.average(served == self.y, weights=self.weight)),
+            accuracy=float(np.average(self._values(served, "accuracy"), weights=self.weight)),
             churn_rate=float(np.average(changed, weights=self.weight[self.known])),
+            utility=float(np.average(self._values(served, "utility"), weights=self.weight)),
         )
+
+    def _values(self, answer: NDArray[np.intp], kept: str) -> Vector:
+        """Return what each row's answer adds to the accuracy or to the utility."""
+        if kept == "utility":
+            return self.answering.utilities(answer, self.y)
+        return self.answering.right(answer, self.y).astype(np.float64)
 
     def served(self, option: _Option, threshold: float) -> NDArray[np.intp]:
         """Return the column of each row's answer."""
-        return np.where(option.margin > threshold, option.top, self.base_pred)
+        return np.where(option.gain > threshold, option.top, self.base_pred)
 
     def _threshold(self, option: _Option, rows: NDArray[np.bool_], budget: float) -> float:
         if not rows.any():
             return 0.0
-        return least_threshold(option.margin[rows], self.weight[rows], budget)
+        return least_threshold(option.gain[rows], self.weight[rows], budget)
 
     def shares(self, option: _Option, threshold: float) -> list[float]:
         """Return what each of the other limits counts at a threshold."""
-        changed = self.served(option, threshold) != self.base_pred
-        return [one.measure(changed, np.empty(0)) for one in self.others]
+        served = self.served(option, threshold)
+        worse = self.answering.worse(served, self.base_pred, self.y)
+        changed = served != self.base_pred
+        return [one.measure(changed, np.empty(0), worse) for one in self.budget.others]
 
     def steps(self, option: _Option) -> tuple[Vector, Vector]:
-        """Return churn and accuracy as rows change, largest margins first.
+        """Return churn, and what the budget keeps, as rows change, largest gains first.
 
         Two arrays of equal length, which begin where nothing has changed yet but rows whose base
-        class is gone.
+        answer is gone.
         """
-        margin, must = option.margin, np.isinf(option.margin)
-        free = self.known & (margin > 0) & ~must
-        value, step = np.unique(-margin[free], return_inverse=True)
-        gain = (option.top == self.y).astype(np.float64) - (self.base_pred == self.y)
+        kept, must = self.budget.kept, np.isinf(option.gain)
+        free = self.known & (option.gain > 0) & ~must
+        value, step = np.unique(-option.gain[free], return_inverse=True)
+        gain = self._values(option.top, kept) - self._values(self.base_pred, kept)
         spent = np.bincount(step, self.weight[free], len(value)).cumsum()
         gained = np.bincount(step, (gain * self.weight)[free], len(value)).cumsum()
         lowest = self.weight[must & self.known].sum()
-        first = (np.where(must, option.top, self.base_pred) == self.y) @ self.weight
+        first = self._values(np.where(must, option.top, self.base_pred), kept) @ self.weight
         churn = np.append(lowest, lowest + spent) / self.weight[self.known].sum()
         return churn, np.append(first, first + gained) / self.weight.sum()
 
@@ -164,6 +199,7 @@ def select_override(
     y: NDArray[np.intp],
     *,
     budget: Budget,
+    answering: Answering,
     average: Vector | None = None,
     average_in: str = "probability",
     sample_weight: NDArray[np.float64] | None = None,
@@ -178,11 +214,13 @@ def select_override(
     ----------
     candidate_proba : ndarray of shape (L, n, K)
     base_pred, y : ndarray of shape (n,)
-        Columns of the base classes (−1: gone, or no prediction) and of the labels.
+        Answers of the base model (−1: gone, or no answer), and columns of the labels.
     answered : ndarray of shape (n,)
         Rows with a base prediction; the others do not count as churn.
     budget : Budget
         In changed answers; its other limits are bound to these rows.
+    answering : Answering
+        How probabilities become answers, and what these are worth.
     average : ndarray of shape (L,), optional
         Weights of the candidates in an average that may override too.
     average_in : {"probability", "log_odds"}
@@ -201,21 +239,22 @@ def select_override(
             "base_proba must have a prediction for at least one selection row, got none; "
             "give rows that the base model has predicted"
         )
-    rows = _Rows(base_pred, y, weight, answered, budget.others)
+    rows = _Rows(base_pred, y, weight, answered, budget, answering)
     options = [
-        _Option.of(weights, proba, base_pred)
+        _Option.of(weights, proba, base_pred, answering)
         for weights, proba in zip(np.eye(len(candidate_proba)), candidate_proba, strict=True)
     ]
     if average is not None:
         mixture = mix(candidate_proba, average, average_in)
-        options.append(_Option.of(average, mixture, base_pred))
+        options.append(_Option.of(average, mixture, base_pred, answering))
+    best_by = "utility" if budget.by_utility else "accuracy"
     if budget.max_churn is not None:
         points = {i: rows.point(option, budget.max_churn) for i, option in enumerate(options)}
-        costs = {i: (-point.accuracy, point.churn_rate) for i, point in points.items()}
+        costs = {i: (-getattr(p, best_by), p.churn_rate) for i, p in points.items()}
         chosen = min(costs, key=lambda i: costs[i]) if average is None else len(candidate_proba)
     else:
-        points = _least_changes(rows, options, float(budget.min_accuracy or 0))
-        costs = {i: (point.churn_rate, -point.accuracy) for i, point in points.items()}
+        points = _least_changes(rows, options)
+        costs = {i: (p.churn_rate, -getattr(p, best_by)) for i, p in points.items()}
         chosen = min(costs, key=lambda i: costs[i])
     best, option = points[chosen], options[chosen]
     shares = rows.shares(option, best.threshold)
@@ -232,24 +271,27 @@ def select_override(
         others={
             one.name: (one.limit, share) for one, share in zip(budget.others, shares, strict=True)
         },
+        utility=best.utility,
+        rule=option.rule,
+        min_utility=None if budget.min_utility is None else float(budget.min_utility),
     )
 
 
-def _least_changes(
-    rows: _Rows, options: Sequence[_Option], min_accuracy: float
-) -> dict[int, OverridePoint]:
+def _least_changes(rows: _Rows, options: Sequence[_Option]) -> dict[int, OverridePoint]:
     """Return each option that gets there, with as few changes as it needs, by its position."""
-    points, highest = {}, 0.0
+    budget = rows.budget
+    assert budget.floor is not None  # see `Budget.keeping`
+    least, points, highest = float(budget.floor), {}, -np.inf
     for i, option in enumerate(options):
-        churn, accuracy = rows.steps(option)
-        enough = np.flatnonzero(accuracy >= min_accuracy - 1e-12)
+        churn, values = rows.steps(option)
+        enough = np.flatnonzero(values >= least - 1e-12)
         if len(enough):
             points[i] = rows.point(option, float(min(churn[enough[0]], 1.0)))
-        highest = max(highest, float(accuracy.max()))
+        highest = max(highest, float(values.max()))
     if not points:
         raise InfeasibleBudgetError(
-            f"min_accuracy must be at most {highest:.4g} by overriding the base model, got "
-            f"{min_accuracy:.4g}; lower it or use mixture='average'",
-            highest_accuracy=highest,
+            f"min_{budget.kept} must be at most {highest:.4g} by overriding the base model, got "
+            f"{least:.4g}; lower it or use mixture='average'",
+            highest_accuracy=highest if budget.kept == "accuracy" else None,
         )
     return points

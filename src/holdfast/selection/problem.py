@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from holdfast.rules import BoundRule
 
 __all__ = ["Function", "Measures", "Problem", "RowMeasures", "Vector"]
 
@@ -60,6 +62,9 @@ class Problem(Protocol):
     def per_row(self, weights: Vector) -> RowMeasures:
         """Loss, change and divergence of each row."""
 
+    def rule_at(self, weights: Vector) -> BoundRule | None:
+        """Rule by which a mixture answers; None for a regressor."""
+
     def measure(self, weights: Vector) -> Measures:
         """Risk, accuracy and churn as the metrics define them."""
 
@@ -86,6 +91,8 @@ class Measures:
         Mean divergence.
     others : tuple of float
         What the other limits count: churn of groups, negative flips.
+    utility : float
+        Mean utility of the answers; NaN where there is none.
     """
 
     risk: float
@@ -93,12 +100,15 @@ class Measures:
     churn_rate: float
     soft_churn: float
     others: tuple[float, ...] = ()
+    utility: float = np.nan
 
 
 @dataclass(frozen=True, eq=False)
 class RowMeasures:
     """Measures of each row, arrays of shape (n,), whose means are `Measures`."""
 
+    answers: NDArray[Any]
     loss: Vector
     changed: NDArray[np.bool_]
     divergence: Vector
+    utility: Vector

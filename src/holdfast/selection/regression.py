@@ -70,10 +70,15 @@ class Moves:
         predicted = self.predict(weights)
         move = predicted - self.base
         return RowMeasures(
+            answers=predicted,
             loss=(predicted - self.y) ** 2,
             changed=np.abs(move) > self.tolerance,
             divergence=move**2,
+            utility=np.full(len(move), np.nan),
         )
+
+    def rule_at(self, weights: Vector) -> None:
+        """Return None, since numbers are not decided by a rule."""
 
     def measure(self, weights: Vector) -> Measures:
         """Return the mixture's measures; the accuracy is R², 0 where the labels do not vary."""

@@ -68,7 +68,9 @@ def _with_or_without_base(problem: Problem, budget: Budget, mixture: str) -> Sel
         return with_base
     own = widened.per_row(np.append(without.weights, 0.0))
     other = widened.per_row(np.append(with_base.weights, with_base.base_weight))
-    if budget.max_churn is not None:
+    if budget.max_churn is not None and budget.by_utility:
+        difference = other.utility - own.utility
+    elif budget.max_churn is not None:
         difference = own.loss - other.loss
     elif budget.churn == "hard":
         difference = own.changed.astype(np.float64) - other.changed
@@ -115,6 +117,9 @@ def _best(problem: Problem, budget: Budget, mixture: str) -> Selection:
         average_in=problem.average_in,
         n=problem.n,
         frontier=tuple(points),
+        utility=best.utility,
+        rule=problem.rule_at(best.weights),
+        min_utility=None if budget.min_utility is None else float(budget.min_utility),
         others={
             one.name: (one.limit, value)
             for one, value in zip(budget.others, best.others, strict=True)
@@ -262,9 +267,10 @@ def _raise_infeasible(points: list[FrontierPoint], budget: Budget) -> NoReturn:
             "or give base_model and let it in (include_base=True)",
             lowest_churn=lowest,
         )
-    highest = max(point.accuracy for point in points)
+    highest = max(getattr(point, budget.kept) for point in points)
+    name = budget.accuracy_name if budget.kept == "accuracy" else "min_utility"
     raise InfeasibleBudgetError(
-        f"{budget.accuracy_name} must be at most {highest:.4g} with these candidates, got "
-        f"{float(budget.min_accuracy or 0):.4g}; lower it or add candidates",
-        highest_accuracy=highest,
+        f"{name} must be at most {highest:.4g} with these candidates, got "
+        f"{float(budget.floor or 0):.4g}; lower it or add candidates",
+        highest_accuracy=highest if budget.kept == "accuracy" else None,
     )

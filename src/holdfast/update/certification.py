@@ -19,6 +19,8 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import proba_of
 from holdfast.metrics import SMALLEST, divergence_per_row
 from holdfast.models.served import served_proba
+from holdfast.rules import BoundRule
+from holdfast.selection.answering import Answering
 from holdfast.selection.bounds import Evidence, most_changes
 from holdfast.selection.budget import Budget
 from holdfast.selection.certificate import (
@@ -28,7 +30,6 @@ from holdfast.selection.certificate import (
     raise_uncertified,
 )
 from holdfast.selection.outcome import Selection
-from holdfast.selection.override import margins
 from holdfast.selection.override_search import OverrideSelection
 from holdfast.selection.problem import Vector
 from holdfast.update.candidates import Candidate
@@ -54,11 +55,14 @@ class Step:
     base_weight : float
     threshold : float or None
         τ of an override.
+    rule : BoundRule or None
+        The rule by which it answers.
     """
 
     weights: Vector
     base_weight: float = 0.0
     threshold: float | None = None
+    rule: BoundRule | None = None
 
 
 class Answers(Protocol):
@@ -114,9 +118,8 @@ class CertificationRows:
 
     def counted(self, budget: Budget) -> list[NDArray[np.bool_]]:
         """Return the rows that each limit counts, those of the limit on all rows first."""
-        rows = self.rows
-        answered, right = rows.base.answered, rows.base_right
-        return [answered, *(one.rows(rows.groups, answered, right) for one in budget.others)]
+        answered, groups = self.rows.base.answered, self.rows.groups
+        return [answered, *(one.rows(groups, answered) for one in budget.others)]
 
     def evidence(self, losses: NDArray[Any], largest: float, rows: NDArray[np.bool_]) -> Evidence:
         """Return what losses (n,) say of some rows."""
@@ -126,14 +129,20 @@ class CertificationRows:
         return Evidence(losses[rows].astype(np.float64), largest, weight)
 
     def changed(
-        self, changed: NDArray[np.bool_], budget: Budget, counted: Sequence[NDArray[np.bool_]]
+        self,
+        answers: NDArray[np.intp],
+        budget: Budget,
+        counted: Sequence[NDArray[np.bool_]],
+        answering: Answering,
     ) -> list[Evidence]:
-        """Return what the answers (n,) that change say of each limit."""
-        answered = self.rows.base.answered
-        found = [self.evidence(changed, 1.0, answered)]
+        """Return what answers (n,) say of each limit."""
+        base = self.rows.base.pred
+        changed = answers != base
+        found = [self.evidence(changed, 1.0, self.rows.base.answered)]
         for one, rows in zip(budget.others, counted[1:], strict=True):
-            whole = answered if one.column is None else rows  # flips are a share of all
-            found.append(self.evidence(changed & rows, 1.0, whole))
+            flips = one.column is None
+            lost = answering.worse(answers, base, self.rows.y) if flips else changed
+            found.append(self.evidence(lost, 1.0, rows))
         return found
 
 
@@ -158,6 +167,8 @@ def certify(
     *,
     confidence: float,
     n_selection: int,
+    answering: Answering,
+    rule_at: Callable[[Vector, float], BoundRule] | None = None,
     ask: Callable[[Step], Answers] | None = None,
 ) -> Certified:
     """Go along what was selected as far as the rows allow, for all limits together.
@@ -171,6 +182,11 @@ def certify(
     confidence : float
     n_selection : int
         Number of selection rows, for the certificate.
+    answering : Answering
+        How the models answer.
+    rule_at : callable, optional
+        Returns the rule of a mixture, given its weights and that of the base model; needed where
+        the rule is fitted to the selection rows.
     ask : callable, optional
         Returns the answers of the model that a step serves. What is certified is about these. The
         way to it is found by the candidates' probabilities; where a served model answers otherwise,
@@ -181,7 +197,7 @@ def certify(
     InfeasibleBudgetError
         When not even the safest mixture or threshold can be certified.
     """
-    test = _Test.of(selection, rows, budget, confidence)
+    test = _Test.of(selection, rows, budget, confidence, answering, rule_at)
     steps = test.steps()
     passed, seen = test.passed(steps, test.expected)
     if ask is not None:
@@ -206,7 +222,9 @@ class _Test:
     budget : Budget
     confidence : float
     counted : list of ndarray of shape (n,)
-        The rows that each limit counts.
+        The rows that each limit is a share of.
+    answering : Answering
+    rule_at : callable or None
     """
 
     selection: Selection | OverrideSelection
@@ -214,6 +232,8 @@ class _Test:
     budget: Budget
     confidence: float
     counted: list[NDArray[np.bool_]]
+    answering: Answering
+    rule_at: Callable[[Vector, float], BoundRule] | None
 
     @classmethod
     def of(
@@ -222,13 +242,16 @@ class _Test:
         rows: CertificationRows,
         budget: Budget,
         confidence: float,
+        answering: Answering,
+        rule_at: Callable[[Vector, float], BoundRule] | None,
     ) -> _Test:
         if rows.unlabeled and any(one.column is None for one in budget.others):
             raise InvalidInputError(
                 "max_negative_flips must be left out with X_unlabeled, whose rows have no labels "
                 "to know a negative flip by; leave one of the two out"
             )
-        return cls(selection, rows, budget, confidence, rows.counted(budget))
+        counted = rows.counted(budget)
+        return cls(selection, rows, budget, confidence, counted, answering, rule_at)
 
     @property
     def names(self) -> list[str]:
@@ -242,13 +265,15 @@ class _Test:
     @cached_property
     def overriding(self) -> _Expected:
         """The model that overrides: one for all thresholds."""
+        assert self.selection.rule is not None
         proba = self._mixture(Step(self.selection.weights))
-        return _Expected(proba.argmax(axis=1), proba)
+        return _Expected(self.selection.rule.decide(proba), proba)
 
     @cached_property
-    def margin(self) -> Vector:
-        """Lead of the overriding model's class over the base class, shape (n,)."""
-        return margins(self.overriding.proba, self.rows.rows.base.pred)
+    def gain(self) -> Vector:
+        """Expected gain of the overriding model's answer over the base model's, shape (n,)."""
+        new = self.overriding
+        return self.answering.gains(new.proba, new.columns, self.rows.rows.base.pred)
 
     # --- steps ------------------------------------------------------------------------------------
 
@@ -257,22 +282,41 @@ class _Test:
         if not isinstance(self.selection, OverrideSelection):
             n = len(self.rows.proba)
             sequence = _sequence(self.selection, self.limits[0])
-            return [Step(w[:n], float(w[n]) if len(w) > n else 0.0) for w in sequence]
-        shown = self._evidence_of(self.margin > 0)
+            return [self._step(w[:n], float(w[n]) if len(w) > n else 0.0) for w in sequence]
+        shown = self._evidence_of(self._overridden(0.0))
         if any(one.weight is not None for one in shown):
-            return self._at(np.linspace(1.0, 0.0, THRESHOLDS).tolist())
+            return self._at(self._grid(THRESHOLDS))
         return self._at([self._exact_threshold([one.n for one in shown])])
+
+    def _step(self, weights: Vector, base_weight: float) -> Step:
+        rule = self.selection.rule
+        if self.rule_at is not None:
+            rule = self.rule_at(weights, base_weight)
+        return Step(weights, base_weight, rule=rule)
+
+    def _grid(self, n: int) -> list[float]:
+        """Return thresholds from one that changes nothing to 0."""
+        finite = self.gain[np.isfinite(self.gain)]
+        return np.linspace(max(1.0, float(finite.max(initial=0.0))), 0.0, n).tolist()
+
+    def _overridden(self, threshold: float) -> NDArray[np.intp]:
+        base = self.rows.rows.base.pred
+        return np.where(self.gain > threshold, self.overriding.columns, base)
 
     def steps_to_ask(self) -> list[Step]:
         """Return the steps to test where a model must be served and asked for each of them."""
         if not isinstance(self.selection, OverrideSelection):
             return self.steps()
-        return self._at(np.linspace(1.0, 0.0, THRESHOLDS_TO_ASK).tolist())
+        return self._at(self._grid(THRESHOLDS_TO_ASK))
 
     def _at(self, thresholds: Sequence[float]) -> list[Step]:
         assert isinstance(self.selection, OverrideSelection)
-        least, weights = self.selection.threshold, self.selection.weights
-        return [Step(weights, threshold=max(threshold, least)) for threshold in thresholds]
+        least, weights, rule = (
+            self.selection.threshold,
+            self.selection.weights,
+            self.selection.rule,
+        )
+        return [Step(weights, threshold=max(one, least), rule=rule) for one in thresholds]
 
     def _exact_threshold(self, n_rows: Sequence[int]) -> float:
         """Return the boldest threshold at which few enough of each limit's rows change.
@@ -286,20 +330,28 @@ class _Test:
         .. [1] Bates, Angelopoulos, Lei, Malik and Jordan, "Distribution-free, risk-controlling
            prediction sets", JACM 2021, theorem 1.
         """
+        base, y = self.rows.rows.base.pred, self.rows.rows.y
+        worse = self.answering.worse(self.overriding.columns, base, y)
+        flips = [False, *(one.column is None for one in self.budget.others)]
+        parts = zip(self.counted, flips, n_rows, self.limits, strict=True)
         return max(
-            _threshold_for(self.margin[mine], most_changes(n, limit, self.confidence))
-            for mine, n, limit in zip(self.counted, n_rows, self.limits, strict=True)
+            _threshold_for(
+                self.gain[mine & worse if flip else mine], most_changes(n, limit, self.confidence)
+            )
+            for mine, flip, n, limit in parts
         )
 
     # --- answers and evidence ---------------------------------------------------------------------
 
     def expected(self, step: Step) -> Answers:
         """Return what the candidates' probabilities say of a step."""
-        if step.threshold is None:
-            proba = self._mixture(step)
-            return _Expected(proba.argmax(axis=1), proba)
-        new, base = self.overriding, self.rows.rows.base.pred
-        return _Expected(np.where(self.margin > step.threshold, new.columns, base), new.proba)
+        if step.threshold is not None:
+            return _Expected(self._overridden(step.threshold), self.overriding.proba)
+        proba = self._mixture(step)
+        if not step.weights.any():
+            return _Expected(self.rows.rows.base.pred, proba)  # the base model answers itself
+        assert step.rule is not None
+        return _Expected(step.rule.decide(proba), proba)
 
     def _mixture(self, step: Step) -> NDArray[np.float64]:
         used = np.flatnonzero(step.weights)
@@ -320,7 +372,7 @@ class _Test:
 
     def evidence(self, answers: Answers, step: Step) -> list[Evidence]:
         """Return what answers say of each limit."""
-        found = self._evidence_of(answers.columns != self.rows.rows.base.pred)
+        found = self._evidence_of(answers.columns)
         if self.budget.churn == "hard":
             return found
         base = self.rows.rows.base.matched.proba
@@ -335,8 +387,8 @@ class _Test:
                 found[i + 1] = self.rows.evidence(divergence, largest, mine)
         return found
 
-    def _evidence_of(self, changed: NDArray[np.bool_]) -> list[Evidence]:
-        return self.rows.changed(changed, self.budget, self.counted)
+    def _evidence_of(self, answers: NDArray[np.intp]) -> list[Evidence]:
+        return self.rows.changed(answers, self.budget, self.counted, self.answering)
 
     def _largest_divergence(self, step: Step) -> float:
         """Return what the divergence of a row cannot exceed."""
@@ -417,7 +469,7 @@ def _threshold_for(margin: Vector, allowed: int) -> float:
         return 0.0
     kept = float(falling[allowed])
     if not np.isfinite(kept):
-        return 1.0
+        return max(1.0, float(margin[np.isfinite(margin)].max(initial=0.0)))
     above = falling[:allowed][falling[:allowed] > kept]
     last = float(above[-1]) if len(above) and np.isfinite(above[-1]) else max(kept, 1.0)
     return max((last + kept) / 2, 0.0)

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from holdfast.exceptions import InfeasibleBudgetError
 from holdfast.models.served import served_proba
+from holdfast.rules import Argmax, BoundRule
+from holdfast.selection.answering import Answering
 from holdfast.selection.budget import Budget, choose_cautiously
 from holdfast.selection.mixtures import Mixtures
 from holdfast.selection.outcome import Selection
-from holdfast.selection.override import served_columns
+from holdfast.selection.override import leading_proba
 from holdfast.selection.override_search import OverrideSelection, select_override
 from holdfast.selection.search import choose, mean_and_error
 from holdfast.update.lambda_search import SearchRows
@@ -44,6 +46,8 @@ class Choice:
         Weight of the base model in an average.
     threshold : float or None
         τ of an override; None where the choice is no override.
+    rule : BoundRule or None
+        The rule by which it answers.
     rival : Selection, OverrideSelection or None
         The selection that lost against this one.
     """
@@ -52,14 +56,16 @@ class Choice:
     weights: Vector
     base_weight: float = 0.0
     threshold: float | None = None
+    rule: BoundRule | None = None
     rival: Selection | OverrideSelection | None = None
 
     @classmethod
     def of(cls, selection: Selection | OverrideSelection) -> Choice:
         """Return the choice that a selection stands for."""
         if isinstance(selection, OverrideSelection):
-            return cls(selection, selection.weights, threshold=selection.threshold)
-        return cls(selection, selection.weights, selection.base_weight)
+            threshold, rule = selection.threshold, selection.rule
+            return cls(selection, selection.weights, threshold=threshold, rule=rule)
+        return cls(selection, selection.weights, selection.base_weight, rule=selection.rule)
 
     @property
     def served(self) -> list[int]:
@@ -81,11 +87,14 @@ class Chooser:
     settings : Settings
     serves_base : bool
         Whether the base model can be served.
+    answering : Answering
+        How models answer the rows, and what their answers are worth.
     """
 
     rows: UpdateRows
     settings: Settings
     serves_base: bool
+    answering: Answering
 
     def choose(self, proba: Proba) -> Choice:
         """Return what is to be served, before anything is certified.
@@ -105,12 +114,21 @@ class Chooser:
         may carry weight wherever it can, without the second selection that would leave it out.
         """
         if self.settings.mixture == "override":
-            return self.proba_of(Choice.of(self._override(proba)), proba)
+            return self._override_proba(proba)
         budget = self.settings.budget
         if soft_budget is not None:
             budget = Budget(self.settings.divergence, soft_budget * (1 + 1e-9))
         selection = self._mixture(proba, budget, self._base_in_hull)
         return self.proba_of(Choice.of(selection), proba)
+
+    def _override_proba(self, proba: Proba) -> Proba:
+        """Return probabilities for the search of λ that reflect what an override keeps."""
+        choice = Choice.of(self._override(proba))
+        new = self.proba_of(choice, proba)
+        if not isinstance(self.answering.rule.rule, Argmax):
+            return new
+        assert choice.threshold is not None
+        return leading_proba(new, self.rows.base.pred, choice.threshold)
 
     @property
     def mixes_base(self) -> bool:
@@ -126,7 +144,7 @@ class Chooser:
         return SearchRows(rows.y, rows.base.matched.proba, rows.weight, self.settings.divergence)
 
     def proba_of(self, choice: Choice, proba: Proba) -> Proba:
-        """Return the probabilities (n, K) of a choice."""
+        """Return the probabilities (n, K) of a choice; those of what overrides, for an override."""
         served = choice.served
         return served_proba(
             proba[served],
@@ -134,15 +152,25 @@ class Chooser:
             average_in=self.settings.average_in,
             base=self.rows.base,
             base_weight=choice.base_weight,
-            threshold=choice.threshold,
         )
 
     def answers_of(self, choice: Choice, proba: Proba) -> NDArray[np.intp]:
-        """Return the columns (n,) of a choice's answers."""
-        if choice.threshold is not None:
-            new = self.proba_of(replace(choice, threshold=None), proba)
-            return served_columns(new, self.rows.base.pred, choice.threshold)
-        return self.proba_of(choice, proba).argmax(axis=1)
+        """Return the answers (n,) of a choice."""
+        base = self.rows.base.pred
+        if not choice.served:
+            return base  # the base model alone answers itself
+        assert choice.rule is not None
+        new = self.proba_of(choice, proba)
+        own = choice.rule.decide(new)
+        if choice.threshold is None:
+            return own
+        return np.where(self.answering.gains(new, own, base) > choice.threshold, own, base)
+
+    def rule_at(self, weights: Vector, base_weight: float, proba: Proba) -> BoundRule:
+        """Return the rule of a mixture on the way to a choice, as the search has it."""
+        mixture = self.proba_of(Choice(None, weights, base_weight), proba)  # type: ignore[arg-type]
+        bound = self._bound(self.settings.budget, proba)
+        return self.answering.under(bound).rule_of(mixture)
 
     # --- selections -------------------------------------------------------------------------------
 
@@ -170,24 +198,30 @@ class Chooser:
             rows.y,
             divergence="brier" if budget.churn == "brier" else "kl",
             average_in=self.settings.average_in,
+            answering=self.answering,
             base_pred=rows.base.pred,
             answered=rows.base.answered,
             sample_weight=rows.weight,
         )
-        kept = budget.keeping(lambda: self._cold_accuracy(proba))
-        mixtures, bound = mixtures.bound(kept, rows.groups)
+        mixtures, bound = mixtures.bound(self._keeping(budget, proba), rows.groups)
 
         def choose_at(budget: Budget) -> Selection:
-            return choose(
-                mixtures, budget, mixture=self.settings.mixture, include_base=include_base
-            )
+            under = mixtures.under(budget)
+            return choose(under, budget, mixture=self.settings.mixture, include_base=include_base)
 
         return self._cautiously(choose_at, bound)
 
+    def _bound(self, budget: Budget, proba: Proba) -> Budget:
+        """Return a budget bound to the rows, for limits on answers."""
+        weight = self.rows.answered_weight
+        return self._keeping(budget, proba).bound(self.rows.groups, weight, weight)
+
+    def _keeping(self, budget: Budget, proba: Proba) -> Budget:
+        by_utility = replace(budget, by_utility=self.answering.by_utility)
+        return by_utility.keeping(lambda kept: self._of_cold(proba, kept))
+
     def _override(self, proba: Proba, average: Vector | None = None) -> OverrideSelection:
-        rows = self.rows
-        weight = rows.answered_weight
-        bound = self.settings.budget.bound(rows.groups, rows.base_right, weight, weight)
+        rows, bound = self.rows, self._bound(self.settings.budget, proba)
 
         def choose_at(budget: Budget) -> OverrideSelection:
             return select_override(
@@ -196,12 +230,13 @@ class Chooser:
                 rows.base.answered,
                 rows.y,
                 budget=budget,
+                answering=self.answering,
                 average=average,
                 average_in=self.settings.average_in,
                 sample_weight=rows.weight,
             )
 
-        return self._cautiously(choose_at, bound.keeping(lambda: self._cold_accuracy(proba)))
+        return self._cautiously(choose_at, bound)
 
     def _cautiously(self, choose_at: Callable[[Budget], Chosen], budget: Budget) -> Chosen:
         """Choose inside hard limits by half a standard error; a certificate needs no caution."""
@@ -210,9 +245,15 @@ class Chooser:
             return choose_at(budget)
         return choose_cautiously(choose_at, budget, self.rows.answered_weight)
 
-    def _cold_accuracy(self, proba: Proba) -> float:
-        right = proba[0].argmax(axis=1) == self.rows.y
-        return float(np.average(right, weights=self.rows.weight))
+    def _of_cold(self, proba: Proba, kept: str) -> float:
+        """Return the accuracy or the utility of plain retraining."""
+        answers = self.answering.decide(proba[0])
+        return float(np.average(self._values(answers, kept), weights=self.rows.weight))
+
+    def _values(self, answers: NDArray[np.intp], kept: str) -> Vector:
+        if kept == "utility":
+            return self.answering.utilities(answers, self.rows.y)
+        return self.answering.right(answers, self.rows.y).astype(np.float64)
 
     # --- the rival --------------------------------------------------------------------------------
 
@@ -224,6 +265,8 @@ class Chooser:
         model as that inside the budget has to. Without `max_churn` a candidate may override in its
         place.
         """
+        if self.answering.utility is None:
+            return choice  # nobody has said what an override should gain
         try:
             rival = Choice.of(self._override(proba, self._least_risk(proba)))
         except InfeasibleBudgetError:
@@ -242,6 +285,8 @@ class Chooser:
         return self._mixture(proba, Budget(self.settings.divergence, np.inf), False).weights
 
     def _merits(self, choice: Choice, proba: Proba) -> Vector:
-        """Return what is to be large in each row: right under a budget, unchanged without."""
-        wanted = self.rows.base.pred if self.settings.budget.max_churn is None else self.rows.y
-        return (self.answers_of(choice, proba) == wanted).astype(np.float64)
+        """Return what is to be large in each row: utility under a budget, unchanged without."""
+        answers = self.answers_of(choice, proba)
+        if self.settings.budget.max_churn is None:
+            return (answers == self.rows.base.pred).astype(np.float64)
+        return self._values(answers, "utility" if self.answering.by_utility else "accuracy")

@@ -14,7 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from holdfast.comparison.result import Comparison
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import proba_of
+from holdfast.models.deciding import inner_estimator
 from holdfast.models.served import answers_of
+from holdfast.rules import Rule
 from holdfast.selection.certificate import Certificate
 from holdfast.selection.outcome import Selection
 from holdfast.selection.override_search import OverrideSelection
@@ -28,7 +30,15 @@ from holdfast.update.update import Outcome, Update, fit_first_release, fit_updat
 
 __all__ = ["LowChurnClassifier"]
 
-OF_THE_SELECTION = ("churn", "mixture", "include_base", "average_in", "confidence")
+OF_THE_SELECTION = (
+    "churn",
+    "mixture",
+    "include_base",
+    "average_in",
+    "utility",
+    "min_utility",
+    "confidence",
+)
 
 
 def _served_has_decision_function(model: Any) -> bool:
@@ -138,8 +148,11 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         The choice, with every alternative that was looked at. Its own measures are those of the
         served model's answers; those of the alternatives come from the candidates' probabilities.
         None for a first release.
-    threshold_ : float
-        τ of the override; only where one is served.
+    override_threshold_ : float
+        τ of the override, the expected gain above which the new model's answer is served; only
+        where an override is served.
+    rule_ : Rule or None
+        The rule by which the served model answers. None for a first release.
     rival_ : Selection, OverrideSelection or None
         The selection that lost under ``method="auto"``: the average or the override.
     weights_ : ndarray of shape (m,)
@@ -224,6 +237,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         verbose: int = 0,
         soft_targets: str = "weights",
         average_in: str = "probability",
+        rule: Rule | str = "base",
+        utility: Any = None,
+        min_utility: float | str | None = None,
     ) -> None:
         self.estimator = estimator
         self.base_model = base_model
@@ -243,6 +259,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.verbose = verbose
         self.soft_targets = soft_targets
         self.average_in = average_in
+        self.rule = rule
+        self.utility = utility
+        self.min_utility = min_utility
 
     def __sklearn_clone__(self) -> LowChurnClassifier:
         return clone_but_base_model(self)
@@ -262,7 +281,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     rival_: Selection | OverrideSelection | None
     weights_: NDArray[np.float64]
     base_weight_: float
-    threshold_: float
+    override_threshold_: float
+    rule_: Rule | None
     estimators_: list[Any]
     certificate_: Certificate | None
     lambda_: float
@@ -279,6 +299,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         y: Any,
         *,
         base_proba: Any = None,
+        base_pred: Any = None,
         base_classes: Any = None,
         sample_weight: Any = None,
         seen_by_base: Any = None,
@@ -320,29 +341,33 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         labeled = check_rows(self, X, y, sample_weight)
         settings = Settings.of(self.get_params(deep=False))
-        if base_proba is None and self.base_model is None:
+        estimator = inner_estimator(self.estimator)
+        if base_proba is None and base_pred is None and self.base_model is None:
             _refuse_without_base(
                 base_classes=base_classes,
                 seen_by_base=seen_by_base,
                 groups=groups,
                 X_unlabeled=X_unlabeled,
             )
-            plan = Plan.first_release(self.estimator, settings, labeled.classes)
+            plan = Plan.first_release(estimator, settings, labeled.classes)
             self.base_report_ = None
             return self._keep(None, *fit_first_release(labeled, settings, plan))
         check_combinations(labeled, settings, seen_by_base, validation, X_unlabeled)
         reader = RowReader.of(self, labeled.classes, settings, base_classes)
-        plan = Plan.of(self.estimator, settings, reader.base_model, labeled.classes)
+        plan = Plan.of(estimator, settings, reader.base_model, labeled.classes)
         inputs = reader.read(
             self,
             labeled,
             base_proba=base_proba,
+            base_pred=base_pred,
             seen_by_base=seen_by_base,
             groups=groups,
             X_unlabeled=X_unlabeled,
             validation=validation,
         )
-        update = fit_update(inputs, settings, plan)
+        if inputs.everything.base.only_answers:
+            plan = plan.for_answers_alone(settings)
+        update = fit_update(inputs, settings, plan, reader.ruling)
         self.base_report_ = inputs.everything.base_report
         if settings.refit:
             return self._keep(update, update.path, refit(update, inputs, settings, plan))
@@ -408,8 +433,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 "which trains them again; fit a new model"
             )
         other = copy(self)
-        if max_churn is not None or min_accuracy is not None:
+        if not (max_churn is min_accuracy is params.get("min_utility")):
             params |= {"max_churn": max_churn, "min_accuracy": min_accuracy}
+            params.setdefault("min_utility", None)
         other.set_params(**params)
         settings = Settings.of(other.get_params(deep=False))
         if settings.confidence is not None and update.certification is None:
@@ -455,7 +481,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             raise InvalidInputError(
                 f"position must be an integer from 0 to {n - 1}, got {position!r}; see path_.labels"
             )
-        return update.compare_candidate(position)
+        return update.compare_candidate(position, Settings.of(self.get_params(deep=False)))
 
     def _trained(self, caller: str) -> Update:
         """Return what the fit has trained, with the selection rows."""
@@ -477,9 +503,10 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.estimators_, self.weights_ = outcome.estimators, outcome.weights
         self.base_weight_, self.lambda_ = outcome.base_weight, outcome.lam
         self.served_, self.serving_ = outcome.served.model, outcome.served.needs
-        self.__dict__.pop("threshold_", None)
+        self.rule_ = None if outcome.rule is None else outcome.rule.rule
+        self.__dict__.pop("override_threshold_", None)
         if outcome.threshold is not None:
-            self.threshold_ = outcome.threshold
+            self.override_threshold_ = outcome.threshold
         return self
 
     def without_rows(self) -> LowChurnClassifier:

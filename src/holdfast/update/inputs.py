@@ -18,9 +18,10 @@ from holdfast.models.base import BaseModel, classes_of_columns
 from holdfast.models.base_predictions import BasePredictions, base_predictions
 from holdfast.models.card import LoadedModel
 from holdfast.models.loading import as_loaded
-from holdfast.selection.limits import group_columns
+from holdfast.selection.limits import BASE_ANSWER, group_columns
 from holdfast.update.base import check_two_objects
 from holdfast.update.rows import UpdateRows, halves
+from holdfast.update.ruling import Ruling
 from holdfast.update.settings import Settings
 
 __all__ = ["Inputs", "LabeledRows", "RowReader", "check_combinations", "check_rows"]
@@ -104,6 +105,8 @@ class RowReader:
     base_model : BaseModel or None
         The same as a base model; None where only its predictions are given.
     base_classes : array-like of shape (K_base,) or None
+    ruling : Ruling
+        The rule by which the new model answers.
     """
 
     classes: NDArray[Any]
@@ -111,6 +114,7 @@ class RowReader:
     loaded: LoadedModel
     base_model: BaseModel | None
     base_classes: Any
+    ruling: Ruling
 
     @classmethod
     def of(
@@ -121,7 +125,8 @@ class RowReader:
         if settings.has_base_model:
             check_two_objects(loaded.model, estimator.estimator)
             model = BaseModel.of(loaded.model, base_classes, classes)
-        return cls(classes, settings, loaded, model, base_classes)
+        ruling = Ruling.of(settings, estimator.estimator, model, classes)
+        return cls(classes, settings, loaded, model, base_classes, ruling)
 
     def read(
         self,
@@ -129,6 +134,7 @@ class RowReader:
         labeled: LabeledRows,
         *,
         base_proba: Any,
+        base_pred: Any,
         seen_by_base: Any,
         groups: Any,
         X_unlabeled: Any,
@@ -139,7 +145,11 @@ class RowReader:
         The arguments are those of ``LowChurnClassifier.fit``; `estimator` knows the features.
         """
         settings = self.settings
-        everything = self.rows(labeled.X, labeled.y, base_proba, groups, labeled.weight)
+        given = (base_proba, base_pred)
+        everything = self.rows(labeled.X, labeled.y, given, groups, labeled.weight)
+        self.ruling.check_copied(everything.base)
+        if everything.base.only_answers:
+            settings.check_only_answers()
         if validation is None:
             train, held_out = everything.split(
                 settings.validation_fraction, settings.random_state, seen_by_base
@@ -155,40 +165,55 @@ class RowReader:
         self,
         X: Any,
         y: NDArray[np.intp],
-        base_proba: Any,
+        given: tuple[Any, Any],
         groups: Any = None,
         weight: NDArray[np.float64] | None = None,
         source: str = "X",
     ) -> UpdateRows:
-        """Return rows with the base model's predictions and the columns that name groups."""
-        base = self._predictions(X, base_proba)
-        names = self.settings.budget.columns
-        columns = group_columns(groups, X, names, _num_samples(X), source=source)
-        return UpdateRows(X, y, self.classes, weight, base, columns)
+        """Return rows with the base model's predictions and the columns that name groups.
 
-    def _predictions(self, X: Any, base_proba: Any) -> BasePredictions:
-        if base_proba is None:
-            assert self.base_model is not None  # one of the two was given
-            return self.base_model.predict(X, self.classes, sha256=self.loaded.sha256)
-        known = classes_of_columns(base_proba, self.base_classes, self.base_model, self.classes)
-        predictions = base_predictions(base_proba, known, self.classes)
-        check_same_length(X=_row_range(X), base_proba=predictions.pred)
+        `given` holds the base model's probabilities and answers, or None for what it is to be asked
+        for.
+        """
+        base = self._predictions(X, *given)
+        names = [name for name in self.settings.budget.columns if name != BASE_ANSWER]
+        columns = group_columns(groups, X, names, _num_samples(X), source=source)
+        if BASE_ANSWER in self.settings.budget.columns:
+            columns[BASE_ANSWER] = base.served
+        return UpdateRows(X, y, self.classes, weight, base, columns, self.ruling.answers)
+
+    def _predictions(self, X: Any, base_proba: Any, base_pred: Any) -> BasePredictions:
+        possible = self.ruling.answers
+        if self.base_model is not None and base_proba is None:
+            asked = self.base_model.predict(
+                X, self.classes, possible=possible, sha256=self.loaded.sha256
+            )
+            return asked if base_pred is None else asked.answering(base_pred, possible)
+        known = self.classes
+        if base_proba is not None:
+            known = classes_of_columns(base_proba, self.base_classes, self.base_model, self.classes)
+        predictions = base_predictions(
+            base_proba, known, self.classes, answers=base_pred, possible=possible
+        )
+        check_same_length(X=_row_range(X), base_predictions=predictions.pred)
         return predictions
 
     def _validation(self, validation: Any) -> UpdateRows:
         """Return the rows of ``fit(validation=…)``."""
-        if not isinstance(validation, tuple) or len(validation) not in (2, 3):
+        if not isinstance(validation, tuple) or len(validation) not in (2, 3, 4):
             raise InvalidInputError(
-                "validation must be a tuple (X, y) or (X, y, base_proba), got "
-                f"{type(validation).__name__}; give rows that are not among the training rows"
+                "validation must be a tuple (X, y), (X, y, base_proba) or (X, y, base_proba, "
+                f"base_pred), got {type(validation).__name__}; give rows that are not among the "
+                "training rows"
             )
-        X, y, proba = (*validation, None)[:3]
+        X, y, *given = (*validation, None, None)[:4]
         labels = check_labels("validation y", y)
         check_same_length(**{"validation X": _row_range(X), "validation y": labels})
-        if proba is None and self.base_model is None:
+        if given == [None, None] and self.base_model is None:
             raise InvalidInputError(
-                "validation must hold base_proba as its third entry when base_model is not given, "
-                "got (X, y); give the base model's probabilities for these rows"
+                "validation must hold base_proba as its third entry, or base_pred as its fourth, "
+                "when base_model is not given, got (X, y); give the base model's predictions for "
+                "these rows"
             )
         index = class_index(labels, self.classes)
         if (index < 0).any():
@@ -196,15 +221,17 @@ class RowReader:
                 "validation y must hold classes of y only, got "
                 f"{labels[index < 0].tolist()[0]!r}; drop those rows or train on that class"
             )
-        return self.rows(X, index, proba, source="validation X")
+        return self.rows(X, index, (given[0], given[1]), source="validation X")
 
     def _unlabeled(self, estimator: Any, X_unlabeled: Any) -> UpdateRows:
         """Return the rows of ``fit(X_unlabeled=…)``; their labels are −1."""
-        X, proba = X_unlabeled if isinstance(X_unlabeled, tuple) else (X_unlabeled, None)
-        if proba is None and self.base_model is None:
+        parts = X_unlabeled if isinstance(X_unlabeled, tuple) else (X_unlabeled,)
+        X, *given = (*parts, None, None)[:3]
+        if given == [None, None] and self.base_model is None:
             raise InvalidInputError(
-                "X_unlabeled must be a tuple (X, base_proba) when base_model is not given, got "
-                f"{type(X_unlabeled).__name__}; give the base model's probabilities for these rows"
+                "X_unlabeled must be a tuple (X, base_proba) or (X, base_proba, base_pred) when "
+                f"base_model is not given, got {type(X_unlabeled).__name__}; give the base model's "
+                "predictions for these rows"
             )
         try:
             validate_data(estimator, X, skip_check_array=True, reset=False)
@@ -213,7 +240,8 @@ class RowReader:
                 f"X_unlabeled must have the columns of X, got other ones: {error} Give rows as the "
                 "models see them"
             ) from error
-        return self.rows(X, np.full(_num_samples(X), -1), proba, source="X_unlabeled")
+        unknown = np.full(_num_samples(X), -1)
+        return self.rows(X, unknown, (given[0], given[1]), source="X_unlabeled")
 
 
 def check_combinations(

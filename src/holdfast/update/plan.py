@@ -78,6 +78,25 @@ class Plan:
         )
         return cls(learner, methods, searched)
 
+    def for_answers_alone(self, settings: Settings) -> Plan:
+        """Return the plan where the base model only answers; ``"auto"`` is plain retraining then.
+
+        Raises
+        ------
+        InvalidInputError
+            For a method that learns from the base model's probabilities, or averages them.
+        """
+        if settings.method == "auto":
+            return Plan(self.learner, [Cold()], [])
+        needing = [one for one in self.methods if one.needs_base_proba or one.base_weight]
+        names = [str(one) for one in needing] + [family.name for family in self.searched]
+        if names:
+            raise InvalidInputError(
+                "method must need no probabilities where the base model only answers, got "
+                f"{names[0]!r}; use e.g. method='cold' with mixture='override', or give base_proba"
+            )
+        return self
+
     @classmethod
     def first_release(cls, estimator: Any, settings: Settings, classes: NDArray[Any]) -> Plan:
         """Return the plan of a plain fit, where there is no base model."""

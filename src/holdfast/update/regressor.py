@@ -377,7 +377,7 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             self.max_churn,
             self.min_score,
             accuracy_name="min_score",
-        ).keeping(lambda: problem.measure(np.eye(problem.size)[0]).accuracy)
+        ).keeping(lambda kept: problem.measure(np.eye(problem.size)[0]).accuracy)
 
         def choose_at(budget: Budget) -> Selection:
             return choose(problem, budget, mixture=self.mixture, include_base=include_base)

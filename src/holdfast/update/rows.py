@@ -61,6 +61,8 @@ class UpdateRows:
     base : BasePredictions
     groups : dict of str to ndarray of shape (n,)
         Columns that name the groups of a budget.
+    possible : ndarray of shape (A,) or None
+        The answers that the new model can give, by value; None for its classes.
     """
 
     X: Any
@@ -69,11 +71,12 @@ class UpdateRows:
     weight: NDArray[np.float64] | None
     base: BasePredictions
     groups: GroupColumns = field(default_factory=dict)
+    possible: NDArray[Any] | None = None
 
     @property
-    def base_right(self) -> NDArray[np.bool_]:
-        """Rows on which the base model is right, shape (n,)."""
-        return self.base.pred == self.y
+    def answers(self) -> NDArray[Any]:
+        """The answers that the new model can give, by value, shape (A,)."""
+        return self.classes if self.possible is None else self.possible
 
     @property
     def answered_weight(self) -> NDArray[np.float64]:
@@ -111,7 +114,8 @@ class UpdateRows:
         weight = None if self.weight is None else self.weight[index]
         groups = {name: column[index] for name, column in self.groups.items()}
         X = _safe_indexing(self.X, index)
-        return UpdateRows(X, self.y[index], self.classes, weight, self.base.take(index), groups)
+        base = self.base.take(index)
+        return UpdateRows(X, self.y[index], self.classes, weight, base, groups, self.possible)
 
     def split(
         self, fraction: float, random_state: int | None, seen_by_base: Any

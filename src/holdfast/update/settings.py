@@ -8,10 +8,15 @@ from typing import Any
 
 from holdfast.common.parameters import check_choice, check_share
 from holdfast.exceptions import InvalidInputError
-from holdfast.selection.budget import CHURN_KINDS, Budget
+from holdfast.learners.estimators import final_of
+from holdfast.models.deciding import inner_estimator
+from holdfast.rules import Rule
+from holdfast.selection.budget import CHURN_KINDS, Budget, is_number
 from holdfast.selection.weights import check_average_in
 
 __all__ = ["Settings"]
+
+RULES = ("base", "same_rate", "retuned")
 
 CHOICES = {
     "mixture": ("average", "single", "override"),
@@ -27,7 +32,7 @@ class Settings:
     Attributes
     ----------
     budget : Budget
-        `max_churn`, `max_negative_flips`, `min_accuracy` and `churn`.
+        `max_churn`, `max_negative_flips`, `min_accuracy`, `min_utility` and `churn`.
     has_base_model : bool
         Whether there is a base model that can be served.
     others
@@ -41,6 +46,8 @@ class Settings:
     mixture: str
     include_base: bool | str
     average_in: str
+    rule: Rule | str
+    utility: Any
     confidence: float | None
     validation_fraction: float
     refit: bool
@@ -70,6 +77,8 @@ class Settings:
             _check_confidence(params)
         check_average_in(params["average_in"], params["churn"])
         _check_override(params)
+        if not isinstance(params["rule"], Rule):
+            _check_rule_name(params["rule"])
         _check_estimator(params["estimator"])
         kept = {name: params[name] for name in cls.__dataclass_fields__ if name in params}
         return cls(budget=budget, has_base_model=params["base_model"] is not None, **kept)
@@ -80,12 +89,31 @@ class Settings:
         return "brier" if self.budget.churn == "brier" else "kl"
 
     @property
+    def needs_utility(self) -> bool:
+        """Whether answers are weighed against each other."""
+        return self.mixture == "override" or self.budget.min_utility is not None
+
+    @property
     def override_competes(self) -> bool:
         """Whether everything that suits is asked for, and an override could be served."""
         names = [self.method] if isinstance(self.method, str) else self.method
         asked = isinstance(names, (list, tuple)) and "auto" in names and self.mixture == "average"
         allowed = self.include_base is not False and self.budget.churn == "hard"
         return asked and allowed and self.has_base_model
+
+    def check_only_answers(self) -> None:
+        """Raise where the base model's probabilities are needed and it only answers."""
+        if self.budget.churn != "hard":
+            raise InvalidInputError(
+                f"churn must be 'hard' where the base model only answers, got "
+                f"{self.budget.churn!r}, which is a distance from its probabilities; give "
+                "base_proba, or use churn='hard'"
+            )
+        if self.include_base is True:
+            raise InvalidInputError(
+                "include_base must be False or 'auto' where the base model only answers, got True: "
+                "its probabilities cannot be averaged; use mixture='override'"
+            )
 
     def check_base_use(self) -> None:
         """Raise where a base model must be served and there is none."""
@@ -105,12 +133,22 @@ class Settings:
 
 def _budget_of(params: Mapping[str, Any]) -> Budget:
     max_churn, min_accuracy = params["max_churn"], params["min_accuracy"]
-    if max_churn is not None and min_accuracy is not None:
+    min_utility = params["min_utility"]
+    one_of = {"max_churn": max_churn, "min_accuracy": min_accuracy, "min_utility": min_utility}
+    given = [name for name, value in one_of.items() if value is not None]
+    if len(given) > 1:
         raise InvalidInputError(
-            "only one of max_churn and min_accuracy may be given, got both; a churn budget and "
-            "an accuracy to keep are two different problems"
+            f"only one of {' and '.join(given)} may be given, got both; a churn budget and "
+            "an accuracy or utility to keep are different problems"
         )
-    budget = Budget.of(max_churn, params["max_negative_flips"], min_accuracy, params["churn"])
+    budget = Budget.of(
+        max_churn, params["max_negative_flips"], min_accuracy, params["churn"], min_utility
+    )
+    if min_utility is not None and min_utility != "cold" and not is_number(min_utility):
+        raise InvalidInputError(
+            f"min_utility must be a number or 'cold', got {min_utility!r}; give the mean utility "
+            "of the answers to keep"
+        )
     if min_accuracy is not None and min_accuracy != "cold":
         check_share("min_accuracy", min_accuracy)
     return budget
@@ -138,7 +176,26 @@ def _check_override(params: Mapping[str, Any]) -> None:
         )
 
 
+def _check_rule_name(rule: Any) -> None:
+    if not isinstance(rule, str):
+        raise InvalidInputError(
+            f"rule must be {', '.join(map(repr, RULES))} or a rule of holdfast.rules, got "
+            f"{type(rule).__name__}; give e.g. Threshold(0.12, positive=...)"
+        )
+    check_choice("rule", rule, RULES)
+
+
 def _check_estimator(estimator: Any) -> None:
+    inner = inner_estimator(estimator)
+    if inner is not estimator:
+        response = final_of(estimator).response_method
+        if response == "decision_function":
+            raise InvalidInputError(
+                "estimator must decide by probabilities, got a "
+                f"{type(final_of(estimator)).__name__} with response_method='decision_function'; "
+                "use response_method='predict_proba'"
+            )
+        estimator = inner
     if not hasattr(estimator, "predict_proba"):
         raise InvalidInputError(
             f"estimator must have predict_proba, got {type(estimator).__name__}; "

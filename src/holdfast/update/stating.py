@@ -23,7 +23,6 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import proba_of
 from holdfast.models.served import answers_of
 from holdfast.selection.outcome import Selection
-from holdfast.selection.override import margins
 from holdfast.selection.override_search import OverrideSelection
 from holdfast.update.choosing import Choice, Chooser
 from holdfast.update.rows import UpdateRows
@@ -42,7 +41,7 @@ class ServedAnswers:
     model : fitted classifier
     rows : UpdateRows
     columns : ndarray of shape (n,)
-        Columns of its answers among the classes.
+        Positions of its answers among those that it can give.
     """
 
     model: Any
@@ -59,12 +58,12 @@ class ServedAnswers:
             When it answers something that is no class, of which nothing can be stated.
         """
         answers = answers_of(model, rows.X)
-        columns = class_index(answers, rows.classes)
+        columns = class_index(answers, rows.answers)
         if (columns < 0).any():
             raise InvalidInputError(
                 "estimator must predict classes of y, got "
                 f"{answers[columns < 0].tolist()[0]!r} from predict, which is none of "
-                f"{rows.classes.tolist()[:10]}; correct its predict"
+                f"{rows.answers.tolist()[:10]}; correct its predict"
             )
         return cls(model, rows, columns)
 
@@ -79,7 +78,7 @@ def compare_answers(columns: NDArray[np.intp], rows: UpdateRows) -> Comparison:
     known = rows.base.answered
     return compare(
         rows.base.served[known],
-        rows.classes[columns][known],
+        rows.answers[columns][known],
         rows.classes[rows.y][known],
         sample_weight=None if rows.weight is None else rows.weight[known],
     )
@@ -108,10 +107,12 @@ def measured_selection(
         Where the served model answers otherwise than they say, beyond ties.
     """
     rows, weight = chooser.rows, chooser.rows.answered_weight
+    answering = chooser.answering
     changed = answers.columns != rows.base.pred
+    worse = answering.worse(answers.columns, rows.base.pred, rows.y)
     churn = float(np.average(changed, weights=weight))
     _report_difference(choice, answers, chooser, candidate_proba, churn)
-    bound = chooser.settings.budget.bound(rows.groups, rows.base_right, weight, weight)
+    bound = chooser.settings.budget.bound(rows.groups, weight, weight)
     more: dict[str, Any]
     if isinstance(choice.selection, OverrideSelection):  # all of its limits count answers
         divergences, more = np.empty(0), {"threshold": choice.threshold}
@@ -126,9 +127,14 @@ def measured_selection(
         }
     return replace(
         choice.selection,
-        accuracy=float(np.average(answers.columns == rows.y, weights=rows.weight)),
+        accuracy=float(np.average(answering.right(answers.columns, rows.y), weights=rows.weight)),
+        utility=float(
+            np.average(answering.utilities(answers.columns, rows.y), weights=rows.weight)
+        ),
         churn_rate=churn,
-        others={one.name: (one.limit, one.measure(changed, divergences)) for one in bound.others},
+        others={
+            one.name: (one.limit, one.measure(changed, divergences, worse)) for one in bound.others
+        },
         **more,
     )
 
@@ -139,6 +145,7 @@ def unmeasured_selection(
     """Return the selection of a model that was trained again: its measures are NaN."""
     nothing: dict[str, Any] = {
         "accuracy": np.nan,
+        "utility": np.nan,
         "churn_rate": np.nan,
         "others": {name: (limit, np.nan) for name, (limit, _) in selection.others.items()},
     }
@@ -179,10 +186,12 @@ def _are_ties(
     candidate_proba: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Return which of the rows differ by rounding alone."""
-    new = chooser.proba_of(replace(choice, threshold=None), candidate_proba)[apart]
-    base, own = chooser.rows.base.pred[apart], columns[apart]
-    lead = np.abs(new[np.arange(len(apart)), expected[apart]] - new[np.arange(len(apart)), own])
-    near = lead <= TIE
+    if not choice.served:
+        return np.zeros(len(apart), dtype=bool)
+    assert choice.rule is not None
+    new = chooser.proba_of(choice, candidate_proba)[apart]
+    near = choice.rule.distance(new) <= TIE
     if choice.threshold is not None:
-        near |= np.abs(margins(new, base) - choice.threshold) <= TIE
+        own, base = choice.rule.decide(new), chooser.rows.base.pred[apart]
+        near |= np.abs(chooser.answering.gains(new, own, base) - choice.threshold) <= TIE
     return near

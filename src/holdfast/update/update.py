@@ -16,6 +16,7 @@ from holdfast.methods.training import Cold
 from holdfast.models.base import BaseModel
 from holdfast.models.base_predictions import BasePredictions
 from holdfast.models.served import Served, serve
+from holdfast.rules import BoundRule
 from holdfast.selection.certificate import Certificate
 from holdfast.selection.outcome import Selection
 from holdfast.selection.override_search import OverrideSelection
@@ -27,6 +28,7 @@ from holdfast.update.inputs import Inputs, LabeledRows
 from holdfast.update.lambda_search import search_candidates
 from holdfast.update.plan import Plan
 from holdfast.update.rows import UpdateRows
+from holdfast.update.ruling import Ruling
 from holdfast.update.settings import Settings
 from holdfast.update.stating import (
     ServedAnswers,
@@ -51,6 +53,8 @@ class Outcome:
         Weight of the base model in an average.
     threshold : float or None
         τ of an override.
+    rule : BoundRule or None
+        The rule by which it answers; None for a first release.
     lam : float
         Weighted mean λ; the base model counts as 1.
     served : Served
@@ -67,6 +71,7 @@ class Outcome:
     weights: NDArray[np.float64]
     base_weight: float
     threshold: float | None
+    rule: BoundRule | None
     lam: float
     served: Served
     selection: Selection | OverrideSelection | None = None
@@ -87,12 +92,15 @@ class Update:
     certification : CertificationRows or None
         None where the fit was asked for no certificate.
     base_model : BaseModel or None
+    ruling : Ruling
+        The rule by which models answer.
     """
 
     path: Path
     selecting: UpdateRows
     certification: CertificationRows | None
     base_model: BaseModel | None
+    ruling: Ruling
 
     def outcome(self, settings: Settings) -> Outcome:
         """Choose under a budget, serve it, and measure what is served.
@@ -103,7 +111,7 @@ class Update:
             When nothing keeps the budget, or nothing can be certified.
         """
         chooser, proba = self._chooser(settings), self.path.proba
-        choice, certificate = self._certified(chooser.choose(proba), settings)
+        choice, certificate = self._certified(chooser.choose(proba), chooser)
         outcome = self._serve(choice, self._estimators(choice), settings)
         answers = ServedAnswers.of(outcome.served.model, self.selecting)
         return replace(
@@ -120,16 +128,24 @@ class Update:
         outcome = self._serve(choice, [candidate.estimator for candidate in again], settings)
         return replace(outcome, selection=unmeasured_selection(choice.selection))
 
-    def compare_candidate(self, position: int) -> Comparison:
+    def compare_candidate(self, position: int, settings: Settings) -> Comparison:
         """Compare the answers of one candidate with those of the base model."""
-        model = self.path.candidates[position].estimator
+        candidate, answering = (
+            self.path.candidates[position],
+            self.ruling.answering(self.selecting, settings),
+        )
+        assert candidate.proba is not None
+        rule = answering.rule_of(candidate.proba)
+        model = serve([candidate.estimator], np.ones(1), self.path.classes, rule=rule).model
         return compare_answers(ServedAnswers.of(model, self.selecting).columns, self.selecting)
 
     def _chooser(self, settings: Settings) -> Chooser:
-        return Chooser(self.selecting, settings, serves_base=self.base_model is not None)
+        answering = self.ruling.answering(self.selecting, settings)
+        return Chooser(self.selecting, settings, self.base_model is not None, answering)
 
-    def _certified(self, choice: Choice, settings: Settings) -> tuple[Choice, Certificate | None]:
+    def _certified(self, choice: Choice, chooser: Chooser) -> tuple[Choice, Certificate | None]:
         """Return what can be certified along a choice, with its certificate."""
+        settings = chooser.settings
         if settings.confidence is None:
             return choice, None
         assert self.certification is not None  # kept by every fit with confidence
@@ -140,12 +156,17 @@ class Update:
             served = self._serve(at, self._estimators(at), settings).served
             return ServedAnswers.of(served.model, rows)
 
+        def rule_at(weights: NDArray[np.float64], base_weight: float) -> BoundRule:
+            return chooser.rule_at(weights, base_weight, self.path.proba)
+
         certified = certify(
             choice.selection,
             self.certification,
             settings.budget,
             confidence=settings.confidence,
             n_selection=len(self.selecting.y),
+            answering=chooser.answering,
+            rule_at=None if self.ruling.fitted is None else rule_at,
             ask=ask,
         )
         return _at(choice, certified.step), certified.certificate
@@ -163,12 +184,15 @@ class Update:
             base_model=self.base_model,
             base_weight=choice.base_weight,
             threshold=choice.threshold,
+            rule=choice.rule,
+            utility=self.ruling.answering(self.selecting, settings).utility,
         )
         return Outcome(
             estimators,
             weights,
             choice.base_weight,
             choice.threshold,
+            choice.rule,
             lam=float(self.path.lambdas[choice.served] @ weights + choice.base_weight),
             served=served,
             selection=choice.selection,
@@ -182,10 +206,11 @@ def _at(choice: Choice, step: Step) -> Choice:
         weights=step.weights,
         base_weight=step.base_weight,
         threshold=step.threshold,
+        rule=step.rule,
     )
 
 
-def fit_update(inputs: Inputs, settings: Settings, plan: Plan) -> Update:
+def fit_update(inputs: Inputs, settings: Settings, plan: Plan, ruling: Ruling) -> Update:
     """Train the candidates of an update."""
     fitter = PathFitter(
         plan.learner,
@@ -205,14 +230,15 @@ def fit_update(inputs: Inputs, settings: Settings, plan: Plan) -> Update:
 
     candidates = fit(plan.methods)
     if plan.searched:
-        chooser = Chooser(inputs.selecting, settings, serves_base=inputs.base_model is not None)
+        answering = ruling.answering(inputs.selecting, settings)
+        chooser = Chooser(inputs.selecting, settings, inputs.base_model is not None, answering)
         candidates += _searched(candidates, chooser, plan, fit)
     certification = None
     if inputs.certifying is not None:
         n_train = len(inputs.train.y)
         certification = CertificationRows.of(candidates, inputs.certifying, n_train)
     path = Path(tuple(candidates), inputs.train.classes)
-    return Update(path, inputs.selecting, certification, inputs.base_model)
+    return Update(path, inputs.selecting, certification, inputs.base_model, ruling)
 
 
 def _searched(
@@ -259,4 +285,4 @@ def fit_first_release(labeled: LabeledRows, settings: Settings, plan: Plan) -> t
     path = Path(tuple(PathFitter(plan.learner, rows, None, None).fit([Cold()])), labeled.classes)
     estimators, weights = [path.candidates[0].estimator], np.ones(1)
     served = serve(estimators, weights, labeled.classes, average_in=settings.average_in)
-    return path, Outcome(estimators, weights, 0.0, None, lam=0.0, served=served)
+    return path, Outcome(estimators, weights, 0.0, None, None, lam=0.0, served=served)

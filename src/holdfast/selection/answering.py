@@ -1,0 +1,118 @@
+"""How probabilities become answers on the selection rows, and what these answers are worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.common.classes import class_index
+from holdfast.rules import Argmax, BoundRule
+from holdfast.selection.budget import Budget
+
+__all__ = ["Answering", "expected_gains", "is_accuracy"]
+
+Proba = NDArray[np.float64]
+Columns = NDArray[np.intp]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Answering:
+    """The rule that decides, and the utility of its answers.
+
+    Answers are positions among the possible answers of the rule. A position of −1 is an answer of
+    the base model that the new model cannot give.
+
+    Attributes
+    ----------
+    rule : BoundRule
+        The rule; where it is fitted to rows, its answers and classes are the same for all rows.
+    utility : ndarray of shape (A, K) or None
+        What each answer is worth given the truth; None where nobody has said it.
+    by_utility : bool
+        Whether the utility decides between mixtures that keep the budget. Otherwise the risk does.
+    """
+
+    rule: BoundRule
+    utility: Vector | None
+    by_utility: bool = False
+
+    @classmethod
+    def argmax(cls, classes: NDArray[Any]) -> Answering:
+        """Return the answering of most probable classes, which are worth 1 where they are right."""
+        rule = Argmax().bind(classes)
+        return cls(rule, rule.utility)
+
+    def rule_of(self, proba: Proba) -> BoundRule:
+        """Return the rule for the probabilities (n, K) of a model on the selection rows."""
+        return self.rule
+
+    def under(self, budget: Budget | None) -> Answering:
+        """Return the answering under a budget, which a rule that is tuned looks at."""
+        return self
+
+    def decide(self, proba: Proba) -> Columns:
+        """Return the answers (n,) to selection rows, given their probabilities (n, K)."""
+        return self.rule_of(proba).decide(proba)
+
+    @cached_property
+    def class_of_answer(self) -> Columns:
+        """The position of each answer among the classes, −1 for an answer that is no class."""
+        return class_index(self.rule.answers, self.rule.classes)
+
+    def right(self, answer: Columns, y: Columns) -> NDArray[np.bool_]:
+        """Return which answers are the true class, shape (n,)."""
+        return (answer >= 0) & (self.class_of_answer[answer] == y)
+
+    def utilities(self, answer: Columns, y: Columns) -> Vector:
+        """Return what answers (n,) are worth, NaN where nobody has said it.
+
+        An answer that the new model cannot give is worth as little as the worst that it can give.
+        """
+        if self.utility is None:
+            return np.full(len(y), np.nan)
+        return np.where(answer >= 0, self.utility[answer, y], self.utility.min(axis=0)[y])
+
+    def worse(self, new: Columns, base: Columns, y: Columns) -> NDArray[np.bool_]:
+        """Return the negative flips: the rows (n,) whose new answer is worth less than the base's.
+
+        With the default utility of most probable classes these go from right to wrong.
+        """
+        if self.utility is None:
+            return self.right(base, y) & (new != base)
+        return (base >= 0) & (self.utility[new, y] < self.utility[base, y])
+
+    def gains(self, proba: Proba, answer: Columns, base: Columns) -> Vector:
+        """Return the expected gain (n,) of answers over those of the base model.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n, K)
+            The posterior.
+        answer, base : ndarray of shape (n,)
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Infinite where the base model's answer can no longer be given.
+        """
+        assert self.utility is not None  # checked before an override is looked for
+        return expected_gains(proba, answer, base, self.utility)
+
+
+def expected_gains(proba: Proba, answer: Columns, base: Columns, utility: Vector) -> Vector:
+    """Return the expected gain of answers (n,) over those of the base model; see `Answering`."""
+    expected = proba if is_accuracy(utility) else proba @ utility.T
+    rows = np.arange(len(proba))
+    gain = np.subtract(expected[rows, answer], expected[rows, base], dtype=np.float64)
+    return np.where(base < 0, np.inf, gain)
+
+
+def is_accuracy(utility: Vector) -> bool:
+    """Whether the answers are the classes, worth 1 where they are right and else nothing."""
+    size = utility.shape[1]
+    return utility.shape == (size, size) and bool((utility == np.eye(size)).all())
