@@ -41,6 +41,7 @@ __all__ = [
     "override_threshold",
     "registry",
     "rows_to_certify",
+    "rules",
     "save_model",
     "select",
     "targets",
@@ -75,7 +76,7 @@ _HOME = {
     "load_model": "models.loading",
     "save_model": "models.files",
 }
-_MODULES = ("datasets", "methods", "metrics", "nn", "registry", "targets")
+_MODULES = ("datasets", "methods", "metrics", "nn", "registry", "rules", "targets")
 
 
 def __getattr__(name: str) -> Any:
@@ -91,7 +92,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from holdfast import datasets, methods, metrics, nn, registry, targets
+    from holdfast import datasets, methods, metrics, nn, registry, rules, targets
     from holdfast.comparison.compare import compare
     from holdfast.comparison.counts import PairedCounts
     from holdfast.comparison.policy import Policy, Verdict

@@ -21,6 +21,7 @@ FACES = (
     "holdfast.predictions",
     "holdfast.preprocessing",
     "holdfast.registry",
+    "holdfast.rules",
     "holdfast.selection",
     "holdfast.tables",
     "holdfast.targets",

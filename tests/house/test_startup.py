@@ -54,6 +54,7 @@ def loaded(modules, names):
     [
         ("holdfast", (*HEAVY, *TABLES, *TEXT, "numpy")),
         ("holdfast.comparison", (*HEAVY, *TABLES, *TEXT, "importlib.metadata")),
+        ("holdfast.rules", (*HEAVY, *TABLES, *TEXT)),
         ("holdfast.selection", (*HEAVY, *TABLES, *TEXT)),
         ("holdfast.predictions", (*HEAVY, "duckdb", *TEXT)),
         ("holdfast.tables", (*HEAVY, *TABLES, *TEXT)),
