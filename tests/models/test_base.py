@@ -43,7 +43,7 @@ def test_named_classes_come_before_those_of_the_model():
 
 
 def test_no_model_at_all():
-    with pytest.raises(InvalidInputError, match="base_model must have predict_proba or be"):
+    with pytest.raises(InvalidInputError, match="base_model must have predict_proba or predict"):
         BaseModel.of("model.pkl", None, MODEL.classes_)
 
 

@@ -213,10 +213,10 @@ def test_only_the_training_rows_of_a_model_file_are_kept(tmp_path, folder):
     for _ in range(2):
         named = LowChurnClassifier(LogisticRegression(), tmp_path / "base.skops", **settings)
         named.fit(rows, y)
-        assert len(list(folder.iterdir())) == 1
+        assert len(list(folder.iterdir())) == 2  # its probabilities and its answers
         np.testing.assert_array_equal(named.predict_proba(rows), direct.predict_proba(rows))
     named.predict_proba(rows[:30])
-    assert len(list(folder.iterdir())) == 1
+    assert len(list(folder.iterdir())) == 2
 
 
 def test_a_kept_prediction_is_the_answer(tmp_path, folder):

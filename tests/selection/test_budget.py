@@ -16,13 +16,13 @@ class Point:
     accuracy: float = 0.9
     share: float = 0.1
     others: tuple[float, ...] = ()
+    utility: float = 0.8
 
     def churn(self, kind):
         return self.share
 
 
 GROUPS = {"country": np.array(["DE", "FR", "DE", "FR"])}
-RIGHT = np.array([True, True, False, True])
 ONES = np.ones(4)
 
 
@@ -41,14 +41,15 @@ def test_a_budget_is_read():
 
 def test_other_limits_are_shares_of_their_rows():
     budget = Budget.of({"overall": 1.0, "country=DE": 0.5}, 0.25, None, "hard")
-    german, flips = budget.bound(GROUPS, RIGHT, ONES, ONES).others
+    german, flips = budget.bound(GROUPS, ONES, ONES).others
     np.testing.assert_array_equal(german.weight, [0.5, 0, 0.5, 0])  # of the group's rows
-    np.testing.assert_array_equal(flips.weight, [0.25, 0.25, 0, 0.25])  # of all rows
+    np.testing.assert_array_equal(flips.weight, [0.25, 0.25, 0.25, 0.25])  # of all rows
     changed = np.array([True, False, True, True])
-    assert german.measure(changed, np.zeros(4)) == 1.0
-    assert flips.measure(changed, np.zeros(4)) == 0.5
-    soft = Budget.of({"country=FR": 0.5}, None, None, "kl").bound(GROUPS, RIGHT, ONES, ONES)
-    assert soft.others[0].measure(changed, np.array([9.0, 1.0, 9.0, 3.0])) == 2.0
+    worse = np.array([True, False, False, True])
+    assert german.measure(changed, np.zeros(4), worse) == 1.0
+    assert flips.measure(changed, np.zeros(4), worse) == 0.5
+    soft = Budget.of({"country=FR": 0.5}, None, None, "kl").bound(GROUPS, ONES, ONES)
+    assert soft.others[0].measure(changed, np.array([9.0, 1.0, 9.0, 3.0]), worse) == 2.0
 
 
 @pytest.mark.parametrize(
@@ -74,13 +75,24 @@ def test_other_limits_are_kept_too():
 def test_what_is_minimised():
     assert Budget(max_churn=0.1).cost(Point(risk=0.3, share=0.2)) == (0.3, 0.2)
     assert Budget(min_accuracy=0.1).cost(Point(risk=0.3, share=0.2)) == (0.2, 0.3)
+    by_utility = Budget(max_churn=0.1, by_utility=True)
+    assert by_utility.cost(Point(risk=0.3, share=0.2)) == (-0.8, 0.3, 0.2)
 
 
 def test_the_accuracy_of_plain_retraining_stands_in_for_cold():
-    assert Budget().keeping(lambda: 0.7).min_accuracy == 0.7
-    assert Budget(min_accuracy="cold").keeping(lambda: 0.7).min_accuracy == 0.7
-    assert Budget(min_accuracy=0.8).keeping(lambda: 0.7).min_accuracy == 0.8
-    assert Budget(max_churn=0.1).keeping(lambda: 0.7).min_accuracy is None
+    assert Budget().keeping({"accuracy": 0.7, "utility": 0.6}.get).min_accuracy == 0.7
+    assert (
+        Budget(min_accuracy="cold").keeping({"accuracy": 0.7, "utility": 0.6}.get).min_accuracy
+        == 0.7
+    )
+    assert (
+        Budget(min_accuracy=0.8).keeping({"accuracy": 0.7, "utility": 0.6}.get).min_accuracy == 0.8
+    )
+    assert Budget(max_churn=0.1).keeping({"accuracy": 0.7, "utility": 0.6}.get).min_accuracy is None
+    by_utility = Budget(by_utility=True).keeping({"accuracy": 0.7, "utility": 0.6}.get)
+    assert (by_utility.min_accuracy, by_utility.min_utility) == (None, 0.6)
+    assert by_utility.allows(Point(utility=0.6, accuracy=0.0))
+    assert not by_utility.allows(Point(utility=0.5))
 
 
 def test_caution_is_half_a_standard_error():
@@ -90,7 +102,7 @@ def test_caution_is_half_a_standard_error():
     assert cautious(0.1, np.repeat([1.0, 0.0], 200)) == pytest.approx(cautious(0.1, np.ones(200)))
     assert cautious(0.001, np.ones(10)) == 0.0
     budget = Budget.of({"overall": 0.4, "country=DE": 0.5}, 0.25, None, "hard")
-    inside = budget.bound(GROUPS, RIGHT, ONES, ONES).inside(ONES)
+    inside = budget.bound(GROUPS, ONES, ONES).inside(ONES)
     german, flips = inside.others
     assert inside.max_churn == cautious(0.4, ONES)
     assert german.limit == cautious(0.5, np.ones(2))

@@ -3,6 +3,7 @@ import pytest
 from scipy.optimize import approx_fprime, linprog
 
 from holdfast.metrics import churn_divergence, churn_rate, risk
+from holdfast.selection.answering import Answering
 from holdfast.selection.mixtures import Mixtures, mix
 from holdfast.selection.regression import Moves
 from holdfast.selection.solver import solve
@@ -27,6 +28,7 @@ def problem(divergence="kl", average_in="probability", size=4, n=40, n_classes=3
         answer_weight=known / known.sum(),
         divergence=divergence,
         average_in=average_in,
+        answering=Answering.argmax(np.arange(n_classes)),
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from holdfast import InfeasibleBudgetError, select
 from holdfast.models.base_predictions import base_predictions
+from holdfast.selection.answering import Answering
 from holdfast.selection.override import override_classes
 from holdfast.selection.override_search import OverrideSelection
 from holdfast.update.choosing import Choice, Chooser
@@ -38,13 +39,14 @@ def settings(**changed):
         "mixture": "average", "include_base": "auto", "confidence": None,
         "validation_fraction": 0.2, "refit": False, "n_jobs": None, "random_state": 0,
         "verbose": 0, "soft_targets": "weights", "average_in": "probability",
+        "rule": "base", "utility": None, "min_utility": None,
     }  # fmt: skip
     return Settings.of(params | changed)
 
 
 def chooser_of(base, y, *, serves_base=True, **changed):
     rows = UpdateRows(None, y, CLASSES, None, base_predictions(base, CLASSES, CLASSES))
-    return Chooser(rows, settings(**changed), serves_base=serves_base)
+    return Chooser(rows, settings(**changed), serves_base, Answering.argmax(CLASSES))
 
 
 def churn(chooser, choice, proba):

@@ -241,8 +241,10 @@ def test_with_budget_is_a_new_fit_without_training():
         assert other.path_ is model.path_
     assert model.max_churn == 0.3
     override = model.with_budget(max_churn=0.1, mixture="override")
-    assert override.threshold_ >= 0
-    assert not hasattr(override.with_budget(max_churn=0.1, mixture="average"), "threshold_")
+    assert override.override_threshold_ >= 0
+    assert not hasattr(
+        override.with_budget(max_churn=0.1, mixture="average"), "override_threshold_"
+    )
     with pytest.raises(InvalidInputError, match="with_budget takes churn, mixture"):
         model.with_budget(max_churn=0.1, lambdas=[0.5])
     with pytest.raises(InvalidInputError, match="max_churn must be in"):
@@ -362,7 +364,7 @@ def test_validation_rows_in_place_of_a_split():
 @pytest.mark.parametrize(
     ("validation", "match"),
     [
-        ((X[:9],), r"validation must be a tuple \(X, y\) or \(X, y, base_proba\)"),
+        ((X[:9],), r"validation must be a tuple \(X, y\), \(X, y, base_proba\) or"),
         ([X[:9], Y[:9]], "validation must be a tuple"),
         ((X[:9], Y[:8]), "validation X and validation y must have the same number"),
         ((X[:9], Y[:9] + 5), "validation y must hold classes of y only"),
@@ -602,7 +604,7 @@ def test_the_release_after_is_an_update_of_the_served_model():
 def test_fitting_again_as_a_first_release_leaves_nothing_behind():
     model = update(mixture="override", max_churn=0.1).fit(X, Y)
     model.set_params(base_model=None).fit(X, Y)
-    assert not hasattr(model, "threshold_")
+    assert not hasattr(model, "override_threshold_")
     assert model.base_report_ is None
     np.testing.assert_array_equal(model.predict(X), clone(TREE).fit(X, Y).predict(X))
 
@@ -639,7 +641,7 @@ def test_first_release_refuses_words_about_a_base_model(extra):
         ({"soft_targets": "draw"}, "soft_targets must be one of"),
         ({"estimator": LinearSVC()}, "estimator must have predict_proba, got LinearSVC"),
         ({"estimator": BASE}, "must be two objects, got the same object twice"),
-        ({"base_model": 3}, "base_model must have predict_proba or be a callable"),
+        ({"base_model": 3}, "base_model must have predict_proba or predict"),
         ({"base_model": "none.skops"}, "must be a readable model file, got none.skops: No such"),
     ],
 )

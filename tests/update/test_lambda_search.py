@@ -114,10 +114,10 @@ def test_everything_that_suits_competes(budget):
     if auto.selection_ is override:
         proba = np.stack([one.estimator.predict_proba(X) for one in auto.path_.candidates])
         new = mix(proba, override.weights, "probability")
-        answers = override_classes(new, BASE.predict(X), auto.threshold_)
+        answers = override_classes(new, BASE.predict(X), auto.override_threshold_)
     else:
         answers = average.predict(X)
-        assert not hasattr(auto, "threshold_")
+        assert not hasattr(auto, "override_threshold_")
     np.testing.assert_array_equal(auto.predict(X), answers)
 
 

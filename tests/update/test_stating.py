@@ -11,6 +11,7 @@ from sklearn.naive_bayes import GaussianNB
 from holdfast import LowChurnClassifier, LowChurnRegressor, compare
 from holdfast.report.frontier import frontier
 from holdfast.report.ladder import ladder
+from holdfast.rules import Threshold
 
 X, Y = make_classification(1500, n_features=6, n_informative=5, n_redundant=0, random_state=0)
 BASE = GaussianNB().fit(X[:300], Y[:300])
@@ -157,9 +158,12 @@ def test_after_a_refit_nothing_is_stated():
 
 def test_a_threshold_is_part_of_the_answer():
     estimator = FixedThresholdClassifier(LogisticRegression(), threshold=0.2)
-    with pytest.warns(UserWarning, match=OTHERWISE):
-        model = update(estimator, method="cold", max_churn=1.0, include_base=False)
+    model = update(estimator, method="cold", max_churn=1.0, include_base=False)
+    assert model.rule_ == Threshold(0.2)
     assert_stated_is_served(model)
+    np.testing.assert_array_equal(
+        model.predict(X[SELECTING]), (model.predict_proba(X[SELECTING])[:, 1] >= 0.2).astype(int)
+    )
 
 
 def test_a_regressor_is_measured_by_its_predictions():

@@ -90,7 +90,7 @@ class BaseModel:
         proba, answers = None, None
         if self.gives_proba:
             proba = self._asked("probabilities", X, sha256)
-            if np.ndim(proba) == 1 and not hasattr(self.model, "predict_proba"):
+            if not hasattr(self.model, "predict_proba") and _are_labels(proba):
                 proba, answers = None, proba  # a callable that answers
         if answers is None and self._answers_itself:
             answers = self._asked("answers", X, sha256)
@@ -174,6 +174,12 @@ def classes_of_columns(
 def _library_booster(model: Any) -> bool:
     """Whether a model is a library's own booster, whose `predict` gives scores."""
     return type(model).__name__ == "Booster"
+
+
+def _are_labels(predicted: Any) -> bool:
+    """Whether a callable has given answers; real numbers are meant as probabilities."""
+    values = np.asarray(predicted)
+    return values.ndim == 1 and values.dtype.kind != "f"
 
 
 class _Sized:

@@ -88,13 +88,12 @@ def serve(
         what = f"{n} new models, which override" if several else "one new model, which overrides"
         return Served(overridden, f"the base model and {what} it where surer")
     if not n and base_model is not None:
-        possible = None if rule is None else rule.answers
         unchanged = AveragedClassifier(
-            estimators, weights, classes, average_in, base_model, base_weight, possible
+            estimators, weights, classes, average_in, base_model, base_weight, rule
         )
         return Served(unchanged, "the base model, unchanged")
     served = _average(estimators, weights, classes, average_in, base_model, base_weight)
-    if rule is None or isinstance(rule.rule, Argmax):
+    if rule is None:
         return served
     return Served(DecidingClassifier(served.model, rule), f"{served.needs}, answering by a rule")
 
@@ -190,11 +189,12 @@ class AveragedClassifier(FittedClassifier):
         A further model in the average.
     base_weight : float
         The weight of the base model.
-    answers : ndarray of shape (A,) or None
-        The answers that may be given where the base model is served alone; None for the classes.
+    rule : BoundRule or None
+        How answers are decided where the base model is served alone and its own answer can no
+        longer be given; None for the most probable class.
     """
 
-    answers: NDArray[Any] | None = None  # for files of releases that did not have it
+    rule: BoundRule | None = None  # for files of releases that did not have it
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ class AveragedClassifier(FittedClassifier):
         average_in: str = "probability",
         base_model: BaseModel | None = None,
         base_weight: float = 0.0,
-        answers: NDArray[Any] | None = None,
+        rule: BoundRule | None = None,
     ) -> None:
         self.estimators = estimators
         self.weights = weights
@@ -212,7 +212,7 @@ class AveragedClassifier(FittedClassifier):
         self.average_in = average_in
         self.base_model = base_model
         self.base_weight = base_weight
-        self.answers = answers
+        self.rule = rule
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -249,10 +249,16 @@ class AveragedClassifier(FittedClassifier):
         """Return the most probable class of each row; the base model alone answers itself."""
         if self.base_model is None or len(self.estimators):
             return self.classes[self.predict_proba(X).argmax(axis=1)]
-        possible = self.classes if self.answers is None else self.answers
-        base = self.base_model.answers(X, self.classes, possible)
-        self._check_alone(base.pred < 0)
-        return base.served
+        rule = self.rule or Argmax().bind(self.classes)
+        base = self.base_model.answers(X, self.classes, rule.answers)
+        gone = base.pred < 0
+        if not gone.any():
+            return base.served
+        own = self.base_model.proba(X, self.classes)
+        self._check_alone(gone & own.missing)
+        answers = np.array(base.served, dtype=np.result_type(base.served, rule.answers))
+        answers[gone] = rule.answers[rule.decide(own.matched.proba[gone])]
+        return answers
 
     def _check_alone(self, missing: NDArray[np.bool_]) -> None:
         if missing.any():

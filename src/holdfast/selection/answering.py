@@ -59,6 +59,16 @@ class Answering:
         """Return the answers (n,) to selection rows, given their probabilities (n, K)."""
         return self.rule_of(proba).decide(proba)
 
+    def own_answers(self, proba: Proba, base: Columns | None) -> Columns:
+        """Return the answers (n,) of a mixture, given those of the base model if it is alone.
+
+        The base model alone answers itself. Where its answer can no longer be given, the rule
+        decides by what is left of its probabilities.
+        """
+        if base is None:
+            return self.decide(proba)
+        return base if (base >= 0).all() else np.where(base >= 0, base, self.decide(proba))
+
     @cached_property
     def class_of_answer(self) -> Columns:
         """The position of each answer among the classes, −1 for an answer that is no class."""

@@ -219,9 +219,8 @@ class Mixtures:
 
     def _answers(self, weights: Vector, mixture: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return the answers of a mixture; those of the base model are its own."""
-        if self.has_base and not weights[:-1].any():
-            return self.base_pred
-        return self.answering.decide(mixture)
+        alone = self.has_base and not weights[:-1].any()
+        return self.answering.own_answers(mixture, self.base_pred if alone else None)
 
     @cached_property
     def risk(self) -> Function:

@@ -199,7 +199,7 @@ def select_override(
     y: NDArray[np.intp],
     *,
     budget: Budget,
-    answering: Answering,
+    answering: Answering | None = None,
     average: Vector | None = None,
     average_in: str = "probability",
     sample_weight: NDArray[np.float64] | None = None,
@@ -219,8 +219,9 @@ def select_override(
         Rows with a base prediction; the others do not count as churn.
     budget : Budget
         In changed answers; its other limits are bound to these rows.
-    answering : Answering
-        How probabilities become answers, and what these are worth.
+    answering : Answering, optional
+        How probabilities become answers, and what these are worth. Left out, the most probable
+        class is the answer.
     average : ndarray of shape (L,), optional
         Weights of the candidates in an average that may override too.
     average_in : {"probability", "log_odds"}
@@ -239,6 +240,7 @@ def select_override(
             "base_proba must have a prediction for at least one selection row, got none; "
             "give rows that the base model has predicted"
         )
+    answering = answering or Answering.argmax(np.arange(candidate_proba.shape[2]))
     rows = _Rows(base_pred, y, weight, answered, budget, answering)
     options = [
         _Option.of(weights, proba, base_pred, answering)

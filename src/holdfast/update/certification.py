@@ -167,7 +167,7 @@ def certify(
     *,
     confidence: float,
     n_selection: int,
-    answering: Answering,
+    answering: Answering | None = None,
     rule_at: Callable[[Vector, float], BoundRule] | None = None,
     ask: Callable[[Step], Answers] | None = None,
 ) -> Certified:
@@ -182,8 +182,8 @@ def certify(
     confidence : float
     n_selection : int
         Number of selection rows, for the certificate.
-    answering : Answering
-        How the models answer.
+    answering : Answering, optional
+        How the models answer. Left out, they answer with the most probable class.
     rule_at : callable, optional
         Returns the rule of a mixture, given its weights and that of the base model; needed where
         the rule is fitted to the selection rows.
@@ -197,6 +197,7 @@ def certify(
     InfeasibleBudgetError
         When not even the safest mixture or threshold can be certified.
     """
+    answering = answering or Answering.argmax(rows.rows.classes)
     test = _Test.of(selection, rows, budget, confidence, answering, rule_at)
     steps = test.steps()
     passed, seen = test.passed(steps, test.expected)
@@ -349,7 +350,7 @@ class _Test:
             return _Expected(self._overridden(step.threshold), self.overriding.proba)
         proba = self._mixture(step)
         if not step.weights.any():
-            return _Expected(self.rows.rows.base.pred, proba)  # the base model answers itself
+            return _Expected(self.answering.own_answers(proba, self.rows.rows.base.pred), proba)
         assert step.rule is not None
         return _Expected(step.rule.decide(proba), proba)
 

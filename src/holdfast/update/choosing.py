@@ -156,11 +156,10 @@ class Chooser:
 
     def answers_of(self, choice: Choice, proba: Proba) -> NDArray[np.intp]:
         """Return the answers (n,) of a choice."""
-        base = self.rows.base.pred
+        base, new = self.rows.base.pred, self.proba_of(choice, proba)
         if not choice.served:
-            return base  # the base model alone answers itself
+            return self.answering.own_answers(new, base)
         assert choice.rule is not None
-        new = self.proba_of(choice, proba)
         own = choice.rule.decide(new)
         if choice.threshold is None:
             return own

@@ -195,7 +195,8 @@ class RowReader:
         predictions = base_predictions(
             base_proba, known, self.classes, answers=base_pred, possible=possible
         )
-        check_same_length(X=_row_range(X), base_predictions=predictions.pred)
+        name = "base_pred" if base_proba is None else "base_proba"
+        check_same_length(**{"X": _row_range(X), name: predictions.pred})
         return predictions
 
     def _validation(self, validation: Any) -> UpdateRows:
@@ -209,7 +210,7 @@ class RowReader:
         X, y, *given = (*validation, None, None)[:4]
         labels = check_labels("validation y", y)
         check_same_length(**{"validation X": _row_range(X), "validation y": labels})
-        if given == [None, None] and self.base_model is None:
+        if self.base_model is None and all(one is None for one in given):
             raise InvalidInputError(
                 "validation must hold base_proba as its third entry, or base_pred as its fourth, "
                 "when base_model is not given, got (X, y); give the base model's predictions for "
@@ -227,7 +228,7 @@ class RowReader:
         """Return the rows of ``fit(X_unlabeled=…)``; their labels are −1."""
         parts = X_unlabeled if isinstance(X_unlabeled, tuple) else (X_unlabeled,)
         X, *given = (*parts, None, None)[:3]
-        if given == [None, None] and self.base_model is None:
+        if self.base_model is None and all(one is None for one in given):
             raise InvalidInputError(
                 "X_unlabeled must be a tuple (X, base_proba) or (X, base_proba, base_pred) when "
                 f"base_model is not given, got {type(X_unlabeled).__name__}; give the base model's "

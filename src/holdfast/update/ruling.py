@@ -89,6 +89,11 @@ class Ruling:
         """The possible answers, by value."""
         return self.rule.answers
 
+    @property
+    def decides(self) -> bool:
+        """Whether the rule decides; else the estimators answer, by most probable classes."""
+        return not self.copied or not isinstance(self.rule.rule, Argmax)
+
     def check_copied(self, base: BasePredictions) -> None:
         """Warn where the rule does not give the answers of the base model.
 

@@ -173,7 +173,8 @@ def _report_difference(
         f"the served model answers {len(apart):,} of {len(rows.y):,} selection rows otherwise than "
         f"its candidates' probabilities say: churn is {churn:.2%} there, where the search expected "
         f"{expected_churn:.2%}. What is stated is what the served model answers; the budget may be "
-        "broken. Compare predict with predict_proba of the estimator and of the base model"
+        "broken. Compare predict with predict_proba of the estimator and of the base model; "
+        "rule=Argmax() makes the probabilities decide"
     )
 
 

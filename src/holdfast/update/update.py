@@ -135,7 +135,7 @@ class Update:
             self.ruling.answering(self.selecting, settings),
         )
         assert candidate.proba is not None
-        rule = answering.rule_of(candidate.proba)
+        rule = answering.rule_of(candidate.proba) if self.ruling.decides else None
         model = serve([candidate.estimator], np.ones(1), self.path.classes, rule=rule).model
         return compare_answers(ServedAnswers.of(model, self.selecting).columns, self.selecting)
 
@@ -184,7 +184,7 @@ class Update:
             base_model=self.base_model,
             base_weight=choice.base_weight,
             threshold=choice.threshold,
-            rule=choice.rule,
+            rule=choice.rule if self.ruling.decides else None,
             utility=self.ruling.answering(self.selecting, settings).utility,
         )
         return Outcome(
