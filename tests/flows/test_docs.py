@@ -138,6 +138,7 @@ NEEDED = {
     "boosting": ["lightgbm"],
     "certificates": [],
     "base_models": ["onnxruntime", "skl2onnx", "torch"],
+    "rules": [],
 }
 
 
