@@ -72,8 +72,11 @@ def test_wrong_bands(bounds, answers, match):
 
 
 def test_wrong_answers():
-    with pytest.raises(InvalidInputError, match="answers must be a list of names, got the text 'a"):
-        Bands((0.3,), answers="ab")
+    for wrong in ("ab", 7):
+        with pytest.raises(
+            InvalidInputError, match=f"answers must be a list of names, got {wrong!r}"
+        ):
+            Bands((0.3,), answers=wrong)
     with pytest.raises(InvalidInputError, match="answers must be integers, strings or booleans"):
         Bands((0.3,), answers=["a", 1])
 

@@ -123,11 +123,13 @@ def test_an_answer_that_is_always_best_is_warned_of():
         ([0, 1], None, None, r"costs must be numbers of shape \(A, K\), got shape \(2,\)"),
         ([["a", "b"]], None, None, r"costs must be numbers of shape .* dtype <U1"),
         ([[0, 1], [2]], None, None, "costs must be rectangular"),
-        (None, None, None, "costs must be an array, got None"),
+        (None, None, None, "costs must be a table of numbers, got NoneType; give a row for each"),
+        ({"a": 1}, None, None, "costs must be a table of numbers, got dict"),
+        (pd.DataFrame({"name": ["a"], "x": [0]}), None, None, r"costs must be .* dtype object"),
         ([[0, 1], [1, 0]], ["a"], None, "answers of the costs must be 2 names, one for each row"),
         ([[0, 1], [1, 0]], ["a", "a"], None, "answers of the costs must be distinct, got 'a' more"),
         ([[0, 1], [1, 0]], None, ["a"], "classes of the costs must be 2 names, one for each col"),
-        ([[0, 1], [1, 0]], None, "ab", "classes of the costs must be a list of names, got the te"),
+        ([[0, 1], [1, 0]], None, "ab", "classes of the costs must be a list of names, got 'ab'"),
     ],
 )
 def test_wrong_costs(matrix, answers, classes, match):

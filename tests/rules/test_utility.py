@@ -96,7 +96,8 @@ def test_answers_that_are_classes_are_matched_whatever_their_order():
             BANDS,
             "costs must name all answers, got .* without 'drop'",
         ),
-        (7, BOUND, r"utility must have shape \(n,\) or \(n, K\), got shape \(\)"),
+        (7, BOUND, "utility must be a table of numbers, got int"),
+        (Threshold(0.1), BOUND, "utility must be a table of numbers, got Threshold"),
     ],
 )
 def test_wrong_utilities(utility, bound, match):
