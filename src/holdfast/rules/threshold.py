@@ -206,7 +206,7 @@ class TopShare(Rule):
         if threshold > 1:
             raise InvalidInputError(
                 f"share must be at least that of the rows with a probability of 1, which is "
-                f"{share:.4g}, got {self.share:g}; no threshold tells these rows apart"
+                f"{share:.4g}, got {self.share:g}; no threshold separates these rows"
             )
         warn(
             f"TopShare({self.share:g}) takes none of the rows, since those of the highest "
