@@ -34,6 +34,7 @@ PAGES = tuple(
         "docs/base_models.md",
         "docs/benchmark.md",
         "docs/report.md",
+        "docs/rules.md",
     )
 )
 BLOCK = re.compile(

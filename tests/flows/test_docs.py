@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from holdfast.rules import rule_from_dict
 from holdfast.tables import write_table
 
 ROOT = Path(__file__).parents[2]
@@ -138,6 +140,7 @@ NEEDED = {
     "boosting": ["lightgbm"],
     "certificates": [],
     "base_models": ["onnxruntime", "skl2onnx", "torch"],
+    "rules": [],
 }
 
 
@@ -151,6 +154,13 @@ def test_blocks_print_what_the_page_shows(page: str, tmp_path: Path) -> None:
     assert blocks
     for block in blocks:
         assert readme.run(block["language"], block["code"], tmp_path) == block["output"]
+
+
+def test_the_forms_of_rules_can_be_read() -> None:
+    text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    forms = [tomllib.loads(found) for found in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+    assert [form["rule"] for form in forms] == ["threshold", "top_share", "bands", "costs"]
+    assert [rule_from_dict(form).to_dict() for form in forms] == forms
 
 
 @pytest.mark.slow

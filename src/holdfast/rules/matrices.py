@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,11 @@ def _frame_names(names: Any) -> list[Any] | None:
 
 
 def _finite(name: str, matrix: Any) -> NDArray[np.float64]:
+    if isinstance(matrix, Mapping) or not hasattr(matrix, "__len__"):
+        raise InvalidInputError(
+            f"{name} must be a table of numbers, got {type(matrix).__name__}; give a row for each "
+            "answer and a column for each class"
+        )
     values = as_array(name, matrix)
     try:
         numbers = values.astype(np.float64) if values.dtype.kind in "iubfO" else None

@@ -29,9 +29,9 @@ def as_name(name: str, value: Any) -> Any:
 
 def as_names(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
     """Return distinct names of one type as Python values."""
-    if isinstance(values, str):
+    if isinstance(values, str) or not isinstance(values, Iterable):
         raise InvalidInputError(
-            f"{name} must be a list of names, got the text {values!r}; give e.g. ['a', 'b']"
+            f"{name} must be a list of names, got {values!r}; give e.g. ['a', 'b']"
         )
     names = tuple(check_labels(name, list(values)).tolist())
     repeated = [value for i, value in enumerate(names) if value in names[:i]]

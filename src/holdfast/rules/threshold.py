@@ -183,11 +183,10 @@ class TopShare(Rule):
         checked = check_proba("proba", proba)
         known = check_classes("classes", classes, checked.shape[1])
         column = positive_column(self.positive, known)
-        weights = check_weights(
-            "sample_weight", np.ones(len(checked)) if sample_weight is None else sample_weight,
-            len(checked),
-        )  # fmt: skip
-        threshold = self._threshold(checked[:, column], weights)
+        weights = np.ones(len(checked))
+        if sample_weight is not None:
+            weights = check_weights("sample_weight", sample_weight, len(checked))
+        threshold = self._threshold(checked[:, column].clip(0, 1), weights)
         return Threshold(threshold, positive=known.tolist()[column])
 
     def _threshold(self, scores: NDArray[np.floating], weights: NDArray[np.float64]) -> float:
@@ -199,15 +198,15 @@ class TopShare(Rule):
         left_out = values[place - 1]
         if place == len(values):
             return self._above_all(left_out, reached[-1] / reached[0])
-        halfway = (left_out + values[place]) / 2
-        return float(min(halfway, 1) if halfway > left_out else values[place])
+        halfway = values[place - 1 : place + 1].mean()
+        return float(halfway if halfway > left_out else values[place])
 
     def _above_all(self, highest: np.floating, share: float) -> float:
         threshold = float(np.nextafter(highest, highest.dtype.type(2)))
         if threshold > 1:
             raise InvalidInputError(
                 f"share must be at least that of the rows with a probability of 1, which is "
-                f"{share:.4g}, got {self.share:g}; no threshold tells these rows apart"
+                f"{share:.4g}, got {self.share:g}; no threshold separates these rows"
             )
         warn(
             f"TopShare({self.share:g}) takes none of the rows, since those of the highest "
