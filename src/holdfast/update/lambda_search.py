@@ -76,7 +76,8 @@ class SearchRows:
         loss = loss_per_row(self.y, proba, "brier" if self.divergence == "brier" else "log_loss")
         base = np.where(known[:, None], self.base, proba)
         divergence = divergence_per_row(base, proba, self.divergence)
-        return _Point(lam, loss, divergence, weight / weight.sum(), share / share.sum())
+        churn_weight = share / share.sum() if known.any() else np.full(len(share), np.nan)
+        return _Point(lam, loss, divergence, weight / weight.sum(), churn_weight)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.common.plain import plain_scalar
 from holdfast.common.warning import warn
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import final_of
@@ -23,7 +24,8 @@ from holdfast.update.settings import Settings
 
 __all__ = ["Ruling"]
 
-TIE = 1e-6  # probabilities nearer than this to another answer may be decided either way
+# Rounding may decide the few rows whose probabilities are nearer than this to another answer.
+TIE, FEW = 1e-6, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +113,8 @@ class Ruling:
         if not self.copied or not known.any():
             return
         proba, pred = base.matched.proba[known], base.pred[known]
-        apart = (self.rule.decide(proba) != pred) & (self.rule.distance(proba) > TIE)
-        if apart.any():
+        apart = self.rule.decide(proba) != pred
+        if apart.mean() > FEW or (apart & (self.rule.distance(proba) > TIE)).any():
             warn(
                 f"the base model's answers to {int(apart.sum()):,} of {len(pred):,} rows do not "
                 f"follow from its probabilities by {self.rule.rule}, and the new model decides by "
@@ -127,7 +129,7 @@ class Ruling:
             least = positive[pred == 1].min(initial=1.0)
             most = positive[pred == 0].max(initial=0.0)
             if most < least:
-                positive_class = self.rule.classes[1]
+                positive_class = plain_scalar(self.rule.classes[1])
                 return (
                     "they follow a threshold, so give e.g. "
                     f"rule=Threshold({(most + least) / 2:.4g}, positive={positive_class!r})"
