@@ -18,6 +18,7 @@ from sklearn.ensemble import (
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -25,11 +26,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 import holdfast
+from holdfast import LowChurnClassifier
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
 from holdfast.models.card import LoadedModel
+from holdfast.models.deciding import rule_of_model
 from holdfast.models.files import save_model
 from holdfast.models.loading import load_model
 from holdfast.models.skops import HARMLESS_TYPES
+from holdfast.rules import Threshold
 
 TREE = "sklearn.tree._tree.Tree"
 PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
@@ -275,9 +279,9 @@ def test_file_without_a_model(tmp_path):
 
 
 def test_later_format(tmp_path):
-    content = {"format": "holdfast-model", "format_version": 2, "holdfast": "9.0"}
+    content = {"format": "holdfast-model", "format_version": 3, "holdfast": "9.0"}
     skops.io.dump(content, tmp_path / "m.skops")
-    with pytest.raises(InvalidInputError, match=r"got 2, written by holdfast 9\.0; install"):
+    with pytest.raises(InvalidInputError, match=r"got 3, written by holdfast 9\.0; install"):
         load_model(tmp_path / "m.skops")
 
 
@@ -334,3 +338,27 @@ def test_other_release_of_scikit_learn_is_warned_about(saved, monkeypatch):
 def test_available_from_the_package():
     assert holdfast.load_model is load_model
     assert holdfast.save_model is save_model
+
+
+@pytest.mark.parametrize("mixture", ["average", "single", "override"])
+def test_a_file_holds_the_rule(tmp_path, mixture):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 3))
+    y = np.where(X[:, 0] + rng.normal(size=600) > 1.5, "fraud", "fine")
+    base = FixedThresholdClassifier(LogisticRegression(), threshold=0.2, pos_label="fraud")
+    base.fit(X[:200], y[:200])
+    model = LowChurnClassifier(
+        LogisticRegression(), base, max_churn=0.1, mixture=mixture, random_state=0
+    ).fit(X, y)
+    for one in (model, model.served_):
+        save_model(one, tmp_path / "model.skops")
+        loaded = load_model(tmp_path / "model.skops").model
+        np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+        np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert rule_of_model(model) == rule_of_model(loaded) == Threshold(0.2, positive="fraud")
+    types = skops.io.get_untrusted_types(file=tmp_path / "model.skops")
+    content = skops.io.load(tmp_path / "model.skops", trusted=types)
+    assert content["format_version"] == 2
+    save_model(base.estimator_, tmp_path / "model.skops")
+    content = skops.io.load(tmp_path / "model.skops", trusted=[])
+    assert content["format_version"] == 1

@@ -12,9 +12,11 @@ from holdfast.common.parameters import first_line
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
 from holdfast.models.card import LoadedModel, checked_card
 from holdfast.models.moved import with_present_names
+from holdfast.rules import Argmax, BoundRule
 
 FORMAT = "holdfast-model"
-FORMAT_VERSION = 1
+# Version 2 holds a model that answers by a rule, which releases that know version 1 would overlook.
+WITHOUT_RULE, WITH_RULE = 1, 2
 
 # Types that skops does not list as harmless although they only hold values. Their attributes are
 # arrays, numbers or estimators, which are checked in their turn.
@@ -70,7 +72,7 @@ def write_skops(model: Any, path: Path, card: dict[str, Any]) -> None:
 
     content = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": WITH_RULE if _answers_by_rule(model) else WITHOUT_RULE,
         "holdfast": __version__,
         "model": _stored(model),
         "card": card,
@@ -84,6 +86,12 @@ def write_skops(model: Any, path: Path, card: dict[str, Any]) -> None:
             f"model must be storable without pickle, got a {type(model).__name__} that is "
             f"not: {first_line(error)}; replace the part that skops cannot write"
         ) from error
+
+
+def _answers_by_rule(model: Any) -> bool:
+    """Return whether a rule decides, and not the most probable class."""
+    rule = getattr(getattr(model, "served_", model), "rule", None)
+    return isinstance(rule, BoundRule) and not isinstance(rule.rule, Argmax)
 
 
 def _stored(model: Any) -> Any:
@@ -177,10 +185,11 @@ def _refuse(source: Path, names: list[str]) -> None:
 def _unpack(source: Path, content: Any, sha256: str | None) -> LoadedModel:
     if not isinstance(content, dict) or not _equals(content.get("format"), FORMAT):
         return LoadedModel(content, sha256=sha256)
-    if not _equals(content.get("format_version"), FORMAT_VERSION):
+    version = content.get("format_version")
+    if not any(_equals(version, known) for known in (WITHOUT_RULE, WITH_RULE)):
         raise InvalidInputError(
-            f"{source} must have format version {FORMAT_VERSION}, got "
-            f"{content.get('format_version')!r}, written by holdfast {content.get('holdfast')}; "
+            f"{source} must have format version {WITHOUT_RULE} or {WITH_RULE}, got "
+            f"{version!r}, written by holdfast {content.get('holdfast')}; "
             "install that release"
         )
     card = checked_card(source, content.get("card", {}))

@@ -65,14 +65,19 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         - a classifier of LightGBM, XGBoost or CatBoost, which learns soft targets as they are. It
           can start from any base model: from the trees of a model of the same library, which gives
           one booster, and otherwise from the base model's log-odds.
-    base_model : fitted estimator, object with predict_proba, callable, str or path-like, optional
-        The deployed model. It is only asked for predictions, never refitted and never cloned. A
-        callable takes X and returns probabilities (n, K). A file (`.skops`, `.onnx`,
+        - a `FixedThresholdClassifier` or `TunedThresholdClassifierCV` of scikit-learn. The
+          classifier inside learns, and its threshold is the rule; that of the second is tuned on
+          the selection rows (``rule="retuned"``).
+    base_model : fitted estimator, object with predict_proba or predict, callable, str or path-like
+        The deployed model, optional. It is only asked for predictions, never refitted and never
+        cloned. Its answers are those of its own `predict`. A model that only answers takes part in
+        whatever needs no probabilities. A callable takes X and returns probabilities (n, K), or
+        answers (n,). A file (`.skops`, `.onnx`,
         `.safetensors`) or an address (``"models:/fraud@champion"``) is read by ``fit`` as
         `load_model` reads it, and its predictions for the rows are kept in a cache on disk; where
         types must be named trusted, give what `load_model` returns. Leave `base_model` out and give
-        `base_proba` to ``fit`` when only logged predictions are at hand. With neither, this is a
-        first release: a plain fit.
+        `base_proba` or `base_pred` to ``fit`` when only logged predictions are at hand. With none
+        of these, this is a first release: a plain fit.
     method : str, Method or list of these
         The method of training: a name or an object of `holdfast.methods`, or several that compete.
         ``"auto"`` is ``"distill"``; for boosters it is ``"warm_distill"`` too, and for a network
@@ -80,15 +85,19 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     max_churn : float or dict, optional
         The budget: a share of rows whose answer may change (hard), nats (kl), or squared distance
         (brier). A dict limits groups too, by a column of X or of `groups`, e.g.
-        ``{"overall": 0.02, "country=DE": 0.01}``. The budget is a target on the selection rows. A
-        hard budget is approached there to half a standard error where possible; churn on other rows
+        ``{"overall": 0.02, "country=DE": 0.01}``, and the rows of one answer of the base model,
+        e.g. ``{"base_answer=fraud": 0.05}``. The budget is a target on the selection rows. A hard
+        budget is approached there to half a standard error where possible; churn on other rows
         varies around it.
     max_negative_flips : float, optional
-        Largest share of rows that may go from right to wrong, beside `max_churn`.
+        Largest share of rows whose new answer is worth less than the base model's, beside
+        `max_churn`. By default these are the rows that go from right to wrong; under `Costs` they
+        are the rows whose cost rises.
     min_accuracy : float or "cold", optional
         Asks for the lowest churn at this accuracy instead. ``"cold"`` is the accuracy of plain
         retraining; both are measured on the selection rows. It is the default when no budget is
-        given: the operating point of the paper.
+        given: the operating point of the paper. Where the utility of answers decides, the default
+        is ``min_utility="cold"``.
     churn : {"hard", "kl", "brier"}
         Unit of the budget.
     lambdas : "auto" or sequence of float
@@ -100,12 +109,13 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         gains nothing (`FirstTrees`); where all rounds are better, their average with the base model
         stands in for ``"distill"``.
     mixture : {"average", "single", "override"}
-        Serve an average of candidates, one candidate, or an override: the base model's class except
-        where a candidate is clearly surer (see `override_threshold`; needs the base model at
-        serving). With ``method="auto"``, ``"average"`` and a hard budget an override competes too.
-        The candidates' average of least risk overrides, whatever it changes. It is served where it
-        is more accurate on the selection rows. Without `max_churn` it is served where it changes
-        fewer answers, and a single candidate may override as well.
+        Serve an average of candidates, one candidate, or an override: the base model's answer
+        except where a candidate's own answer has a clearly higher expected utility (see
+        `override_threshold`; needs the base model at serving). With ``method="auto"``,
+        ``"average"`` and a hard budget an override competes too. The candidates' average of least
+        risk overrides, whatever it changes. It is served where it is more accurate on the selection
+        rows. Without `max_churn` it is served where it changes fewer answers, and a single
+        candidate may override as well.
     include_base : bool or "auto"
         Whether the base model itself may carry weight in the average. "auto" lets it where
         `base_model` is there to be served, if that gains more than noise. With `confidence` it
@@ -137,6 +147,24 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Scale on which candidates are averaged. In log-odds, linear models of one path are served as
         one model with interpolated coefficients. Boosters of one library, the base model among
         them, are served as one booster that holds the trees of all.
+    rule : "base", "same_rate", "retuned" or a rule of `holdfast.rules`
+        How the new model's probabilities become answers. ``"base"`` copies the base model's rule,
+        if it is known: that of a model which holdfast serves, or the threshold of a
+        `FixedThresholdClassifier` or `TunedThresholdClassifierCV`. Otherwise it is the most
+        probable class, and a warning says where the base model answers otherwise. Two more look for
+        one threshold between two classes on the selection rows: ``"same_rate"`` answers positive as
+        often as the base model does, and ``"retuned"`` has the highest utility inside the budget.
+        A `TopShare` is fitted to these rows too. The positive class is the second of two.
+    utility : "accuracy", "balanced_accuracy", mapping, Costs or array of shape (A, K), optional
+        What an answer is worth given the truth; see `holdfast.rules.utility_matrix`. By default it
+        is what the rule optimises: a right answer for most probable classes; for `Threshold` a
+        false alarm costs the threshold t and a miss 1 − t; for `Costs` its matrix. `Bands` and
+        `TopShare` have none. Where the estimator has `class_weight`, right answers are weighted by
+        class. Unless it is accuracy, it decides between mixtures inside the budget, in place of the
+        risk, and between average and override.
+    min_utility : float or "cold", optional
+        Asks for the lowest churn at this mean utility instead; ``"cold"`` is that of plain
+        retraining.
 
     Attributes
     ----------
@@ -316,7 +344,12 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         y : array-like of shape (n,)
         base_proba : array-like of shape (n, K_base), optional
             Probabilities of the base model for these rows, in place of calling `base_model`. A row
-            of NaN has no base prediction and is learned from its label alone.
+            of NaN has none and is learned from its label alone.
+        base_pred : array-like of shape (n,), optional
+            Answers of the base model to these rows, as they were logged, in place of calling
+            `base_model`. A missing value is no answer. Without it and without `base_model`, the
+            most probable classes of `base_proba` are the answers. Given alone, the base model takes
+            part in whatever needs no probabilities.
         base_classes : array-like of shape (K_base,), optional
             Classes of the base model's columns. Left out: the columns of a data frame, the base
             model's ``classes_``, or the sorted labels, in this order.
@@ -328,12 +361,13 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             successor, than it is.
         groups : dict or data frame of n rows, optional
             Columns that `max_churn` names and X does not have.
-        X_unlabeled : array-like of shape (m, d), or tuple (X, base_proba), optional
+        X_unlabeled : array-like of shape (m, d), or tuple (X, base_proba, base_pred), optional
             Rows to certify on (`confidence`), such as yesterday's traffic: churn needs no labels.
-            Give their base probabilities too where `base_model` is not given.
-        validation : tuple (X, y) or (X, y, base_proba), optional
-            Rows for the selection and the certificate, in place of a split. Give `base_proba` too
-            where `base_model` is not given.
+            Give the base model's predictions too where `base_model` is not given; `base_pred` may
+            be left out, and `base_proba` may be None.
+        validation : tuple (X, y), (X, y, base_proba) or (X, y, base_proba, base_pred), optional
+            Rows for the selection and the certificate, in place of a split. Give the base model's
+            predictions too where `base_model` is not given; `base_proba` may be None.
 
         Returns
         -------
@@ -393,7 +427,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Either takes the place of the present budget, which stays when both are left out.
         **params
             Other parameters of the selection: `churn`, `mixture`, `include_base`, `average_in`,
-            `confidence`. Each certificate holds by itself, not all of several together.
+            `utility`, `min_utility`, `confidence`. Each certificate holds by itself, not all of
+            several together.
 
         Returns
         -------
