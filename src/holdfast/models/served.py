@@ -23,9 +23,11 @@ from holdfast.models.deciding import DecidingClassifier
 from holdfast.models.fitted import FittedClassifier
 from holdfast.models.joining import joined_linear_model, same_head, with_final
 from holdfast.rules import Argmax, BoundRule
-from holdfast.selection.answering import expected_gains, is_accuracy
+from holdfast.selection.answering import Answering
+from holdfast.selection.limits import BASE_ANSWER, GroupColumns
 from holdfast.selection.mixtures import mix
-from holdfast.selection.override import override_classes, override_proba
+from holdfast.selection.override import leading_proba, override_proba
+from holdfast.selection.surcharges import Surcharge
 
 __all__ = [
     "AveragedClassifier",
@@ -56,6 +58,7 @@ def serve(
     threshold: float | None = None,
     rule: BoundRule | None = None,
     utility: NDArray[np.float64] | None = None,
+    surcharges: Sequence[Surcharge] = (),
 ) -> Served:
     """Build the simplest classifier that predicts as a selection does.
 
@@ -79,11 +82,15 @@ def serve(
     utility : ndarray of shape (A, K), optional
         What each answer is worth given the truth, for an override. Left out, a right answer is
         worth 1 and any other nothing.
+    surcharges : sequence of Surcharge
+        What an override must gain beyond the threshold in some rows.
     """
     n = len(estimators)
     if threshold is not None and base_model is not None:
         new = _average(estimators, weights, classes, average_in, base_model, base_weight)
-        overridden = OverrideClassifier(new.model, base_model, threshold, classes, rule, utility)
+        overridden = OverrideClassifier(
+            new.model, base_model, threshold, classes, rule, utility, tuple(surcharges)
+        )
         several = isinstance(new.model, AveragedClassifier)
         what = f"{n} new models, which override" if several else "one new model, which overrides"
         return Served(overridden, f"the base model and {what} it where surer")
@@ -286,11 +293,15 @@ class OverrideClassifier(FittedClassifier):
         How the new model's probabilities become answers; None for the most probable class.
     utility : ndarray of shape (A, K) or None
         What each answer is worth given the truth; None for 1 where it is right, and else nothing.
+    surcharges : tuple of Surcharge
+        What a change must gain beyond the threshold in some rows. The columns that they name are
+        columns of X, or ``"base_answer"``.
     """
 
     # For files of releases that did not have them.
     rule: BoundRule | None = None
     utility: NDArray[np.float64] | None = None
+    surcharges: tuple[Surcharge, ...] = ()
 
     def __init__(
         self,
@@ -300,6 +311,7 @@ class OverrideClassifier(FittedClassifier):
         classes: NDArray[Any],
         rule: BoundRule | None = None,
         utility: NDArray[np.float64] | None = None,
+        surcharges: tuple[Surcharge, ...] = (),
     ) -> None:
         self.estimator = estimator
         self.base_model = base_model
@@ -307,6 +319,7 @@ class OverrideClassifier(FittedClassifier):
         self.classes = classes
         self.rule = rule
         self.utility = utility
+        self.surcharges = surcharges
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -322,30 +335,35 @@ class OverrideClassifier(FittedClassifier):
         Where most probable classes are the answers, they are changed as little as the served class
         demands.
         """
-        new = proba_of(self.estimator, X, self.classes)
-        if not self._by_lead:
-            return new
-        base = self.base_model.answers(X, self.classes, self.classes)
-        return override_proba(new, base.pred, self.threshold)
+        new, served = self._served(X)
+        by_argmax = self.rule is None or isinstance(self.rule.rule, Argmax)
+        return leading_proba(new, served) if by_argmax else new
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the answer to each row, shape (n,)."""
-        new = proba_of(self.estimator, X, self.classes)
-        if self._by_lead:
-            base = self.base_model.answers(X, self.classes, self.classes)
-            return self.classes[override_classes(new, base.pred, self.threshold)]
-        assert self.rule is not None
-        assert self.utility is not None
-        base = self.base_model.answers(X, self.classes, self.rule.answers)
-        own = self.rule.decide(new)
-        gain = expected_gains(new, own, base.pred, self.utility)
-        return self.rule.answers[np.where(gain > self.threshold, own, base.pred)]
+        answers = self.classes if self.rule is None else self.rule.answers
+        return answers[self._served(X)[1]]
 
-    @property
-    def _by_lead(self) -> bool:
-        """Whether the expected gain is a lead in probability."""
-        by_argmax = self.rule is None or isinstance(self.rule.rule, Argmax)
-        return by_argmax and (self.utility is None or is_accuracy(self.utility))
+    def _served(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Return the new model's probabilities, and the answers that are served."""
+        rule = self.rule or Argmax().bind(self.classes)
+        answering = Answering(rule, rule.utility if self.utility is None else self.utility)
+        new = proba_of(self.estimator, X, self.classes)
+        base = self.base_model.answers(X, self.classes, rule.answers)
+        own = rule.decide(new)
+        gain = answering.net_gains(new, own, base.pred, self.surcharges, self._groups(X, base))
+        return new, np.where(gain > self.threshold, own, base.pred)
+
+    def _groups(self, X: Any, base: BasePredictions) -> GroupColumns:
+        """Return the columns that the surcharges name."""
+        names = {one.column for one in self.surcharges if one.column is not None}
+        missing = names - {BASE_ANSWER} - set(getattr(X, "columns", ()))
+        if missing:
+            raise InvalidInputError(
+                f"X must have the column {missing.pop()!r}, which the budget limits groups by, got "
+                "rows without it; give a data frame with the columns of the training"
+            )
+        return {name: base.served if name == BASE_ANSWER else np.asarray(X[name]) for name in names}
 
 
 def _joined(

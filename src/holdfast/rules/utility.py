@@ -184,5 +184,9 @@ def expected_gain(
     >>> expected_gain(proba, np.array([1, 1]), np.array([0, -1]), np.eye(2)).tolist()
     [0.5, inf]
     """
-    gain = np.einsum("nk,nk->n", proba, matrix[to] - matrix[given])
+    if matrix.shape[0] == matrix.shape[1] and (matrix == np.eye(len(matrix))).all():
+        rows = np.arange(len(proba))  # a difference of probabilities, also of very many classes
+        gain = np.subtract(proba[rows, to], proba[rows, given], dtype=np.float64)
+    else:
+        gain = np.einsum("nk,nk->n", proba, matrix[to] - matrix[given])
     return np.where(given < 0, np.inf, gain)

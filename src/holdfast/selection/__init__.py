@@ -9,6 +9,7 @@
 - `search`: from a problem and a budget to a selection.
 - `weights`: `select`, the public way in, which checks its arrays.
 - `override`: the base model's class unless the new model is clearly surer.
+- `surcharges`: what a change must gain where further limits count its row.
 - `override_search`: what overrides, and at which threshold.
 - `bounds`: exact and anytime-valid bounds on a mean.
 - `certificate`: with which confidence a budget is kept, and how many rows that takes.

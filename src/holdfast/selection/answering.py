@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.classes import class_index
-from holdfast.rules import Argmax, BoundRule
+from holdfast.rules import Argmax, BoundRule, expected_gain
 from holdfast.selection.budget import Budget
+from holdfast.selection.limits import GroupColumns
+from holdfast.selection.surcharges import ChangedRows, Surcharge
 
-__all__ = ["Answering", "expected_gains", "is_accuracy"]
+__all__ = ["Answering"]
 
 Proba = NDArray[np.float64]
 Columns = NDArray[np.intp]
@@ -111,18 +114,17 @@ class Answering:
             Infinite where the base model's answer can no longer be given.
         """
         assert self.utility is not None  # checked before an override is looked for
-        return expected_gains(proba, answer, base, self.utility)
+        return expected_gain(proba, answer, base, self.utility)
 
-
-def expected_gains(proba: Proba, answer: Columns, base: Columns, utility: Vector) -> Vector:
-    """Return the expected gain of answers (n,) over those of the base model; see `Answering`."""
-    expected = proba if is_accuracy(utility) else proba @ utility.T
-    rows = np.arange(len(proba))
-    gain = np.subtract(expected[rows, answer], expected[rows, base], dtype=np.float64)
-    return np.where(base < 0, np.inf, gain)
-
-
-def is_accuracy(utility: Vector) -> bool:
-    """Whether the answers are the classes, worth 1 where they are right and else nothing."""
-    size = utility.shape[1]
-    return utility.shape == (size, size) and bool((utility == np.eye(size)).all())
+    def net_gains(
+        self,
+        proba: Proba,
+        answer: Columns,
+        base: Columns,
+        surcharges: Sequence[Surcharge],
+        groups: GroupColumns,
+    ) -> Vector:
+        """Return the expected gain (n,) beyond what is charged in some rows."""
+        assert self.utility is not None
+        gain = self.gains(proba, answer, base)
+        return ChangedRows(gain, proba, answer, base, self.utility, groups).net_gain(surcharges)

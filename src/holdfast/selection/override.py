@@ -16,6 +16,8 @@ from holdfast.common.parameters import check_share
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 
 __all__ = [
+    "above",
+    "largest_kept",
     "leading_proba",
     "least_threshold",
     "margins",
@@ -95,6 +97,17 @@ def least_threshold(margin: Vector, weight: Vector, max_churn: float) -> float:
     InfeasibleBudgetError
         As for `override_threshold`.
     """
+    return above(largest_kept(margin, weight, max_churn), margin)
+
+
+def largest_kept(margin: Vector, weight: Vector, max_churn: float) -> float:
+    """Return the largest margin (n,) whose rows the budget does not let change; at least 0.
+
+    Raises
+    ------
+    InfeasibleBudgetError
+        As for `override_threshold`.
+    """
     value, position = np.unique(-margin, return_inverse=True)  # distinct margins, largest first
     spent = np.bincount(position, weights=weight).cumsum() / weight.sum()
     value = -value
@@ -106,16 +119,19 @@ def least_threshold(margin: Vector, weight: Vector, max_churn: float) -> float:
             "budget",
             lowest_churn=float(spent[0]),
         )
-    if affordable == 0:
-        return float(value[0])
-    if affordable == len(value) or value[affordable] <= 0:
-        return 0.0
-    # Between the last margin that may change and the first that may not, so that rounding at
-    # serving does not decide.
-    last = value[affordable - 1]
-    if np.isinf(last):
-        last = max(value[affordable], 1.0)
-    return float((last + value[affordable]) / 2)
+    return 0.0 if affordable == len(value) else max(float(value[affordable]), 0.0)
+
+
+def above(kept: float, margin: Vector) -> float:
+    """Return a threshold halfway from a margin that may not change to the next that may.
+
+    So that rounding at serving does not decide.
+    """
+    larger = margin[margin > kept]
+    if kept <= 0 or not len(larger):
+        return kept
+    least = float(larger.min())
+    return ((max(kept, 1.0) if np.isinf(least) else least) + kept) / 2
 
 
 def override_classes(
@@ -183,7 +199,8 @@ def override_proba(
            [0.5, 0.5]])
     """
     check_share("threshold", threshold, high=MAX_THRESHOLD, hint="see override_threshold")
-    return leading_proba(*_check(new_proba, base_pred), threshold)
+    proba, base = _check(new_proba, base_pred)
+    return leading_proba(proba, served_columns(proba, base, threshold))
 
 
 def served_columns(
@@ -193,11 +210,8 @@ def served_columns(
     return np.where(margins(proba, base) > threshold, proba.argmax(axis=1), base)
 
 
-def leading_proba(
-    proba: NDArray[np.floating], base: NDArray[np.intp], threshold: float
-) -> NDArray[np.float64]:
-    """Return `override_proba` of checked arrays."""
-    served = served_columns(proba, base, threshold)
+def leading_proba(proba: NDArray[np.floating], served: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the least change of probabilities that makes the served classes (n,) the largest."""
     result = proba.astype(np.float64)
     moved = np.flatnonzero(served != proba.argmax(axis=1))
     if len(moved):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,11 @@ from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
 from holdfast.rules import BoundRule
 from holdfast.selection.answering import Answering
 from holdfast.selection.budget import Budget
+from holdfast.selection.limits import GroupColumns
 from holdfast.selection.mixtures import mix
-from holdfast.selection.override import least_threshold
+from holdfast.selection.override import above, largest_kept
 from holdfast.selection.problem import Vector
+from holdfast.selection.surcharges import ChangedRows, Surcharge, least_surcharges
 
 __all__ = ["OverridePoint", "OverrideSelection", "select_override"]
 
@@ -66,6 +68,8 @@ class OverrideSelection:
         Utility that the budget keeps instead.
     rule : BoundRule
         The rule by which the overriding model answers.
+    surcharges : tuple of Surcharge
+        What a change must gain beyond the threshold in rows that further limits count.
     """
 
     weights: Vector
@@ -81,6 +85,7 @@ class OverrideSelection:
     utility: float = math.nan
     min_utility: float | None = None
     rule: BoundRule | None = None
+    surcharges: tuple[Surcharge, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,25 +100,16 @@ class _Option:
     top : ndarray of shape (n,)
         Its own answers.
     gain : ndarray of shape (n,)
-        The expected gain of its answer over the base model's; infinite where that is gone.
+        The expected gain of its answer over the base model's, beyond what is charged; infinite
+        where that answer is gone.
+    surcharges : tuple of Surcharge
     """
 
     weights: Vector
     rule: BoundRule
     top: NDArray[np.intp]
     gain: Vector
-
-    @classmethod
-    def of(
-        cls,
-        weights: Vector,
-        proba: NDArray[np.float64],
-        base_pred: NDArray[np.intp],
-        answering: Answering,
-    ) -> _Option:
-        rule = answering.rule_of(proba)
-        top = rule.decide(proba)
-        return cls(weights, rule, top, answering.gains(proba, top, base_pred))
+    surcharges: tuple[Surcharge, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,10 +120,45 @@ class _Rows:
     known: NDArray[np.bool_]
     budget: Budget
     answering: Answering
+    groups: GroupColumns
+
+    def option(self, weights: Vector, proba: NDArray[np.float64]) -> _Option:
+        """Return a candidate or average, given its probabilities (n, K)."""
+        rule = self.answering.rule_of(proba)
+        top = rule.decide(proba)
+        gain = self.answering.gains(proba, top, self.base_pred)
+        plain = _Option(weights, rule, top, gain)
+        others = [
+            one for one in self.budget.others if one.column is None or one.column in self.groups
+        ]
+        if not others or self.budget.max_churn is None:
+            return plain
+        assert self.answering.utility is not None  # an override has one
+        utility = self.answering.utility
+        rows = ChangedRows(gain, proba, top, self.base_pred, utility, self.groups)
+        surcharges = least_surcharges(
+            rows,
+            others,
+            max_churn=self.budget.max_churn,
+            weight=self.weight,
+            known=self.known,
+        )
+        charged = replace(plain, gain=rows.net_gain(surcharges), surcharges=surcharges)
+        return max(plain, charged, key=lambda option: self._expected(option, gain))
+
+    def _expected(self, option: _Option, gain: Vector) -> float:
+        """Return what an option is expected to gain inside the budget, above the rows that must."""
+        assert self.budget.max_churn is not None
+        try:
+            threshold = self.point(option, self.budget.max_churn).threshold
+        except InfeasibleBudgetError:
+            return -np.inf
+        changed = (option.gain > threshold) & np.isfinite(gain)
+        return float(gain[changed] @ self.weight[changed])
 
     def point(self, option: _Option, budget: float) -> OverridePoint:
         """Return an option at the threshold that spends `budget`."""
-        threshold = self._threshold(option, self.known, budget)
+        kept = self._largest_kept(option, self.known, budget)
         worse = self.answering.worse(option.top, self.base_pred, self.y)
         for limit in self.budget.others:  # churn falls along the threshold everywhere
             assert limit.weight is not None  # bound to these rows
@@ -135,7 +166,8 @@ class _Rows:
             if limit.column is None:
                 rows &= worse
             share = min(limit.limit / limit.weight[rows].sum(), 1.0) if rows.any() else 1.0
-            threshold = max(threshold, self._threshold(option, rows, share))
+            kept = max(kept, self._largest_kept(option, rows, share))
+        threshold = above(kept, option.gain[self.known])
         served = self.served(option, threshold)
         changed = (served != self.base_pred)[self.known]
         return OverridePoint(
@@ -156,10 +188,10 @@ class _Rows:
         """Return the column of each row's answer."""
         return np.where(option.gain > threshold, option.top, self.base_pred)
 
-    def _threshold(self, option: _Option, rows: NDArray[np.bool_], budget: float) -> float:
+    def _largest_kept(self, option: _Option, rows: NDArray[np.bool_], budget: float) -> float:
         if not rows.any():
             return 0.0
-        return least_threshold(option.gain[rows], self.weight[rows], budget)
+        return largest_kept(option.gain[rows], self.weight[rows], budget)
 
     def shares(self, option: _Option, threshold: float) -> list[float]:
         """Return what each of the other limits counts at a threshold."""
@@ -203,6 +235,7 @@ def select_override(
     average: Vector | None = None,
     average_in: str = "probability",
     sample_weight: NDArray[np.float64] | None = None,
+    groups: GroupColumns | None = None,
 ) -> OverrideSelection:
     """Choose what overrides the base model, and the threshold; arrays come checked.
 
@@ -226,6 +259,8 @@ def select_override(
         Weights of the candidates in an average that may override too.
     average_in : {"probability", "log_odds"}
     sample_weight : ndarray of shape (n,), optional
+    groups : dict of str to ndarray of shape (n,), optional
+        Columns that are known at serving, so that limits on their groups may have multipliers.
 
     Raises
     ------
@@ -241,14 +276,14 @@ def select_override(
             "give rows that the base model has predicted"
         )
     answering = answering or Answering.argmax(np.arange(candidate_proba.shape[2]))
-    rows = _Rows(base_pred, y, weight, answered, budget, answering)
+    rows = _Rows(base_pred, y, weight, answered, budget, answering, dict(groups or {}))
     options = [
-        _Option.of(weights, proba, base_pred, answering)
+        rows.option(weights, proba)
         for weights, proba in zip(np.eye(len(candidate_proba)), candidate_proba, strict=True)
     ]
     if average is not None:
         mixture = mix(candidate_proba, average, average_in)
-        options.append(_Option.of(average, mixture, base_pred, answering))
+        options.append(rows.option(average, mixture))
     best_by = "utility" if budget.by_utility else "accuracy"
     if budget.max_churn is not None:
         points = {i: rows.point(option, budget.max_churn) for i, option in enumerate(options)}
@@ -275,6 +310,7 @@ def select_override(
         },
         utility=best.utility,
         rule=option.rule,
+        surcharges=option.surcharges,
         min_utility=None if budget.min_utility is None else float(budget.min_utility),
     )
 

@@ -272,9 +272,12 @@ class _Test:
 
     @cached_property
     def gain(self) -> Vector:
-        """Expected gain of the overriding model's answer over the base model's, shape (n,)."""
-        new = self.overriding
-        return self.answering.gains(new.proba, new.columns, self.rows.rows.base.pred)
+        """Expected gain of the overriding model's answers beyond what is charged, shape (n,)."""
+        assert isinstance(self.selection, OverrideSelection)
+        new, rows = self.overriding, self.rows.rows
+        return self.answering.net_gains(
+            new.proba, new.columns, rows.base.pred, self.selection.surcharges, rows.groups
+        )
 
     # --- steps ------------------------------------------------------------------------------------
 

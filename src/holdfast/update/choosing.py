@@ -22,6 +22,7 @@ from holdfast.selection.outcome import Selection
 from holdfast.selection.override import leading_proba
 from holdfast.selection.override_search import OverrideSelection, select_override
 from holdfast.selection.search import choose, mean_and_error
+from holdfast.selection.surcharges import Surcharge
 from holdfast.update.lambda_search import SearchRows
 from holdfast.update.rows import UpdateRows
 from holdfast.update.settings import Settings
@@ -48,6 +49,8 @@ class Choice:
         τ of an override; None where the choice is no override.
     rule : BoundRule or None
         The rule by which it answers.
+    surcharges : tuple of Surcharge
+        What an override must gain beyond τ in some rows.
     rival : Selection, OverrideSelection or None
         The selection that lost against this one.
     """
@@ -57,14 +60,20 @@ class Choice:
     base_weight: float = 0.0
     threshold: float | None = None
     rule: BoundRule | None = None
+    surcharges: tuple[Surcharge, ...] = ()
     rival: Selection | OverrideSelection | None = None
 
     @classmethod
     def of(cls, selection: Selection | OverrideSelection) -> Choice:
         """Return the choice that a selection stands for."""
         if isinstance(selection, OverrideSelection):
-            threshold, rule = selection.threshold, selection.rule
-            return cls(selection, selection.weights, threshold=threshold, rule=rule)
+            return cls(
+                selection,
+                selection.weights,
+                threshold=selection.threshold,
+                rule=selection.rule,
+                surcharges=selection.surcharges,
+            )
         return cls(selection, selection.weights, selection.base_weight, rule=selection.rule)
 
     @property
@@ -127,8 +136,7 @@ class Chooser:
         new = self.proba_of(choice, proba)
         if not isinstance(self.answering.rule.rule, Argmax):
             return new
-        assert choice.threshold is not None
-        return leading_proba(new, self.rows.base.pred, choice.threshold)
+        return leading_proba(new, self.answers_of(choice, proba))
 
     @property
     def mixes_base(self) -> bool:
@@ -163,7 +171,8 @@ class Chooser:
         own = choice.rule.decide(new)
         if choice.threshold is None:
             return own
-        return np.where(self.answering.gains(new, own, base) > choice.threshold, own, base)
+        gain = self.answering.net_gains(new, own, base, choice.surcharges, self.rows.groups)
+        return np.where(gain > choice.threshold, own, base)
 
     def rule_at(self, weights: Vector, base_weight: float, proba: Proba) -> BoundRule:
         """Return the rule of a mixture on the way to a choice, as the search has it."""
@@ -233,6 +242,7 @@ class Chooser:
                 average=average,
                 average_in=self.settings.average_in,
                 sample_weight=rows.weight,
+                groups=rows.servable_groups,
             )
 
         return self._cautiously(choose_at, bound)

@@ -14,7 +14,7 @@ from holdfast.common.arrays import check_same_length
 from holdfast.common.classes import class_index
 from holdfast.exceptions import InvalidInputError
 from holdfast.models.base_predictions import BasePredictions
-from holdfast.selection.limits import GroupColumns
+from holdfast.selection.limits import BASE_ANSWER, GroupColumns
 
 __all__ = ["BaseReport", "UpdateRows", "halves", "held_out_rows"]
 
@@ -77,6 +77,16 @@ class UpdateRows:
     def answers(self) -> NDArray[Any]:
         """The answers that the new model can give, by value, shape (A,)."""
         return self.classes if self.possible is None else self.possible
+
+    @property
+    def servable_groups(self) -> GroupColumns:
+        """The columns that are known again when the model is served."""
+        features = getattr(self.X, "columns", ())
+        return {
+            name: column
+            for name, column in self.groups.items()
+            if name == BASE_ANSWER or name in features
+        }
 
     @property
     def answered_weight(self) -> NDArray[np.float64]:

@@ -194,5 +194,7 @@ def _are_ties(
     near = choice.rule.distance(new) <= TIE
     if choice.threshold is not None:
         own, base = choice.rule.decide(new), chooser.rows.base.pred[apart]
-        near |= np.abs(chooser.answering.gains(new, own, base) - choice.threshold) <= TIE
+        groups = {name: column[apart] for name, column in chooser.rows.groups.items()}
+        gain = chooser.answering.net_gains(new, own, base, choice.surcharges, groups)
+        near |= np.abs(gain - choice.threshold) <= TIE
     return near

@@ -186,6 +186,7 @@ class Update:
             threshold=choice.threshold,
             rule=choice.rule if self.ruling.decides else None,
             utility=self.ruling.answering(self.selecting, settings).utility,
+            surcharges=choice.surcharges,
         )
         return Outcome(
             estimators,
