@@ -35,7 +35,7 @@ __all__ = ["CellRows", "count_pairs", "counts_of_cells"]
 
 BLOCK = 1 << 16  # rows that are counted at a time
 MAX_INTEGER_RANGE = 1 << 16  # the widest range of labels that serve as their own codes
-MAX_DENSE_CELLS = 1 << 18
+MAX_DENSE_CELLS = 1 << 21  # reached with 128 classes
 MAX_PENDING_CELLS = 1 << 20
 
 # A row of a group falls into a cell (answer changed, outcome); one outcome more is UNLABELED.
@@ -283,13 +283,18 @@ def _merged(parts: list[_Cells]) -> _Cells:
 
 
 class _CellTable:
-    """Sums of each (base, new, truth): dense for few classes, sparse for many."""
+    """Sums of each (base, new, truth): dense for few classes, sparse for many.
+
+    Of many classes, rows that both models get right need no sorting, since there are few such
+    cells.
+    """
 
     def __init__(self, n_classes: int, *, weighted: bool) -> None:
         check_size(n_classes)
         self.n_classes = n_classes
         n_cells, n_sums = n_classes * n_classes * (n_classes + 1), 3 if weighted else 1
         self.dense = np.zeros((n_sums, n_cells)) if n_cells <= MAX_DENSE_CELLS else None
+        self.agreed = np.zeros((n_sums, n_classes if self.dense is None else 0))
         self.merged = _Cells(np.zeros(0, np.int64), np.zeros((n_sums, 0)))
         self.pending: list[_Cells] = []
         self.n_pending = 0
@@ -302,14 +307,18 @@ class _CellTable:
         weight: NDArray[np.float64] | None,
     ) -> None:
         cell = cell_numbers(base, new, truth, self.n_classes)
-        columns = [None] if weight is None else [weight > 0, weight, weight * weight]
+        sums: list[Any] = [1.0] if weight is None else [(weight > 0) * 1.0, weight, weight * weight]
         if self.dense is not None:
-            for total, column in zip(self.dense, columns, strict=True):
-                total += np.bincount(cell, column, len(total))
+            for total, values in zip(self.dense, sums, strict=True):
+                np.add.at(total, cell, values)
             return
-        distinct, position = np.unique(cell, return_inverse=True)
-        sums = np.stack([np.bincount(position, column, len(distinct)) for column in columns])
-        self.pending.append(_Cells(distinct, sums.astype(np.float64)))
+        agree = (base == new) & (new == truth)
+        for total, values in zip(self.agreed, sums, strict=True):
+            np.add.at(total, base[agree], values if weight is None else values[agree])
+        distinct, position = np.unique(cell[~agree], return_inverse=True)
+        rest = [None if weight is None else values[~agree] for values in sums]
+        table = np.stack([np.bincount(position, values, len(distinct)) for values in rest])
+        self.pending.append(_Cells(distinct, table.astype(np.float64)))
         self.n_pending += len(distinct)
         if self.n_pending > max(MAX_PENDING_CELLS, len(self.merged.cell)):
             self._merge()
@@ -324,6 +333,9 @@ class _CellTable:
             cell = np.flatnonzero(self.dense[0])
             sums = self.dense[:, cell]
         else:
+            every = np.arange(self.n_classes)
+            agreed = cell_numbers(every, every, every, self.n_classes)
+            self.pending.append(_Cells(agreed, self.agreed))
             self._merge()
             cell, sums = self.merged
         return cell_triples(cell, self.n_classes), np.broadcast_to(sums, (3, len(cell)))

@@ -114,7 +114,7 @@ def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
     failed |= {name: int(cells[f"fault_{name}"].sum()) for name in faults}
     if any(failed.values()) or not len(rows):
         return None, failed
-    base, new = check_labels(BASE, cells[BASE]), check_labels(NEW, cells[NEW])
+    base, new = (whole_labels(check_labels(key, cells[key])) for key in (BASE, NEW))
     truth, labeled = _truth(cells)
     own = _cell_rows(cells, base != new, _outcomes(base, new, truth, labeled))
     groups = {}
