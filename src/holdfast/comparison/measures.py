@@ -211,7 +211,8 @@ def balanced_accuracy(counts: PairedCounts, confidence: float) -> MeasureChange:
     change = recall.change.mean(keepdims=True)
     factor = np.full(1, 1 / len(classes))
     parts = [Part(factor, *(x[i : i + 1] for x in recall.part[1:])) for i in range(len(classes))]
-    low, high = combined_interval(change, parts, 0.0, confidence)
+    variance = recall.part.variance.sum() * factor**2
+    low, high = combined_interval(change, parts, variance, confidence)
     found = Estimate(
         recall.base.mean(keepdims=True),
         recall.new.mean(keepdims=True),
@@ -300,8 +301,7 @@ def cost_change(
     if largest == 0:
         return 0.0, (0.0, 0.0)
     seen, possible = _bins(size, largest), _bins(worst, largest)
-    rises = differences > 0
-    parts, residual = [], differences.copy()
+    parts = []
     for code in np.unique(np.concatenate([seen, possible])):
         if code == BINS:  # no difference
             continue
@@ -309,16 +309,14 @@ def cost_change(
         step = float(worst[possible == code].max(initial=0.0))
         if inside.any():
             step = float(np.average(size[inside], weights=weights[inside]))
-        moves = (inside & rises, inside & ~rises)
+        up, down = inside & (differences > 0), inside & (differences < 0)
         sums, own_squares = (
-            (np.asarray(x[moves[0]].sum()), np.asarray(x[moves[1]].sum()), np.asarray(whole))
+            (np.asarray(x[up].sum()), np.asarray(x[down].sum()), np.asarray(whole))
             for x, whole in ((weights, total), (squares, total2))
         )
-        part = part_of(np.asarray(step), sums, own_squares, confidence)
-        residual -= step * (moves[0] * 1.0 - moves[1] - part.value)
-        parts.append(part)
-    rest = squares @ residual**2 / total**2
-    low, high = combined_interval(np.asarray(change), parts, rest, confidence)
+        parts.append(part_of(np.asarray(step), sums, own_squares, confidence))
+    variance = squares @ (differences - change) ** 2 / total**2
+    low, high = combined_interval(np.asarray(change), parts, variance, confidence)
     return change, (float(low), float(high))
 
 

@@ -75,12 +75,25 @@ def _statistic(up: Floats, down: Floats, n: Floats, difference: Floats) -> Float
 
 
 class Part(NamedTuple):
-    """One part of a change: its factor, the difference of shares, and that one's interval."""
+    """One part of a change: a factor and a difference of shares.
+
+    Attributes
+    ----------
+    factor : ndarray
+        The change of the measure for each unit of the difference.
+    value : ndarray
+        The difference.
+    low, high : ndarray
+        Its score interval.
+    variance : ndarray
+        Its variance, if it were normal.
+    """
 
     factor: Floats
     value: Floats
     low: Floats
     high: Floats
+    variance: Floats
 
 
 def part_of(
@@ -103,38 +116,47 @@ def part_of(
     n = effective_rows(sums, squares)
     with np.errstate(all="ignore"):
         low, high = score_interval(up / total * n, down / total * n, n, confidence)
-        return Part(factor, (up - down) / total, low, high)
+        return Part(factor, (up - down) / total, low, high, _variance(sums, squares))
+
+
+def _variance(sums: tuple[Floats, Floats, Floats], squares: Any) -> Floats:
+    """Return the variance of a difference: the sum of w² times the squared distances from it."""
+    up, down, total = sums
+    up2, down2, total2 = squares
+    value = (up - down) / total
+    spread = up2 * (1 - value) ** 2 + down2 * (1 + value) ** 2
+    variance: Floats = (spread + (total2 - up2 - down2) * value**2) / total**2
+    return variance
 
 
 def effective_rows(sums: tuple[Floats, Floats, Floats], squares: Any) -> Floats:
     """Return the number of rows without weights whose difference would be as uncertain.
 
-    The variance of the weighted difference is the sum of w² times the squared distance of each row
-    from it. Without weights the result is the number of rows.
+    Without weights the result is the number of rows.
     """
     up, down, total = sums
-    up2, down2, total2 = squares
     with np.errstate(all="ignore"):
-        value = (up - down) / total
-        variance = up2 * (1 - value) ** 2 + down2 * (1 + value) ** 2
-        variance = (variance + (total2 - up2 - down2) * value**2) / total**2
-        spread = (up + down) / total - value**2
+        variance = _variance(sums, squares)
+        spread = (up + down) / total - ((up - down) / total) ** 2
         known = (variance > 0) & (spread > 0)
-        return np.where(known, spread / variance, total**2 / total2)
+        return np.where(known, spread / variance, total**2 / squares[2])
 
 
 def combined_interval(
-    value: Floats, parts: list[Part], rest: ArrayLike, confidence: float
+    value: Floats, parts: list[Part], variance: ArrayLike, confidence: float
 ) -> tuple[Floats, Floats]:
     """Return the interval of a change that has some parts.
+
+    The linearised variance of the change holds for many rows. For few rows, the distance of each
+    limit is corrected by what the score interval of each part has beyond that part's variance.
 
     Parameters
     ----------
     value : ndarray
         The change.
     parts : list of Part
-    rest : array-like
-        Variance of the change beyond that of the parts.
+    variance : array-like
+        Linearised variance of the change.
     confidence : float
         Confidence level of the interval.
 
@@ -143,13 +165,15 @@ def combined_interval(
     Zou and Donner, "Construction of confidence limits about effect measures: a general approach",
     Statistics in Medicine 27(10), 2008.
     """
-    below = above = _z(confidence) ** 2 * np.asarray(rest, float)
+    z2 = _z(confidence) ** 2
+    below = above = z2 * np.asarray(variance, float)
     for part in parts:
         down = part.factor * (part.low - part.value)
         up = part.factor * (part.high - part.value)
-        below = below + np.minimum(down, up) ** 2
-        above = above + np.maximum(down, up) ** 2
-    return value - np.sqrt(below), value + np.sqrt(above)
+        normal = z2 * part.factor**2 * part.variance
+        below = below + np.minimum(down, up) ** 2 - normal
+        above = above + np.maximum(down, up) ** 2 - normal
+    return value - np.sqrt(np.maximum(below, 0)), value + np.sqrt(np.maximum(above, 0))
 
 
 def _z(confidence: float) -> float:

@@ -89,28 +89,27 @@ def estimate(name: str, weights: Floats, squares: Floats, confidence: float) -> 
             scores.append(score)
             own.append(wilson_interval(value, n, confidence))
         change = values[1] - values[0]
-        parts, rest = _parts(ratio, scores[1] - scores[0], weights, squares, confidence)
-        low, high = combined_interval(change, parts, rest, confidence)
+        score = scores[1] - scores[0]
+        parts = _parts(ratio, score, weights, squares, confidence)
+        variance = (squares * score**2).sum(axis=-1)
+        low, high = combined_interval(change, parts, variance, confidence)
     ends = np.maximum(low, -1), np.minimum(high, 1)
     return Estimate(values[0], values[1], change, ends, own[0], own[1], parts[0])
 
 
 def _parts(
     ratio: Ratio, score: Floats, weights: Floats, squares: Floats, confidence: float
-) -> tuple[list[Part], Floats]:
-    """Return the parts of a change, and the variance that rows have beyond them."""
+) -> list[Part]:
+    """Return the parts of a change: answers that changed, for each kind of rows."""
     total, total2 = weights @ ratio.within, squares @ ratio.within
-    parts, residual = [], score
+    parts = []
     for kind in ratio.kinds:
         up, down = kind * NEW * (1 - BASE), kind * BASE * (1 - NEW)
         step = (score @ up / up.sum() - score @ down / down.sum()) / 2
         sums = weights @ up, weights @ down, total
         own_squares = squares @ up, squares @ down, total2
-        part = part_of(step * total, sums, own_squares, confidence)
-        distance = up - down - part.value[..., None] * ratio.within
-        residual = residual - step[..., None] * distance
-        parts.append(part)
-    return parts, (squares * residual**2).sum(axis=-1)
+        parts.append(part_of(step * total, sums, own_squares, confidence))
+    return parts
 
 
 def class_tables(triples: NDArray[np.intp], values: Floats, n_classes: int) -> Floats:
