@@ -182,7 +182,9 @@ def counts_of_cells(
     b, n = class_index(base, classes), class_index(new, classes)
     values = np.stack([cells.counted, cells.weight, cells.weight_squares]).astype(np.float64)
     number = cell_numbers(b, n, codes, len(classes))
-    merged = merged_cells([Cells(number, values)])
+    merged = Cells(number, values)
+    if groups or weighted:  # cells of several groups may be one, and some may have no weight
+        merged = merged_cells([merged])
     triples, labels = in_use(cell_triples(merged.cell, len(classes)), classes)
     return PairedCounts(
         n=int(cells.rows.sum()),
