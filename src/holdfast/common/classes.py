@@ -21,7 +21,10 @@ __all__ = [
     "label_kind",
     "match_classes",
     "union_classes",
+    "whole_labels",
 ]
+
+NARROW = 1 << 16  # the widest range of integers that are looked up in a table
 
 
 def check_classes(name: str, values: Any, n_columns: int) -> NDArray[Any]:
@@ -85,6 +88,21 @@ def _distinct(values: NDArray[Any]) -> NDArray[Any]:
     return np.sort(np.array(list(set(values.tolist())), dtype=object))
 
 
+def whole_labels(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return checked labels that are real numbers as integers; others stay as they are.
+
+    Integers become real numbers in many libraries as soon as one of them is missing.
+
+    Examples
+    --------
+    >>> whole_labels(np.array([1.0, 0.0])).tolist()
+    [1, 0]
+    """
+    if labels.dtype.kind != "f" or np.abs(labels).max(initial=0) >= 2**63:
+        return labels
+    return labels.astype(np.int64)
+
+
 def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDArray[np.intp]:
     """Return the position of each value in `classes` (in any order), or -1 if it is absent."""
     values, classes = np.asarray(values), np.asarray(classes)
@@ -93,10 +111,25 @@ def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDA
         place = {value: i for i, value in enumerate(classes.tolist())}
         positions = [place.get(value, -1) for value in distinct.tolist()]
         return np.array(positions, dtype=np.intp)[codes]
+    if values.dtype.kind in "iu" and classes.dtype.kind in "iu" and len(classes):
+        low, high = int(classes.min()), int(classes.max())
+        if high - low < min(NARROW, len(values)):
+            return _narrow_index(values, classes, low, high)
     order = np.argsort(classes)
     position = np.searchsorted(classes, values, sorter=order).clip(max=len(classes) - 1)
     index = order[position]
     return np.where(classes[index] == values, index, -1)
+
+
+def _narrow_index(
+    values: NDArray[Any], classes: NDArray[Any], low: int, high: int
+) -> NDArray[np.intp]:
+    """Look up integers in a table from the least class to the greatest."""
+    place = np.full(high - low + 1, -1)
+    place[classes.astype(np.int64) - low] = np.arange(len(classes))
+    inside = (values >= low) & (values <= high)
+    offset = np.where(inside, values, low).astype(np.int64) - low
+    return np.where(inside, place[offset], -1)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,17 @@ from numpy.typing import NDArray
 from holdfast.common.parameters import check_share
 from holdfast.common.plain import plain
 from holdfast.common.provenance import provenance
+from holdfast.comparison.cautions import warnings_of
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, PairedCounts
 from holdfast.comparison.intervals import mcnemar_p_value
-from holdfast.comparison.shares import GroupResult, Interval, group_results, shares_of
+from holdfast.comparison.labeled import groups_of, labels_selective, overall_shares
+from holdfast.comparison.measures import (
+    MeasureChange,
+    measures_of,
+    most_frequent,
+)
+from holdfast.comparison.shares import GroupResult, Interval
+from holdfast.comparison.texts import text_of
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -35,8 +44,15 @@ class Comparison:
     ----------
     n : int
         Number of rows.
+    n_labeled : int or None
+        Number of rows with a label, over which all is measured that needs the truth: flips,
+        accuracy, losses. Churn and divergences are measured over all rows. None without the truth.
+    labels_selective : float or None
+        Where only some rows have a label: the p-value of a chi-square test that rows whose answer
+        changed are labelled as often as the others. If it is small, the labelled rows do not stand
+        for all rows. `counts.pair_labeled` has the share of labelled rows for each pair of answers.
     n_effective : float
-        Number of rows that the intervals use: `n`, or (Σw)² / Σw² under weights (Kish).
+        Number of rows that the intervals of churn use: `n`, or (Σw)² / Σw² under weights (Kish).
     weighted : bool
         Whether the rows have weights.
     confidence : float
@@ -46,7 +62,8 @@ class Comparison:
     churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float
         Share of the rows whose answer changed, and of those that went from right to wrong, from
         wrong to right, and from one wrong answer to another. Each has a Wilson interval in
-        ``*_interval``.
+        ``*_interval``. Flips and accuracy are None where no answer of either model is among the
+        true classes of at least 50 rows, such as "approve" beside "fraud".
     accuracy_base, accuracy_new : float
         Accuracy of each model, with Wilson intervals.
     accuracy_gain : float
@@ -57,7 +74,7 @@ class Comparison:
     unavoidable_churn : float
         |accuracy gain|: the least churn of any model with the new accuracy.
     excess_churn : float
-        The churn beyond the unavoidable churn.
+        The churn of the labelled rows beyond the unavoidable churn.
     log_loss_base, log_loss_new, brier_base, brier_new : float
         Mean losses of the labels, for each model that gave probabilities.
     churn_divergence : float
@@ -73,6 +90,8 @@ class Comparison:
     """
 
     n: int
+    n_labeled: int | None
+    labels_selective: float | None
     n_effective: float
     weighted: bool
     confidence: float
@@ -115,6 +134,71 @@ class Comparison:
         return self.log_loss_new
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what the figures above can hide.
+
+        One says that the rarest class with at least ten rows loses recall beyond chance, that is,
+        the interval of the change at this comparison's confidence lies below 0. Others say that no
+        answer is a true class, or that labels are selective (p < 0.001).
+        """
+        return warnings_of(self.counts, self.confidence, self.labels_selective)
+
+    def measures(
+        self,
+        positive: Any = None,
+        costs: Any = None,
+        labels: Sequence[Any] | None = None,
+    ) -> dict[str, MeasureChange]:
+        """Return measures of classes and the mean cost, with intervals of their change.
+
+        Parameters
+        ----------
+        positive : object, optional
+            The only class whose measures are wanted.
+        costs : mapping or array-like of shape (K, T), optional
+            The cost of each answer for each true class: ``{answer: {class: cost}}``, or a matrix
+            whose rows are `classes` and whose columns are the true classes, sorted.
+        labels : sequence, optional
+            The classes whose measures are wanted, all by default.
+
+        Returns
+        -------
+        dict of str to MeasureChange
+            - ``rate[c]`` : share of rows that get the answer c, over all rows
+            - ``recall[c]``, ``precision[c]``, ``f1[c]``, ``specificity[c]`` : as in scikit-learn,
+              where class c is the positive one, over the labelled rows
+            - ``balanced_accuracy`` : mean recall over all true classes
+            - ``cost`` : mean cost of a labelled row, where `costs` are given
+
+            Without the truth only rates are given. Where no answer is a true class, only rates and
+            costs are.
+
+        Raises
+        ------
+        InvalidInputError
+            When a class does not occur, or costs are not numbers for all answers and true classes.
+
+        Notes
+        -----
+        Intervals of a change rest on Tango's score interval for paired shares. Other measures than
+        shares are sums of such changes and of a remainder that is linearised. Under weights, the
+        variance is the sum of w² times squared scores. ``docs/measures.md`` has their coverage.
+
+        Examples
+        --------
+        >>> from holdfast.comparison import compare
+        >>> truth = ["fraud"] * 20 + ["legit"] * 80
+        >>> base = ["fraud"] * 16 + ["legit"] * 84
+        >>> new = ["fraud"] * 12 + ["legit"] * 88
+        >>> found = compare(base, new, truth).measures(positive="fraud")
+        >>> found["recall[fraud]"].base, found["recall[fraud]"].new
+        (0.8, 0.6)
+        """
+        return measures_of(
+            self.counts, self.confidence, positive=positive, costs=costs, labels=labels
+        )
+
+    @property
     def transitions(self) -> csr_array:
         """Weight of each (base class, new class), as a sparse array of shape (K, K)."""
         return self._matrix(self.counts.pair_cells.sum(axis=1))
@@ -122,7 +206,7 @@ class Comparison:
     @property
     def negative_transitions(self) -> csr_array | None:
         """The part of `transitions` that goes from right to wrong; None without labels."""
-        if not self.counts.has_truth:
+        if not self.counts.comparable:
             return None
         changed = self.counts.pairs[:, 0] != self.counts.pairs[:, 1]
         return self._matrix(self.counts.pair_cells[:, BASE_RIGHT] * changed)
@@ -209,7 +293,7 @@ class Comparison:
         0.125
         """
         check_limits(confidence, max_group_churn, grouped=bool(counts.groups))
-        if not counts.pair_cells.sum() > 0:
+        if not counts.weights.sum() > 0:
             raise InvalidInputError(
                 "counts must have rows of positive weight, got none; count some rows"
             )
@@ -223,11 +307,16 @@ class Comparison:
         """Return plain Python values, ready for JSON, under the names of the fields.
 
         ``transitions`` lists the pairs of classes that changed, the most frequent first.
+        ``measures`` has those of the 20 most frequent classes, and ``warnings`` the sentences.
         """
         skipped = ("counts", "groups")
         result = {key: plain(value) for key, value in vars(self).items() if key not in skipped}
         result["risk_base"], result["risk_new"] = self.risk_base, self.risk_new
         result["transitions"] = self._changed_pairs()
+        shown = most_frequent(self.counts, MOST_CLASSES)
+        measures = self.measures(labels=shown)
+        result["measures"] = {name: measure.to_dict() for name, measure in measures.items()}
+        result["warnings"] = list(self.warnings)
         result["groups"] = [group.to_dict() for group in self.groups]
         return result
 
@@ -235,7 +324,7 @@ class Comparison:
         pairs, cells = self.counts.pairs, self.counts.pair_cells
         changed = np.flatnonzero(pairs[:, 0] != pairs[:, 1])
         order = changed[np.argsort(-cells[changed].sum(axis=1), kind="stable")]
-        truth = self.counts.has_truth
+        truth = self.counts.comparable
         return [
             {
                 "base": plain(self.classes[pairs[i, 0]]),
@@ -268,31 +357,7 @@ class Comparison:
         return pd.DataFrame(columns, index=index)
 
     def __str__(self) -> str:
-        level = f"{100 * self.confidence:.6g}%"
-        n_classes = len(self.classes)
-        classes = "class" if n_classes == 1 else "classes"
-        lines = [f"{self.n:,} rows, {n_classes} {classes} (intervals at {level})"]
-        for title, name in _LINES:
-            value = getattr(self, name)
-            if value is not None:
-                low, high = getattr(self, f"{name}_interval")
-                lines.append(f"  {title:<15}{value:9.2%}   {low:.2%} to {high:.2%}")
-        if self.accuracy_gain is not None and self.accuracy_gain_interval is not None:
-            low, high = (100 * bound for bound in self.accuracy_gain_interval)
-            p = self.mcnemar_p_value
-            test = "" if p is None else f"   McNemar p = {p:.2g}"
-            lines.append(
-                f"  {'accuracy gain':<15}{100 * self.accuracy_gain:+6.2f} pts"
-                f"   {low:+.2f} to {high:+.2f}{test}"
-            )
-            lines.append(f"  {'excess churn':<15}{self.excess_churn:9.2%}")
-        if self.max_group_churn is not None:
-            tally = ", ".join(
-                f"{sum(g.status == status for g in self.groups)} {status}"
-                for status in ("pass", "fail", "underpowered")
-            )
-            lines.append(f"  {'groups':<15}{tally} (churn at most {self.max_group_churn:.2%})")
-        return "\n".join(lines)
+        return text_of(self)
 
     def _repr_html_(self) -> str:
         from holdfast.render.page import render_snippet
@@ -329,15 +394,7 @@ class Comparison:
 
 
 TITLE = "Comparison of two models"
-
-_LINES = (
-    ("churn", "churn_rate"),
-    ("negative flips", "negative_flip_rate"),
-    ("positive flips", "positive_flip_rate"),
-    ("lateral flips", "lateral_flip_rate"),
-    ("accuracy base", "accuracy_base"),
-    ("accuracy new", "accuracy_new"),
-)
+MOST_CLASSES = 20  # whose measures JSON has
 
 
 def check_limits(confidence: float, max_group_churn: float | None, *, grouped: bool) -> None:
@@ -359,26 +416,35 @@ def comparison_of(
     counts: PairedCounts, confidence: float, max_group_churn: float | None
 ) -> Comparison:
     """Return the comparison that follows from counts; limits and counts are already checked."""
-    cells = counts.cells
-    total = cells.sum()
-    n_effective = float(total**2 / counts.weight_squares)
-    shares = shares_of(cells, np.asarray(n_effective), confidence, has_truth=counts.has_truth)
-    unavoidable = None if shares["accuracy_gain"] is None else abs(shares["accuracy_gain"])
-    gained, lost = (int(cells[1, bit]) for bit in (NEW_RIGHT, BASE_RIGHT))
-    sums = {name: value / float(total) for name, value in counts.sums.items()}
+    if counts.has_truth and not counts.labeled.any():
+        raise InvalidInputError(
+            f"labels must be known for some rows, got {counts.n} rows without one; add counts of "
+            "rows with labels, or leave the truth out"
+        )
+    total, cells = float(counts.weights.sum()), counts.labeled_cells
+    comparable = counts.comparable
+    shares = overall_shares(counts, confidence)
+    unavoidable = excess = p_value = None
+    if comparable:
+        unavoidable = abs(shares["accuracy_gain"])
+        excess = max(float(cells[1].sum() / cells.sum()) - unavoidable, 0.0)
+    if comparable and not counts.weighted:
+        p_value = mcnemar_p_value(*(int(cells[1, bit]) for bit in (NEW_RIGHT, BASE_RIGHT)))
+    whole = {name: total if name.startswith("divergence") else cells.sum() for name in counts.sums}
+    sums = {name: value / float(whole[name]) for name, value in counts.sums.items()}
     n_groups = sum(len(group.values) for group in counts.groups.values())
     return Comparison(
         n=counts.n,
-        n_effective=n_effective,
+        n_labeled=counts.n_labeled if counts.has_truth else None,
+        labels_selective=labels_selective(counts),
+        n_effective=total**2 / counts.weight_squares,
         weighted=counts.weighted,
         confidence=confidence,
         classes=tuple(counts.classes.tolist()),
         **shares,
-        mcnemar_p_value=(
-            mcnemar_p_value(gained, lost) if counts.has_truth and not counts.weighted else None
-        ),
+        mcnemar_p_value=p_value,
         unavoidable_churn=unavoidable,
-        excess_churn=None if unavoidable is None else max(shares["churn_rate"] - unavoidable, 0.0),
+        excess_churn=excess,
         log_loss_base=sums.get("log_loss_base"),
         log_loss_new=sums.get("log_loss_new"),
         brier_base=sums.get("brier_base"),
@@ -389,8 +455,8 @@ def comparison_of(
         groups=tuple(
             result
             for column, group in counts.groups.items()
-            for result in group_results(
-                column, group, confidence, max_group_churn, n_groups, counts.has_truth
+            for result in groups_of(
+                column, group, confidence, max_group_churn, n_groups, comparable
             )
         ),
         counts=counts,
