@@ -1,7 +1,7 @@
 """Exact binomial tails and bounds for arrays, without SciPy, whose import takes longer than a run.
 
-The tails are regularised incomplete beta functions, so that numbers of rows need not be whole: under
-weights they are effective numbers.
+The tails are regularised incomplete beta functions, so that numbers of rows need not be whole.
+Under weights they are effective numbers.
 """
 
 from __future__ import annotations

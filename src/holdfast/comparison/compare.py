@@ -55,14 +55,15 @@ def compare(
     classes : array-like of shape (K,), optional
         Class of each probability column; 0 … K-1 when left out.
     confidence : float
-        Confidence level of the two-sided intervals. Shares have Wilson intervals, the paired
-        accuracy difference has that of Bonett and Price. Each interval holds on its own; none is
+        Confidence level of the two-sided intervals. Shares have the exact intervals of
+        Clopper and Pearson, the paired difference of accuracies that of its test (see
+        `holdfast.comparison.gains`). Each interval holds on its own; none is
         corrected for the number of groups.
     max_group_churn : float, optional
-        Limit on each group's churn. A group passes when its interval lies within the limit, and is
-        underpowered when the interval straddles it. It fails when the interval still lies beyond
-        the limit at a confidence that is corrected for the number of groups (Bonferroni), so
-        chance alone seldom makes one of many groups fail.
+        Limit on each group's churn. A group passes when its interval lies within the limit. It
+        fails by an exact test that is corrected for the number of groups (Holm), so that chance
+        alone seldom makes one of many groups fail. Otherwise it is underpowered. Groups that are
+        too small to pass even with no change at all are judged together.
 
     Returns
     -------

@@ -7,6 +7,7 @@ counts of two sets of rows can be added.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -83,6 +84,11 @@ class GroupCounts:
             np.zeros_like(self.unlabeled_squares),
             np.zeros_like(self.unlabeled),
         )
+
+    def pooled(self, mask: Sequence[bool]) -> GroupCounts:
+        """Return the counts of some groups together, as one group without a value."""
+        mine = np.asarray(mask, dtype=bool)
+        return GroupCounts((None,), *(array[mine].sum(axis=0)[None] for array in self._arrays()))
 
     def __add__(self, other: GroupCounts) -> GroupCounts:
         values = sorted({*self.values, *other.values}, key=sort_key)

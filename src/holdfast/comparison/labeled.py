@@ -33,24 +33,21 @@ def groups_of(
     column: str,
     group: GroupCounts,
     confidence: float,
-    limit: float | None,
-    n_groups: int,
     comparable: bool,
 ) -> list[GroupResult]:
-    """Return the statistics of each group of a column, held against the limit."""
-    rest = (confidence, limit, n_groups)
+    """Return the statistics of each group of a column."""
     if not comparable or not group.unlabeled_rows.any():
-        return group_results(column, group, *rest, comparable)
-    labeled = group_results(column, group.labeled(), *rest, True)
+        return group_results(column, group, confidence, comparable)
+    labeled = group_results(column, group.labeled(), confidence, True)
     known = {result.value: result for result in labeled}
     return [
         replace(known.get(result.value, result), **{name: getattr(result, name) for name in _WHOLE})
-        for result in group_results(column, group, *rest, False)
+        for result in group_results(column, group, confidence, False)
     ]
 
 
 # What is known of a group without labels.
-_WHOLE = ("n", "n_effective", "churn_rate", "churn_rate_interval", "status")
+_WHOLE = ("n", "n_effective", "churn_rate", "churn_rate_interval")
 
 
 def labels_selective(counts: PairedCounts) -> float | None:

@@ -39,8 +39,9 @@ class Check:
         The measured value.
     interval : (float, float)
         The confidence interval of the value.
-    status : {"pass", "fail", "underpowered"}
-        Whether the interval keeps the limit, breaks it, or straddles it.
+    status : {"pass", "fail", "underpowered", "small"}
+        Whether the interval keeps the limit, breaks it, or straddles it; "small" for a group that
+        is judged together with other small groups.
     reason : str
         One readable sentence.
     """
@@ -89,9 +90,11 @@ class Policy:
     when every limit is kept, and REJECT when one is broken. Otherwise it is HOLD: these rows are
     too few to decide, and more are needed.
 
-    A promotion needs no correction for the number of limits, since all of them must be kept. A
-    group breaks its limit only at a confidence that is corrected for the number of groups (see
-    `compare`).
+    The interval of a check inverts the test that decides it: exact binomial tails for shares, and
+    calibrated tails for the gain. Each check promotes wrongly with at most half of the error. A
+    promotion needs no correction for the number of limits, since all of them must be kept. Groups
+    break their limit by tests that are corrected for their number, and small groups are judged
+    together (see `compare`).
 
     Parameters
     ----------
@@ -266,7 +269,12 @@ def _policy_table(content: dict[str, Any], path: str | os.PathLike[str]) -> dict
     return table
 
 
-_WORDS = {"pass": "keeps", "fail": "breaks", "underpowered": "may keep or break"}
+_WORDS = {
+    "pass": "keeps",
+    "fail": "breaks",
+    "underpowered": "may keep or break",
+    "small": "is judged with other small groups by",
+}
 
 
 def _check(

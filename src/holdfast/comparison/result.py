@@ -16,7 +16,8 @@ from holdfast.common.provenance import provenance
 from holdfast.comparison.cautions import warnings_of
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, PairedCounts
 from holdfast.comparison.intervals import mcnemar_p_value
-from holdfast.comparison.labeled import groups_of, labels_selective, overall_shares
+from holdfast.comparison.judging import judged_groups
+from holdfast.comparison.labeled import labels_selective, overall_shares
 from holdfast.comparison.measures import (
     MeasureChange,
     measures_of,
@@ -61,13 +62,13 @@ class Comparison:
         The classes that either model predicts for rows of positive weight, sorted.
     churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float
         Share of the rows whose answer changed, and of those that went from right to wrong, from
-        wrong to right, and from one wrong answer to another. Each has a Wilson interval in
+        wrong to right, and from one wrong answer to another. Each has an exact interval in
         ``*_interval``. Flips and accuracy are None where no answer of either model is among the
         true classes of at least 50 rows, such as "approve" beside "fraud".
     accuracy_base, accuracy_new : float
-        Accuracy of each model, with Wilson intervals.
+        Accuracy of each model, with exact intervals.
     accuracy_gain : float
-        New minus base, with the adjusted Wald interval of Bonett and Price for paired shares.
+        New minus base, with the interval of `holdfast.comparison.gains`.
     mcnemar_p_value : float
         Exact p-value of McNemar's test of equal accuracy. None under weights, for which no exact
         test exists.
@@ -432,7 +433,6 @@ def comparison_of(
         p_value = mcnemar_p_value(*(int(cells[1, bit]) for bit in (NEW_RIGHT, BASE_RIGHT)))
     whole = {name: total if name.startswith("divergence") else cells.sum() for name in counts.sums}
     sums = {name: value / float(whole[name]) for name, value in counts.sums.items()}
-    n_groups = sum(len(group.values) for group in counts.groups.values())
     return Comparison(
         n=counts.n,
         n_labeled=counts.n_labeled if counts.has_truth else None,
@@ -452,13 +452,7 @@ def comparison_of(
         churn_divergence=sums.get("divergence_kl"),
         churn_divergence_brier=sums.get("divergence_brier"),
         max_group_churn=max_group_churn,
-        groups=tuple(
-            result
-            for column, group in counts.groups.items()
-            for result in groups_of(
-                column, group, confidence, max_group_churn, n_groups, comparable
-            )
-        ),
+        groups=judged_groups(counts.groups, confidence, max_group_churn, comparable=comparable),
         counts=counts,
     )
 

@@ -1,7 +1,8 @@
-"""Turns counts into shares with intervals, and judges groups."""
+"""Turns counts into shares with intervals, of all rows and of groups."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.plain import plain
+from holdfast.comparison.binomial import exact_interval
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, GroupCounts
-from holdfast.comparison.intervals import paired_interval, wilson_interval
+from holdfast.comparison.gains import gain_interval
 
 __all__ = ["GroupResult", "Interval", "group_results", "judge", "shares_of"]
 
@@ -74,8 +76,12 @@ class GroupResult:
         Accuracy of each model within the group, and new minus base; they need labels.
     churn_rate_interval, negative_flip_rate_interval, accuracy_gain_interval : pair or None
         Confidence intervals of these measures.
-    status : {"pass", "fail", "underpowered"} or None
-        Whether the group's churn keeps `max_group_churn`; None where no limit was given.
+    status : {"pass", "fail", "underpowered", "small"} or None
+        Whether the group's churn keeps `max_group_churn`; None where no limit was given. A group is
+        "small" if it could not pass even with no change at all; it is judged together with the
+        other small groups of its column.
+    pooled : int
+        Number of small groups that this result stands for; 0 for a group of its own.
     """
 
     column: str
@@ -92,11 +98,14 @@ class GroupResult:
     accuracy_new: float | None
     accuracy_gain: float | None
     accuracy_gain_interval: Interval | None
-    status: str | None
+    status: str | None = None
+    pooled: int = 0
 
     @property
     def name(self) -> str:
-        """The name of the group: ``column=value``."""
+        """The name of the group: ``column=value``, or how many small groups it stands for."""
+        if self.pooled:
+            return f"{self.column}: {self.pooled} small group{'s' if self.pooled > 1 else ''}"
         return f"{self.column}={self.value}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,8 +119,12 @@ def shares_of(
     confidence: float,
     *,
     has_truth: bool,
+    has_interval: Collection[str] | None = None,
 ) -> dict[str, Any]:
-    """Return shares and intervals of cells (..., 2, 4): lists, or scalars for shape (2, 4)."""
+    """Return shares and intervals of cells (..., 2, 4): lists, or scalars for shape (2, 4).
+
+    Without `has_interval`, all shares have intervals.
+    """
     kept, changed = cells[..., 0, :], cells[..., 1, :]
     weight = {"churn_rate": changed.sum(axis=-1)}
     if has_truth:
@@ -130,37 +143,40 @@ def shares_of(
     result: dict[str, Any] = dict.fromkeys(SHARES)
     result |= dict.fromkeys(f"{name}_interval" for name in SHARES)
     result |= {"accuracy_gain": None, "accuracy_gain_interval": None}
-    for name, value in share.items():
-        result[name] = _item(value)
-        result[f"{name}_interval"] = _pairs(*wilson_interval(value, n_effective, confidence))
+    names = [name for name in share if has_interval is None or name in has_interval]
+    if names:
+        values = np.stack([share[name] for name in names])
+        lows, highs = exact_interval(values, n_effective, confidence)
+        for name, low, high in zip(names, lows, highs, strict=True):
+            result[f"{name}_interval"] = _pairs(low, high)
+    result |= {name: _item(value) for name, value in share.items()}
     if has_truth:
         gained, lost = share["positive_flip_rate"], share["negative_flip_rate"]
         result["accuracy_gain"] = _item(
             (changed[..., NEW_RIGHT] - changed[..., BASE_RIGHT]) / total
         )
         result["accuracy_gain_interval"] = _pairs(
-            *paired_interval(gained, lost, n_effective, confidence)
+            *gain_interval(gained, lost, n_effective, confidence)
         )
     return result
 
 
 def group_results(
-    column: str,
-    group: GroupCounts,
-    confidence: float,
-    limit: float | None,
-    n_groups: int,
-    has_truth: bool,
+    column: str, group: GroupCounts, confidence: float, has_truth: bool
 ) -> list[GroupResult]:
-    """Return the statistics of each group of a column, held against the limit."""
+    """Return the statistics of each group of a column."""
     weight = group.cells.sum(axis=(1, 2))
     some = weight > 0  # a group without weight has no shares
     cells = group.cells[some]
     n_effective = weight[some] ** 2 / group.weight_squares[some]
-    shares: dict[str, Any] = shares_of(cells, n_effective, confidence, has_truth=has_truth)
-    fields = [name for name in shares if name in GroupResult.__dataclass_fields__]
-    corrected = 1 - (1 - confidence) / max(n_groups, 1)
-    strict = _pairs(*wilson_interval(shares["churn_rate"], n_effective, corrected))
+    fields = GroupResult.__dataclass_fields__
+    shares: dict[str, Any] = shares_of(
+        cells,
+        n_effective,
+        confidence,
+        has_truth=has_truth,
+        has_interval=[name for name in SHARES if f"{name}_interval" in fields],
+    )
     values = [value for value, kept in zip(group.values, some, strict=True) if kept]
     rows = group.rows[some].tolist()
     return [
@@ -169,8 +185,7 @@ def group_results(
             value=value,
             n=rows[i],
             n_effective=float(n_effective[i]),
-            status=_group_status(shares["churn_rate_interval"][i], strict[i], limit),
-            **{name: _nth(shares[name], i) for name in fields},
+            **{name: _nth(shares[name], i) for name in shares if name in fields},
         )
         for i, value in enumerate(values)
     ]
@@ -178,14 +193,6 @@ def group_results(
 
 def _nth(values: Any, i: int) -> Any:
     return None if values is None else values[i]
-
-
-def _group_status(interval: Interval, strict: Interval, limit: float | None) -> str | None:
-    if limit is None:
-        return None
-    if judge(strict, limit) == "fail":
-        return "fail"
-    return "pass" if judge(interval, limit) == "pass" else "underpowered"
 
 
 def _item(value: NDArray[np.float64]) -> Any:

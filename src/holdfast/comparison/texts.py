@@ -44,7 +44,7 @@ def text_of(comparison: Comparison) -> str:
     if comparison.max_group_churn is not None:
         tally = ", ".join(
             f"{sum(g.status == status for g in comparison.groups)} {status}"
-            for status in ("pass", "fail", "underpowered")
+            for status in ("pass", "fail", "underpowered", "small")
         )
         lines.append(f"  {'groups':<15}{tally} (churn at most {comparison.max_group_churn:.2%})")
     lines += [f"  warning: {sentence}" for sentence in comparison.warnings]

@@ -7,13 +7,14 @@ from typing import Any
 
 __all__ = ["STATUS_ORDER", "worst_first"]
 
-STATUS_ORDER = {"fail": 0, "underpowered": 1, "pass": 2}
+STATUS_ORDER = {"fail": 0, "underpowered": 1, "pass": 2, "small": 3}
 
 
 def worst_first(groups: Sequence[Mapping[str, Any]]) -> list[int]:
     """Return the positions of the groups, sorted by status and then by churn, highest first.
 
-    Groups that break their limit come first, then underpowered ones, then those that keep it.
+    Groups that break their limit come first, then underpowered ones, then those that keep it, then
+    those that are judged together with others.
 
     Examples
     --------
@@ -22,7 +23,7 @@ def worst_first(groups: Sequence[Mapping[str, Any]]) -> list[int]:
     """
 
     def badness(i: int) -> tuple[int, float]:
-        status = STATUS_ORDER.get(groups[i].get("status") or "", 3)
+        status = STATUS_ORDER.get(groups[i].get("status") or "", 4)
         return status, -(groups[i].get("churn_rate") or 0.0)
 
     return sorted(range(len(groups)), key=badness)

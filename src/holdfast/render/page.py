@@ -37,7 +37,7 @@ __all__ = ["render_page", "render_snippet"]
 ROOM = 2_200_000
 ROOM_BESIDE_CHART = 400_000
 
-_STATUSES = ("fail", "underpowered", "pass")
+_STATUSES = ("fail", "underpowered", "pass", "small")
 
 
 def render_snippet(comparison: Mapping[str, Any]) -> str:

@@ -143,7 +143,9 @@ def groups_view(
             {
                 "group": group,
                 "bar": _bar(group, scale, limit),
-                "pick": picks.group(group.get("column"), group.get("value")),
+                "pick": None
+                if group.get("pooled")
+                else picks.group(group.get("column"), group.get("value")),
                 "hidden": i >= GROUPS_AT_FIRST,
             }
             for i, group in enumerate(ordered)

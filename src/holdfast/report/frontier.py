@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.comparison.intervals import wilson_interval
+from holdfast.comparison.binomial import exact_interval
 
 __all__ = ["frontier"]
 
@@ -114,9 +114,9 @@ def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
 
 
 def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
-    """Add 95 % Wilson intervals for measures on n selection rows."""
+    """Add exact 95 % intervals for measures on n selection rows."""
     for name in ("churn_rate", "accuracy"):
-        low, high = wilson_interval(point[name], n, CONFIDENCE)
+        low, high = exact_interval(point[name], n, CONFIDENCE)
         point[f"{name}_interval"] = [float(low), float(high)]
     return point
 

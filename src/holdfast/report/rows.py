@@ -274,7 +274,8 @@ def _groups(
     most = MOST_OF_ALL // max(len(comparison.groups), 1)
     most = int(np.clip(most, LEAST_OF_GROUP, MOST_OF_ONE))
     facts = [vars(group) for group in comparison.groups]
-    chosen = [i for i in worst_first(facts) if facts[i]["column"] in columns]
+    own = [i for i in worst_first(facts) if not facts[i]["pooled"]]
+    chosen = [i for i in own if facts[i]["column"] in columns]
     chosen = [i for i in chosen if facts[i]["churn_rate"] > 0][: MOST_OF_ALL // most]
     rows: dict[int, NDArray[np.intp]] = {}
     counts: dict[int, int] = {}

@@ -208,7 +208,7 @@ SUMMARY: dict[str, Any] = {
         "warnings": [_is_text],
         "weighted": _is_flag,
         "classes": [_is_value],
-        "groups": [{**_MEASURES, "column": _is_text, "value": _is_value}],
+        "groups": [{**_MEASURES, "column": _is_text, "value": _is_value, "pooled": _is_count}],
         "transitions": [
             {**_PAIR, "weight": _is_number, "negative": _is_number, "positive": _is_number}
         ],
