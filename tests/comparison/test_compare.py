@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, chi2, chi2_contingency, norm
 from sklearn.metrics import confusion_matrix, log_loss
 
 from holdfast import metrics
@@ -177,6 +177,89 @@ def test_without_labels_only_churn_is_known():
     assert all(getattr(found, name) is None for name in missing)
     assert all(entry["negative"] is None for entry in found.to_dict()["transitions"])
     assert "accuracy" not in str(found)
+
+
+@pytest.mark.parametrize("kind", ["float", "int", "text", "objects", "Int64", "polars"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_some_labels_are_missing(kind, weighted):
+    base, new, y = draw(400)
+    group = np.random.default_rng(2).integers(0, 3, 400)
+    known = (np.random.default_rng(1).random(400) < 0.4) & (group != 2)
+    weight = np.random.default_rng(3).random(400) if weighted else None
+    if kind in ("text", "objects", "polars"):
+        base, new, y = NAMES[base], NAMES[new], NAMES[y].astype(object)
+    given = np.where(known, y, None)
+    given = {
+        "float": lambda: given.astype(float),
+        "Int64": lambda: pd.array(given, dtype="Int64"),
+        "polars": lambda: pl.Series(given.tolist()),
+    }.get(kind, lambda: given)()
+    found = compare(base, new, given, groups=group, sample_weight=weight)
+    part = None if weight is None else weight[known]
+    alone = compare(base[known], new[known], y[known], groups=group[known], sample_weight=part)
+    assert (found.n, found.n_labeled) == (400, known.sum())
+    assert found.churn_rate == compare(base, new, sample_weight=weight).churn_rate
+    labelled = [*POINTS[1:], *(f"{name}_interval" for name in SHARES[1:]), "mcnemar_p_value"]
+    for name in labelled:
+        assert getattr(found, name) == pytest.approx(getattr(alone, name)), name
+    assert found.groups[2].accuracy_base is found.groups[2].negative_flip_rate_interval is None
+    for group_result, expected in zip(found.groups[:2], alone.groups, strict=True):
+        assert group_result.n == (group == group_result.value).sum()
+        assert group_result.accuracy_gain == pytest.approx(expected.accuracy_gain)
+        assert group_result.accuracy_gain_interval == pytest.approx(expected.accuracy_gain_interval)
+        rows = group == group_result.value
+        own = np.average((base != new)[rows], weights=None if weight is None else weight[rows])
+        assert group_result.churn_rate == pytest.approx(own)
+    assert f"400 rows, {known.sum()} of them labelled" in str(found)
+    shares = found.counts.pair_labeled
+    assert len(shares) == len(found.counts.pairs)
+    b, n = found.counts.pairs[0]
+    rows = (base == found.classes[b]) & (new == found.classes[n])
+    assert shares[0] == pytest.approx(known[rows].mean())
+
+
+def test_losses_are_of_the_labelled_rows():
+    rng = np.random.default_rng(0)
+    base, new = rng.dirichlet(np.ones(3), (2, 300))
+    y = rng.integers(0, 3, 300)
+    known = rng.random(300) < 0.5
+    found = compare(base, new, np.where(known, y, np.nan))
+    alone = compare(base[known], new[known], y[known])
+    for name in ("log_loss_base", "log_loss_new", "brier_base", "brier_new"):
+        assert getattr(found, name) == pytest.approx(getattr(alone, name))
+    assert found.churn_divergence == pytest.approx(compare(base, new).churn_divergence)
+
+
+def test_whether_labels_depend_on_a_change():
+    base, new, y = draw(2_000)
+    changed = base != new
+    rng = np.random.default_rng(5)
+    known = rng.random(2_000) < np.where(changed, 0.5, 0.4)
+    found = compare(base, new, np.where(known, y, np.nan))
+    table = pd.crosstab(changed, known).to_numpy()
+    expected = chi2_contingency(table, correction=False)
+    statistic = expected.statistic * 1_999 / 2_000
+    assert found.labels_selective == pytest.approx(chi2.sf(statistic, 1))
+    assert found.labels_selective < 0.01
+    assert compare(base, new, y).labels_selective is None
+    fair = [
+        compare(base, new, np.where(rng.random(2_000) < 0.4, y, np.nan)).labels_selective
+        for _ in range(200)
+    ]
+    assert 0.01 < np.mean(np.array(fair) < 0.05) < 0.1
+
+
+def test_answers_that_are_no_classes():
+    rng = np.random.default_rng(0)
+    base, new = rng.choice(["approve", "review", "decline"], (2, 300))
+    found = compare(base, new, rng.choice(["fraud", "legit"], 300))
+    assert found.churn_rate == np.mean(base != new)
+    missing = [*SHARES[1:], *POINTS[6:], "mcnemar_p_value", "negative_transitions"]
+    assert all(getattr(found, name) is None for name in missing)
+    assert found.n_labeled == 300
+    assert found.classes == ("approve", "decline", "review")
+    few = compare(["a", "b"], ["b", "b"], ["c", "c"])
+    assert (few.accuracy_base, few.accuracy_new) == (0, 0)
 
 
 def test_short_integers_do_not_overflow():
@@ -477,7 +560,9 @@ HALF = [[0.5, 0.5], [0.5, 0.5]]
         ([0, 1], ["0", "1"], {}, "must have labels of one type, got base numbers .* new strings"),
         ([0, 1], [1, 1], {"y": ["a", "b"]}, "must have labels of one type"),
         ([0, 1], [1, None], {}, "new must not have missing values, got 1 of 2"),
-        ([0, 1], [1, 1], {"y": [np.nan, 1]}, "y must not have missing values, got 1 of 2"),
+        ([0, 1], [1, 1], {"y": [np.nan, None]}, "y must have a label for some rows, got 2 rows"),
+        ([0, 1], [1, 1], {"y": [np.nan, 0.5]}, "y must be class labels, got real numbers"),
+        ([0, 1], [1, 1], {"y": [None, "a"]}, "must have labels of one type"),
         ([0.2, 0.9], [1, 1], {}, r"base must be class labels, got real numbers such as 0\.2"),
         ([[0.2], [0.9]], HALF, {}, r"base must be labels .* or probabilities .* K >= 2"),
         ([[0.5, 0.5], [1.0]], HALF, {}, "base must be rectangular"),

@@ -38,8 +38,40 @@ def cells_of(counts):
     }
 
 
+def triples_of(counts):
+    labels = [*counts.labels.tolist(), None]
+    return {
+        tuple(labels[i] for i in triple): (rows, weight, square)
+        for triple, rows, weight, square in zip(
+            counts.triples.tolist(),
+            counts.rows.tolist(),
+            counts.weights.tolist(),
+            counts.squares.tolist(),
+            strict=True,
+        )
+    }
+
+
+def loop_over_triples(base, new, y, weight):
+    found = {}
+    for i, pair in enumerate(zip(base, new, strict=True)):
+        w = 1 if weight is None else weight[i]
+        cell = (*pair, None if y is None else y[i])
+        if w > 0:
+            rows, total, squares = found.get(cell, (0, 0, 0))
+            found[cell] = rows + 1, total + w, squares + w * w
+    return found
+
+
 def check(base, new, y, weight=None):
     counts = count(base, new, y, weight=weight)
+    expected = loop_over_triples(
+        *(None if array is None else array.tolist() for array in (base, new, y, weight))
+    )
+    found = triples_of(counts)
+    assert found.keys() == expected.keys()
+    for cell, sums in found.items():
+        assert sums == pytest.approx(expected[cell])
     lists = [None if array is None else array.tolist() for array in (base, new, y, weight)]
     expected = loop(*lists)
     assert cells_of(counts) == pytest.approx(expected)
@@ -73,7 +105,7 @@ def test_cells_equal_a_loop(kind, labelled, weighted):
     check(base, new, y if labelled else None, weight)
 
 
-@pytest.mark.parametrize("n_classes", [128, 129, 500])
+@pytest.mark.parametrize("n_classes", [127, 128, 129, 500])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_many_classes(n_classes, weighted):
     rng = np.random.default_rng(0)
@@ -178,3 +210,46 @@ def test_groups_of_any_kind():
     group = count(base, new, groups={"g": dates}).groups["g"]
     assert [str(value)[:10] for value in group.values] == ["2024-01-01", "2024-01-02", "None"]
     assert group.cells[:, 1].sum(axis=1).tolist() == [0, 0, 2]
+
+
+@pytest.mark.parametrize("n_classes", [4, 300])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_of_triples_with_missing_truth(n_classes, weighted):
+    rng = np.random.default_rng(0)
+    base, new, y = rng.integers(0, n_classes, (3, 2_000)) * 3
+    weight = rng.integers(0, 3, 2_000) * 0.5 if weighted else None
+    known = rng.random(2_000) < 0.3
+    group = rng.integers(0, 3, 2_000)
+
+    def counted(rows):
+        return count_pairs(
+            base[rows],
+            new[rows],
+            y[rows],
+            proba_classes=None,
+            sample_weight=None if weight is None else weight[rows],
+            groups={"g": group[rows]},
+            labeled=known[rows],
+        )
+
+    truth = [label if k else None for label, k in zip(y.tolist(), known, strict=True)]
+    given = None if weight is None else weight.tolist()
+    expected = loop_over_triples(base.tolist(), new.tolist(), truth, given)
+    whole = counted(slice(None))
+    assert whole.n_labeled == known.sum()
+    for counts in (whole, sum(counted(slice(i, None, 7)) for i in range(7))):
+        assert triples_of(counts).keys() == expected.keys()
+        for cell, sums in triples_of(counts).items():
+            assert sums == pytest.approx(expected[cell])
+        labeled = counts.groups["g"].labeled()
+        assert labeled.rows.tolist() == np.bincount(group[known]).tolist()
+        np.testing.assert_allclose(labeled.cells.sum(axis=0), counts.labeled_cells)
+        squares = counts.squares[counts.labeled].sum()
+        assert labeled.weight_squares.sum() == pytest.approx(squares)
+
+
+def test_too_many_labels(monkeypatch):
+    monkeypatch.setattr("holdfast.comparison.counts.MAX_LABELS", 100)
+    names = np.arange(200) * 10**6
+    with pytest.raises(InvalidInputError, match="at most 100 classes, got 200; give classes"):
+        count(names, names[::-1])

@@ -422,10 +422,10 @@ PREDICTED = {"id": [1, 2, 3], "prediction": ["a", "b", "a"], "label": ["a", "a",
         ({}, {"label": ["a", "b", "a"]}, {}, "'label' must be equal in both tables, got 1 rows"),
         ({"g": [1, 1, 1]}, {"g": [1, 2, 3]}, {"groups": ["g"]}, "'g' must be equal .* got 2 rows"),
         (
-            {"label": ["a", None, "a"]},
+            {"label": [float("nan")] * 3, "prediction": [0, 1, 0]},
+            {"label": [float("nan")] * 3, "prediction": [0, 1, 0]},
             {},
-            {},
-            "'label' must be whole class labels without missing values, got 1",
+            "labels must be known for some rows, got 3 rows without one",
         ),
         (
             {},
@@ -531,6 +531,63 @@ def test_frames_that_cannot_be_paired():
     ):
         with pytest.raises(InvalidInputError, match=match):
             compare_tables(*given, **options)
+
+
+@pytest.mark.parametrize("proba", [False, True])
+@pytest.mark.parametrize("kind", ["parquet", "csv", "polars", "pandas", "one"])
+@pytest.mark.parametrize("numbers", [False, True])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_labels_that_are_missing_in_some_rows(tmp_path, kind, proba, numbers, options):
+    base, new = two_tables()
+    if numbers and not proba:
+        codes = {name: i for i, name in enumerate(CLASSES)}
+        for table in (base, new):
+            table["prediction"] = table["prediction"].map(codes)
+        base["label"] = base["label"].map(codes).astype(float)
+    if proba:
+        base, new = with_probabilities(base, new)
+    known = np.random.default_rng(4).random(N) < 0.3
+    base["label"] = base["label"].where(known, None)
+    expected = in_memory(base, new, proba=proba, **options)
+    assert (expected.n, expected.n_labeled) == (N, known.sum())
+    limit = 0.1 if options.get("groups") else None
+    columns = {"id": "key", "max_group_churn": limit, **options}
+    if kind == "one":
+        renamed = {name: f"new_{name}" for name in new if name.startswith(("pred", "proba"))}
+        base = base.merge(new.drop(columns="region").rename(columns=renamed), on="key")
+        names = {"new_prediction": "new_prediction", "new_proba_prefix": "new_proba_"}
+        assert_same(compare_tables(base, **columns, **names), expected)
+        return
+    tables = {
+        "polars": lambda: map(polars_of, (base, new)),
+        "pandas": lambda: (base, new),
+    }.get(
+        kind,
+        lambda: (write(tmp_path / f"base.{kind}", base), write(tmp_path / f"new.{kind}", new)),
+    )()
+    assert_same(compare_tables(*tables, **columns), expected)
+
+
+def test_labels_that_are_not_whole_numbers(tmp_path):
+    table = {"prediction": [0, 1, 1, 0], "label": [1.0, 0.5, None, float("inf")]}
+    new = {"prediction": [1, 1, 1, 0]}
+    match = "column 'label' must be whole class labels, got 2 rows that are not; correct them"
+    for tables in ((table, new), (new, table), (table, new | {"label": table["label"]})):
+        with pytest.raises(InvalidInputError, match=match):
+            compared(tmp_path, *tables)
+    one = pl.DataFrame(table | {"other": [1, 1, 1, 0]})
+    with pytest.raises(InvalidInputError, match=match):
+        compare_tables(one, new_prediction="other")
+
+
+def test_parts_without_labels_can_be_added(tmp_path):
+    rows = pl.DataFrame({"a": [0, 1], "b": [1, 1], "label": [1, 1]})
+    later = rows.with_columns(label=pl.lit(None, dtype=pl.Int64))
+    parts = [count_tables(part, prediction="a", new_prediction="b") for part in (rows, later)]
+    assert (sum(parts).n, sum(parts).n_labeled) == (4, 2)
+    assert Comparison.from_counts(sum(parts)).accuracy_gain == 0.5
+    with pytest.raises(InvalidInputError, match="labels must be known for some rows, got 2 rows"):
+        Comparison.from_counts(parts[1])
 
 
 def test_real_number_ids_that_are_nan(tmp_path):

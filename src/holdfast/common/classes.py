@@ -21,6 +21,7 @@ __all__ = [
     "label_kind",
     "match_classes",
     "union_classes",
+    "whole_labels",
 ]
 
 
@@ -83,6 +84,21 @@ def _distinct(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind != "O":
         return np.unique(values)
     return np.sort(np.array(list(set(values.tolist())), dtype=object))
+
+
+def whole_labels(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return checked labels that are real numbers as integers; others stay as they are.
+
+    Integers become real numbers in many libraries as soon as one of them is missing.
+
+    Examples
+    --------
+    >>> whole_labels(np.array([1.0, 0.0])).tolist()
+    [1, 0]
+    """
+    if labels.dtype.kind != "f" or np.abs(labels).max(initial=0) >= 2**63:
+        return labels
+    return labels.astype(np.int64)
 
 
 def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDArray[np.intp]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from holdfast.common.arrays import (
@@ -13,8 +14,9 @@ from holdfast.common.arrays import (
     check_labels,
     check_same_length,
     check_weights,
+    missing_values,
 )
-from holdfast.common.classes import check_classes
+from holdfast.common.classes import check_classes, whole_labels
 from holdfast.comparison.counting import count_pairs
 from holdfast.comparison.result import Comparison, check_limits, comparison_of
 from holdfast.exceptions import InvalidInputError
@@ -40,7 +42,10 @@ def compare(
     base, new : array-like of shape (n,) or (n, K)
         Predicted classes, or probabilities, of the base model and of the new model.
     y : array-like of shape (n,), optional
-        The truth. Without it only churn is measured.
+        The truth. Without it only churn is measured. It may be missing (None or NaN) in some rows:
+        churn is then measured on all rows, and whatever needs the truth on the labelled ones. Where
+        no answer of either model is a true class, such as "approve" beside "fraud", accuracy and
+        flips are None.
     groups : array-like of shape (n,), mapping or data frame, optional
         Groups to report one by one: one column, or several columns by name. Rows with a missing
         value form a group of their own.
@@ -66,8 +71,8 @@ def compare(
     Raises
     ------
     InvalidInputError
-        When lengths differ, values are missing, probabilities do not sum to 1 or look like logits,
-        labels are of different types, or `base` and `new` are the same object.
+        When lengths differ, answers or all labels are missing, probabilities do not sum to 1 or
+        look like logits, labels are of different types, or `base` and `new` are the same object.
 
     Examples
     --------
@@ -83,7 +88,7 @@ def compare(
     _check_same_columns(base, new)
     check_limits(confidence, max_group_churn, grouped=groups is not None)
     arrays = {"base": _predictions("base", base), "new": _predictions("new", new)}
-    truth = None if y is None else check_labels("y", y)
+    truth, labeled = (None, None) if y is None else _truth(y)
     n = check_same_length(**arrays, y=truth)
     weight = None
     if sample_weight is not None:
@@ -95,6 +100,7 @@ def compare(
         proba_classes=_proba_classes(arrays, classes),
         sample_weight=weight,
         groups=_group_columns(groups, n),
+        labeled=labeled,
     )
     return comparison_of(counts, float(confidence), max_group_churn)
 
@@ -125,6 +131,30 @@ def _predictions(name: str, values: ArrayLike) -> NDArray[Any]:
             f"{array.shape}; for two classes give both columns"
         )
     return as_probabilities(name, array)
+
+
+def _truth(values: ArrayLike) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Return checked labels, and which rows have one; None stands for all rows."""
+    array = as_array("y", values)
+    if array.ndim != 1 or not _may_be_missing(array):
+        return check_labels("y", array), None
+    labeled = ~missing_values(array)
+    if labeled.all():
+        return check_labels("y", array), None
+    if not labeled.any():
+        raise InvalidInputError(
+            f"y must have a label for some rows, got {len(array)} rows without one; leave y out"
+        )
+    known = whole_labels(check_labels("y", array[labeled]))
+    filled = np.full(len(array), known[0], dtype=known.dtype)
+    filled[labeled] = known
+    return filled, labeled
+
+
+def _may_be_missing(array: NDArray[Any]) -> bool:
+    if array.dtype.kind != "O":
+        return array.dtype.kind in "fmMT"
+    return not set(map(type, array.tolist())) <= {str, int, bool}  # a quick look at the types
 
 
 def _proba_classes(

@@ -19,8 +19,13 @@ from holdfast.comparison.counts import (
     BASE_RIGHT,
     N_OUTCOMES,
     NEW_RIGHT,
+    UNLABELED,
     GroupCounts,
     PairedCounts,
+    cell_numbers,
+    cell_triples,
+    check_size,
+    in_use,
     sort_key,
 )
 from holdfast.exceptions import InvalidInputError
@@ -30,8 +35,11 @@ __all__ = ["CellRows", "count_pairs", "counts_of_cells"]
 
 BLOCK = 1 << 16  # rows that are counted at a time
 MAX_INTEGER_RANGE = 1 << 16  # the widest range of labels that serve as their own codes
-MAX_DENSE_CLASSES = 128
+MAX_DENSE_CELLS = 1 << 21  # reached with 128 classes
 MAX_PENDING_CELLS = 1 << 20
+
+# A row of a group falls into a cell (answer changed, outcome); one outcome more is UNLABELED.
+N_GROUP_CELLS = 2 * (N_OUTCOMES + 1)
 
 # Returns the class codes of a block of rows.
 Codes = Callable[[slice], NDArray[np.intp]]
@@ -45,46 +53,55 @@ def count_pairs(
     proba_classes: NDArray[Any] | None,
     sample_weight: NDArray[np.float64] | None,
     groups: Mapping[str, NDArray[Any]],
+    labeled: NDArray[np.bool_] | None = None,
 ) -> PairedCounts:
-    """Count rows that are already checked; `base` and `new` have shape (n,) or (n, K)."""
+    """Count rows that are already checked; `base` and `new` have shape (n,) or (n, K).
+
+    The truth `y` counts only where `labeled` is true; None stands for all rows.
+    """
     classes, codes = _encode({"base": base, "new": new, "y": y}, proba_classes)
     table = _CellTable(len(classes), weighted=sample_weight is not None)
     soft = _SoftSums(base, new, _columns_of(classes, proba_classes))
     columns = {name: _GroupTable(name, values) for name, values in groups.items()}
-    weight_squares = float(len(base))
-    if sample_weight is not None:
-        weight_squares = float(sample_weight @ sample_weight)
     for start in range(0, len(base), BLOCK):
         rows = slice(start, min(start + BLOCK, len(base)))
         weight = None if sample_weight is None else sample_weight[rows]
         soft.check(rows)
         b, n = codes["base"](rows), codes["new"](rows)
         truth = codes["y"](rows) if y is not None else None
-        outcome = _outcome(b, n, truth)
-        for column in columns.values():
-            column.add(rows, (b != n) * N_OUTCOMES + outcome, weight)
+        if truth is not None and labeled is not None:
+            truth = np.where(labeled[rows], truth, -1)
+        if columns:
+            cell = (b != n) * (N_OUTCOMES + 1) + outcome_of(b, n, truth)
+            for column in columns.values():
+                column.add(rows, cell, weight)
         soft.add(rows, truth, weight)
-        table.add(b, n, outcome, weight)
-    pairs, pair_cells, used = table.result()
+        table.add(b, n, -1 if truth is None else truth, weight)
+    triples, sums = table.result()
+    triples, labels = in_use(triples, classes)
     return PairedCounts(
         n=len(base),
+        n_labeled=0 if y is None else len(y) if labeled is None else int(labeled.sum()),
         weighted=sample_weight is not None,
         has_truth=y is not None,
-        weight_squares=weight_squares,
-        classes=classes[used],
-        pairs=pairs,
-        pair_cells=pair_cells,
+        labels=labels,
+        triples=triples,
+        rows=sums[0].astype(np.int64),
+        weights=sums[1],
+        squares=sums[2],
         sums=soft.sums,
         groups={name: column.result() for name, column in columns.items()},
     )
 
 
-def _outcome(
+def outcome_of(
     base: NDArray[np.intp], new: NDArray[np.intp], truth: NDArray[np.intp] | None
 ) -> NDArray[np.intp]:
+    """Return the outcome of each row; it is UNLABELED where the truth is −1 or None."""
     if truth is None:
-        return np.zeros(len(base), dtype=np.intp)
-    return (base == truth) * BASE_RIGHT + (new == truth) * NEW_RIGHT
+        return np.full(len(base), UNLABELED)
+    outcome = (base == truth) * BASE_RIGHT + (new == truth) * NEW_RIGHT
+    return outcome + (truth < 0) * UNLABELED
 
 
 # --- rows that were counted elsewhere -------------------------------------------------------------
@@ -99,9 +116,11 @@ class CellRows:
     changed : ndarray of shape (m,)
         Whether the answer of the cell's rows changed.
     outcome : ndarray of shape (m,)
-        Which models are right on the cell's rows, as bits.
+        Which models are right on the cell's rows, as bits, or UNLABELED.
     rows : ndarray of shape (m,)
         Number of rows in the cell.
+    counted : ndarray of shape (m,)
+        Number of rows of positive weight among them.
     weight : ndarray of shape (m,)
         Sum of the rows' weights.
     weight_squares : ndarray of shape (m,)
@@ -111,6 +130,7 @@ class CellRows:
     changed: NDArray[np.bool_]
     outcome: NDArray[np.intp]
     rows: NDArray[np.int64]
+    counted: NDArray[np.int64]
     weight: NDArray[np.float64]
     weight_squares: NDArray[np.float64]
 
@@ -118,39 +138,59 @@ class CellRows:
         """Return the counts of each group; `values` (m,) holds the group of each cell."""
         codes, groups = _group_codes(name, values)
         size = len(groups)
-        cell = (codes * 2 + self.changed) * N_OUTCOMES + self.outcome
+        cell = codes * N_GROUP_CELLS + self.changed * (N_OUTCOMES + 1) + self.outcome
+        apart = self.outcome == UNLABELED
         return _in_order(
             groups,
-            np.bincount(codes, self.rows, size).astype(np.int64),
-            np.bincount(codes, self.weight_squares, size).astype(np.float64),
-            np.bincount(cell, self.weight, size * 2 * N_OUTCOMES).astype(np.float64),
+            *(
+                np.bincount(codes, values, size)
+                for values in (
+                    self.rows,
+                    self.weight_squares,
+                    self.rows * apart,
+                    self.weight_squares * apart,
+                )
+            ),
+            cells=np.bincount(cell, self.weight, size * N_GROUP_CELLS).astype(np.float64),
         )
 
 
 def counts_of_cells(
     base: NDArray[Any],
     new: NDArray[Any],
+    truth: NDArray[Any] | None,
+    labeled: NDArray[np.bool_],
     cells: CellRows,
     *,
     weighted: bool,
-    has_truth: bool,
     sums: dict[str, float],
     groups: dict[str, GroupCounts],
 ) -> PairedCounts:
-    """Return the counts of m cells; `base` and `new` (m,) hold the answers of each."""
-    classes = union_classes(base=base, new=new)
+    """Return the counts of m cells; `base` and `new` (m,) hold the answers of each.
+
+    `truth` holds the true classes of those cells that are `labeled` (m,).
+    """
+    given = {"base": base, "new": new, "truth": truth if labeled.any() else None}
+    classes = union_classes(**given)
+    check_size(len(classes))
+    codes = np.full(len(base), -1)
+    if truth is not None and labeled.any():
+        codes[labeled] = class_index(truth, classes)
     b, n = class_index(base, classes), class_index(new, classes)
-    table = _CellTable(len(classes), weighted=True)
-    table.add(b, n, cells.outcome, cells.weight)
-    pairs, pair_cells, used = table.result()
+    values = np.stack([cells.counted, cells.weight, cells.weight_squares]).astype(np.float64)
+    number = cell_numbers(b, n, codes, len(classes))
+    merged = _merged([_Cells(number, values)])
+    triples, labels = in_use(cell_triples(merged.cell, len(classes)), classes)
     return PairedCounts(
         n=int(cells.rows.sum()),
+        n_labeled=int(cells.rows[labeled].sum()),
         weighted=weighted,
-        has_truth=has_truth,
-        weight_squares=float(cells.weight_squares.sum()),
-        classes=classes[used],
-        pairs=pairs,
-        pair_cells=pair_cells,
+        has_truth=truth is not None,
+        labels=labels,
+        triples=triples,
+        rows=merged.values[0].astype(np.int64),
+        weights=merged.values[1],
+        squares=merged.values[2],
         sums=sums,
         groups=groups,
     )
@@ -227,21 +267,35 @@ def _columns_of(
 
 
 class _Cells(NamedTuple):
-    """Distinct cell numbers and the weight of each."""
+    """Numbers of cells, and for each its rows, weight and squared weight (3, m), or rows only."""
 
     cell: NDArray[np.int64]
-    weight: NDArray[Any]
+    values: NDArray[np.float64]
+
+
+def _merged(parts: list[_Cells]) -> _Cells:
+    """Return the distinct cells that have weight, with the sums of each."""
+    cell, position = np.unique(np.concatenate([part.cell for part in parts]), return_inverse=True)
+    values = np.concatenate([part.values for part in parts], axis=1)
+    sums = np.stack([np.bincount(position, row, len(cell)) for row in values]).astype(np.float64)
+    some = sums[0] > 0
+    return _Cells(cell[some], sums[:, some])
 
 
 class _CellTable:
-    """Weight of each (base class, new class, outcome): dense for few classes, sparse for many."""
+    """Sums of each (base, new, truth): dense for few classes, sparse for many.
+
+    Of many classes, rows that both models get right need no sorting, since there are few such
+    cells.
+    """
 
     def __init__(self, n_classes: int, *, weighted: bool) -> None:
+        check_size(n_classes)
         self.n_classes = n_classes
-        dense = n_classes <= MAX_DENSE_CLASSES
-        dtype = np.float64 if weighted else np.int64
-        self.dense = np.zeros(n_classes * n_classes * N_OUTCOMES, dtype) if dense else None
-        self.merged = _Cells(np.zeros(0, np.int64), np.zeros(0))
+        n_cells, n_sums = n_classes * n_classes * (n_classes + 1), 3 if weighted else 1
+        self.dense = np.zeros((n_sums, n_cells)) if n_cells <= MAX_DENSE_CELLS else None
+        self.agreed = np.zeros((n_sums, n_classes if self.dense is None else 0))
+        self.merged = _Cells(np.zeros(0, np.int64), np.zeros((n_sums, 0)))
         self.pending: list[_Cells] = []
         self.n_pending = 0
 
@@ -249,47 +303,42 @@ class _CellTable:
         self,
         base: NDArray[np.intp],
         new: NDArray[np.intp],
-        outcome: NDArray[np.intp],
+        truth: NDArray[np.intp] | int,
         weight: NDArray[np.float64] | None,
     ) -> None:
-        cell = (base * self.n_classes + new) * N_OUTCOMES + outcome
+        cell = cell_numbers(base, new, truth, self.n_classes)
+        sums: list[Any] = [1.0] if weight is None else [(weight > 0) * 1.0, weight, weight * weight]
         if self.dense is not None:
-            self.dense += np.bincount(cell, weights=weight, minlength=len(self.dense))
+            for total, values in zip(self.dense, sums, strict=True):
+                np.add.at(total, cell, values)
             return
-        distinct, position = np.unique(cell, return_inverse=True)
-        self.pending.append(_Cells(distinct, np.bincount(position, weights=weight)))
+        agree = (base == new) & (new == truth)
+        for total, values in zip(self.agreed, sums, strict=True):
+            np.add.at(total, base[agree], values if weight is None else values[agree])
+        distinct, position = np.unique(cell[~agree], return_inverse=True)
+        rest = [None if weight is None else values[~agree] for values in sums]
+        table = np.stack([np.bincount(position, values, len(distinct)) for values in rest])
+        self.pending.append(_Cells(distinct, table.astype(np.float64)))
         self.n_pending += len(distinct)
         if self.n_pending > max(MAX_PENDING_CELLS, len(self.merged.cell)):
             self._merge()
 
     def _merge(self) -> None:
-        parts = [self.merged, *self.pending]
-        cell, position = np.unique(
-            np.concatenate([part.cell for part in parts]), return_inverse=True
-        )
-        weights = np.concatenate([part.weight for part in parts])
-        self.merged = _Cells(cell, np.bincount(position, weights=weights))
+        self.merged = _merged([self.merged, *self.pending])
         self.pending, self.n_pending = [], 0
 
-    def result(
-        self,
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
-        """Return the pairs that occur, their cells, and the positions of the classes in use."""
-        cell, weight = self._cells()
-        pair, row = np.unique(cell // N_OUTCOMES, return_inverse=True)
-        pair_cells = np.zeros((len(pair), N_OUTCOMES))
-        pair_cells[row, cell % N_OUTCOMES] = weight
-        pairs = np.stack(np.divmod(pair, self.n_classes), axis=1)
-        used, position = np.unique(pairs, return_inverse=True)
-        return position.reshape(pairs.shape), pair_cells, used
-
-    def _cells(self) -> _Cells:
+    def result(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return the triples that occur, and their rows, weights and squared weights (3, m)."""
         if self.dense is not None:
-            cell = np.flatnonzero(self.dense)
-            return _Cells(cell, self.dense[cell].astype(np.float64))
-        self._merge()
-        some = self.merged.weight > 0
-        return _Cells(self.merged.cell[some], self.merged.weight[some])
+            cell = np.flatnonzero(self.dense[0])
+            sums = self.dense[:, cell]
+        else:
+            every = np.arange(self.n_classes)
+            agreed = cell_numbers(every, every, every, self.n_classes)
+            self.pending.append(_Cells(agreed, self.agreed))
+            self._merge()
+            cell, sums = self.merged
+        return cell_triples(cell, self.n_classes), np.broadcast_to(sums, (3, len(cell)))
 
 
 class _GroupTable:
@@ -297,22 +346,25 @@ class _GroupTable:
 
     def __init__(self, name: str, values: NDArray[Any]) -> None:
         self.codes, self.values = _group_codes(name, values)
-        self.rows = np.zeros(len(self.values), dtype=np.int64)
-        self.weight_squares = np.zeros(len(self.values))
-        self.cells = np.zeros(len(self.values) * 2 * N_OUTCOMES)
+        self.tallies = np.zeros((4, len(self.values)))  # rows, squares, both of unlabelled rows
+        self.cells = np.zeros(len(self.values) * N_GROUP_CELLS)
 
     def add(self, rows: slice, cell: NDArray[np.intp], weight: NDArray[np.float64] | None) -> None:
-        code, size = self.codes[rows], len(self.values)
-        n_rows = np.bincount(code, minlength=size)
-        self.rows += n_rows
-        self.weight_squares += (
-            n_rows if weight is None else np.bincount(code, weights=weight**2, minlength=size)
-        )
-        cell = code * (2 * N_OUTCOMES) + cell
-        self.cells += np.bincount(cell, weights=weight, minlength=len(self.cells))
+        code = self.codes[rows]
+        self.tallies[:2] += self._tally(code, weight)
+        apart = cell % (N_OUTCOMES + 1) == UNLABELED
+        if apart.any():
+            self.tallies[2:] += self._tally(code[apart], None if weight is None else weight[apart])
+        self.cells += np.bincount(code * N_GROUP_CELLS + cell, weight, len(self.cells))
+
+    def _tally(self, code: NDArray[np.intp], weight: NDArray[np.float64] | None) -> Any:
+        rows = np.bincount(code, minlength=len(self.values))
+        if weight is None:
+            return rows, rows
+        return rows, np.bincount(code, weight * weight, len(self.values))
 
     def result(self) -> GroupCounts:
-        return _in_order(self.values, self.rows, self.weight_squares, self.cells)
+        return _in_order(self.values, *self.tallies, cells=self.cells)
 
 
 def _group_codes(name: str, values: NDArray[Any]) -> tuple[NDArray[np.intp], list[Any]]:
@@ -329,16 +381,26 @@ def _group_codes(name: str, values: NDArray[Any]) -> tuple[NDArray[np.intp], lis
 
 def _in_order(
     values: list[Any],
-    rows: NDArray[np.int64],
-    weight_squares: NDArray[np.float64],
+    rows: NDArray[Any],
+    squares: NDArray[Any],
+    unlabeled_rows: NDArray[Any],
+    unlabeled_squares: NDArray[Any],
+    *,
     cells: NDArray[np.float64],
 ) -> GroupCounts:
     order = sorted(range(len(values)), key=lambda i: sort_key(values[i]))
+    table = cells.reshape(-1, 2, N_OUTCOMES + 1)[order]
+    unlabeled = table[..., UNLABELED]
+    outcomes = table[..., :N_OUTCOMES].copy()
+    outcomes[..., 0] += unlabeled
     return GroupCounts(
         values=tuple(values[i] for i in order),
-        rows=rows[order],
-        weight_squares=weight_squares[order],
-        cells=cells.reshape(-1, 2, N_OUTCOMES)[order],
+        rows=rows[order].astype(np.int64),
+        weight_squares=squares[order].astype(np.float64),
+        cells=outcomes,
+        unlabeled_rows=unlabeled_rows[order].astype(np.int64),
+        unlabeled_squares=unlabeled_squares[order].astype(np.float64),
+        unlabeled=unlabeled,
     )
 
 
@@ -365,19 +427,33 @@ class _SoftSums:
     ) -> None:
         block = {name: proba[rows] for name, proba in self.proba.items()}
         if truth is not None and self.column is not None:
-            index = self.column[truth]
-            if (index < 0).any():
-                raise InvalidInputError(
-                    "y must be among the classes of the probability columns, got a label without "
-                    "a column; give `classes` in the order of the columns"
-                )
-            for name, proba in block.items():
-                self._sum(f"log_loss_{name}", loss_per_row(index, proba, "log_loss"), weight)
-                self._sum(f"brier_{name}", loss_per_row(index, proba, "brier"), weight)
+            self._add_losses(block, truth, weight)
         if len(block) == 2:
             for name in ("kl", "brier"):
                 values = divergence_per_row(block["base"], block["new"], name)
                 self._sum(f"divergence_{name}", values, weight)
+
+    def _add_losses(
+        self,
+        block: dict[str, NDArray[Any]],
+        truth: NDArray[np.intp],
+        weight: NDArray[np.float64] | None,
+    ) -> None:
+        known = truth >= 0
+        if not known.all():
+            truth = truth[known]
+            block = {name: proba[known] for name, proba in block.items()}
+            weight = None if weight is None else weight[known]
+        assert self.column is not None  # `add` has seen to it
+        index = self.column[truth]
+        if (index < 0).any():
+            raise InvalidInputError(
+                "y must be among the classes of the probability columns, got a label without "
+                "a column; give `classes` in the order of the columns"
+            )
+        for name, proba in block.items():
+            self._sum(f"log_loss_{name}", loss_per_row(index, proba, "log_loss"), weight)
+            self._sum(f"brier_{name}", loss_per_row(index, proba, "brier"), weight)
 
     def _sum(
         self, key: str, values: NDArray[np.float64], weight: NDArray[np.float64] | None

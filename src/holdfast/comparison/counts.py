@@ -1,13 +1,14 @@
 """Paired counts of two models, from which every comparison follows.
 
-Each row falls into a cell (base class, new class, outcome), where the outcome says which of the two
-models are right. The cells suffice for every measure of hard churn and of accuracy, and the counts
-of two sets of rows can be added.
+Each row falls into a cell: a triple of the base model's answer, the new model's answer and the
+truth. The cells suffice for every measure of hard churn, of accuracy and of single classes, and the
+counts of two sets of rows can be added.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,25 @@ from numpy.typing import NDArray
 from holdfast.common.classes import class_index, union_classes
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["BASE_RIGHT", "NEW_RIGHT", "N_OUTCOMES", "GroupCounts", "PairedCounts"]
+__all__ = [
+    "BASE_RIGHT",
+    "NEW_RIGHT",
+    "N_OUTCOMES",
+    "UNLABELED",
+    "GroupCounts",
+    "PairedCounts",
+    "cell_numbers",
+    "cell_triples",
+    "check_size",
+    "in_use",
+]
 
-# The bits of an outcome. Without the truth, every row has outcome 0.
+# The bits of an outcome. A row without the truth has outcome 0 among the four outcomes, and the
+# outcome UNLABELED where such rows are counted apart.
 BASE_RIGHT, NEW_RIGHT = 1, 2
-N_OUTCOMES = 4
+N_OUTCOMES = UNLABELED = 4
+ENOUGH_ROWS = 50  # labelled rows whose classes nobody answers are then no accident
+MAX_LABELS = 2_000_000  # the cells of more labels have no number of 64 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,29 +51,57 @@ class GroupCounts:
     weight_squares : ndarray of shape (G,)
         Sums of squared weights, from which effective numbers of rows follow.
     cells : ndarray of shape (G, 2, 4)
-        Weight of each (answer changed, outcome).
+        Weight of each (answer changed, outcome); rows without a label have outcome 0.
+    unlabeled_rows : ndarray of shape (G,)
+        Number of rows without a label.
+    unlabeled_squares : ndarray of shape (G,)
+        Sums of their squared weights.
+    unlabeled : ndarray of shape (G, 2)
+        Their weight, for each (answer changed).
     """
 
     values: tuple[Any, ...]
     rows: NDArray[np.int64]
     weight_squares: NDArray[np.float64]
     cells: NDArray[np.float64]
+    unlabeled_rows: NDArray[np.int64]
+    unlabeled_squares: NDArray[np.float64]
+    unlabeled: NDArray[np.float64]
+
+    def labeled(self) -> GroupCounts:
+        """Return the counts of the rows that have a label."""
+        cells = self.cells.copy()
+        cells[..., 0] = np.maximum(cells[..., 0] - self.unlabeled, 0.0)
+        # What rounding leaves of a group without labels must not count as weight.
+        cells[self.rows == self.unlabeled_rows] = 0.0
+        return GroupCounts(
+            self.values,
+            self.rows - self.unlabeled_rows,
+            self.weight_squares - self.unlabeled_squares,
+            cells,
+            np.zeros_like(self.unlabeled_rows),
+            np.zeros_like(self.unlabeled_squares),
+            np.zeros_like(self.unlabeled),
+        )
 
     def __add__(self, other: GroupCounts) -> GroupCounts:
         values = sorted({*self.values, *other.values}, key=sort_key)
         place = {value: i for i, value in enumerate(values)}
         total = GroupCounts(
             tuple(values),
-            np.zeros(len(values), dtype=np.int64),
-            np.zeros(len(values)),
-            np.zeros((len(values), 2, N_OUTCOMES)),
+            *(
+                np.zeros((len(values), *array.shape[1:]), dtype=array.dtype)
+                for array in self._arrays()
+            ),
         )
         for part in (self, other):
             at = [place[value] for value in part.values]
-            total.rows[at] += part.rows
-            total.weight_squares[at] += part.weight_squares
-            total.cells[at] += part.cells
+            for whole, own in zip(total._arrays(), part._arrays(), strict=True):
+                whole[at] += own
         return total
+
+    def _arrays(self) -> list[NDArray[Any]]:
+        return [array for name, array in vars(self).items() if name != "values"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,18 +112,23 @@ class PairedCounts:
     ----------
     n : int
         Number of rows.
+    n_labeled : int
+        Number of rows whose truth is known.
     weighted : bool
         Whether the rows have weights.
     has_truth : bool
-        Whether the truth is known, so that outcomes are.
-    weight_squares : float
-        Sum of squared weights.
-    classes : ndarray of shape (K,)
-        The classes that either model predicts for rows of positive weight, sorted.
-    pairs : ndarray of shape (m, 2)
-        Base and new class of each pair that occurs, as positions in `classes`.
-    pair_cells : ndarray of shape (m, 4)
-        Weight of each pair and outcome.
+        Whether the rows came with a truth, which may be missing in some rows.
+    labels : ndarray of shape (L,)
+        The answers and true classes of rows of positive weight, sorted.
+    triples : ndarray of shape (m, 3)
+        Base answer, new answer and truth of each cell that occurs, as positions in `labels`; the
+        truth is −1 where it is unknown.
+    rows : ndarray of shape (m,)
+        Number of rows of positive weight in each cell.
+    weights : ndarray of shape (m,)
+        Sum of the weights of each cell.
+    squares : ndarray of shape (m,)
+        Sum of the squared weights of each cell.
     sums : dict
         Weighted sums of losses and divergences, where probabilities are given.
     groups : dict of str to GroupCounts
@@ -88,20 +136,107 @@ class PairedCounts:
     """
 
     n: int
+    n_labeled: int
     weighted: bool
     has_truth: bool
-    weight_squares: float
-    classes: NDArray[Any]
-    pairs: NDArray[np.intp]
-    pair_cells: NDArray[np.float64]
+    labels: NDArray[Any]
+    triples: NDArray[np.intp]
+    rows: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    squares: NDArray[np.float64]
     sums: dict[str, float]
     groups: dict[str, GroupCounts]
+
+    # --- cells of a table ---------------------------------------------------------------------
+
+    @cached_property
+    def changed(self) -> NDArray[np.bool_]:
+        """Whether the answer changed, for each cell."""
+        return self.triples[:, 0] != self.triples[:, 1]
+
+    @cached_property
+    def labeled(self) -> NDArray[np.bool_]:
+        """Whether the truth is known, for each cell."""
+        return self.triples[:, 2] >= 0
+
+    @cached_property
+    def outcome(self) -> NDArray[np.intp]:
+        """The outcome of each cell: who is right, 0 where the truth is unknown."""
+        base, new, truth = self.triples.T
+        return (base == truth) * BASE_RIGHT + (new == truth) * NEW_RIGHT
+
+    @property
+    def weight_squares(self) -> float:
+        """Sum of squared weights."""
+        return float(self.squares.sum())
 
     @property
     def cells(self) -> NDArray[np.float64]:
         """Weight of each (answer changed, outcome), shape (2, 4)."""
-        changed = self.pairs[:, 0] != self.pairs[:, 1]
-        return np.stack([self.pair_cells[~changed].sum(axis=0), self.pair_cells[changed].sum(0)])
+        return self._table(self.weights)
+
+    @property
+    def labeled_cells(self) -> NDArray[np.float64]:
+        """Weight of each (answer changed, outcome) over the labelled rows, shape (2, 4)."""
+        return self._table(self.weights * self.labeled)
+
+    def _table(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        code = self.changed * N_OUTCOMES + self.outcome
+        table = np.bincount(code, weights, 2 * N_OUTCOMES).astype(np.float64)
+        return table.reshape(2, N_OUTCOMES)
+
+    # --- pairs of answers ---------------------------------------------------------------------
+
+    @cached_property
+    def _answers(self) -> NDArray[np.intp]:
+        return np.unique(self.triples[:, :2])
+
+    @property
+    def classes(self) -> NDArray[Any]:
+        """The classes (K,) that either model predicts for rows of positive weight, sorted."""
+        return self.labels[self._answers]
+
+    @cached_property
+    def _pair_of_cell(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The pairs of answers, as positions in `labels`, and the pair of each cell."""
+        size = len(self.labels)
+        code, place = np.unique(self.triples[:, 0] * size + self.triples[:, 1], return_inverse=True)
+        return np.stack(np.divmod(code, size), axis=1), place
+
+    @cached_property
+    def pairs(self) -> NDArray[np.intp]:
+        """Base and new answer of each pair that occurs, as positions in `classes`."""
+        return np.searchsorted(self._answers, self._pair_of_cell[0])
+
+    @cached_property
+    def pair_cells(self) -> NDArray[np.float64]:
+        """Weight of each pair and outcome; rows without a label have outcome 0."""
+        pairs, place = self._pair_of_cell
+        code = place * N_OUTCOMES + self.outcome
+        table = np.bincount(code, self.weights, len(pairs) * N_OUTCOMES).astype(np.float64)
+        return table.reshape(-1, N_OUTCOMES)
+
+    @property
+    def pair_labeled(self) -> NDArray[np.float64]:
+        """The share of rows with a label, for each pair."""
+        pairs, place = self._pair_of_cell
+        rows = np.bincount(place, self.rows, len(pairs))
+        return np.bincount(place, self.rows * self.labeled, len(pairs)) / rows
+
+    @property
+    def comparable(self) -> bool:
+        """Whether answers can be right: at least one answer occurs among the true classes.
+
+        Answers such as "approve" beside a truth such as "fraud" cannot. Fewer than 50 labelled rows
+        are too few to say so.
+        """
+        if not self.has_truth:
+            return False
+        truth = self.triples[self.labeled, 2]
+        few = self.rows[self.labeled].sum() < ENOUGH_ROWS
+        return bool(few or np.isin(self._answers, truth).any())
+
+    # --- sums ---------------------------------------------------------------------------------
 
     def __add__(self, other: PairedCounts) -> PairedCounts:
         """Return the counts over the rows of both.
@@ -123,19 +258,32 @@ class PairedCounts:
                     f"counts that are added must have the same {what}, got {mine} and {its}; "
                     "count both parts with the same columns"
                 )
-        classes = union_classes(**{"one part": self.classes, "another part": other.classes})
-        coded = [class_index(part.classes, classes)[part.pairs] for part in (self, other)]
-        pairs, row = np.unique(np.concatenate(coded), axis=0, return_inverse=True)
-        pair_cells = np.zeros((len(pairs), N_OUTCOMES))
-        np.add.at(pair_cells, row.ravel(), np.concatenate([self.pair_cells, other.pair_cells]))
+        labels = union_classes(**{"one part": self.labels, "another part": other.labels})
+        check_size(len(labels))
+        numbers = []
+        for part in (self, other):
+            place = np.append(class_index(part.labels, labels), -1)  # the truth −1 stays −1
+            base, new, truth = place[part.triples].T
+            numbers.append(cell_numbers(base, new, truth, len(labels)))
+        cell, row = np.unique(np.concatenate(numbers), return_inverse=True)
+        rows, weights, squares = (
+            np.bincount(row, np.concatenate([mine, its])).astype(np.float64)
+            for mine, its in (
+                (self.rows, other.rows),
+                (self.weights, other.weights),
+                (self.squares, other.squares),
+            )
+        )
         return PairedCounts(
             n=self.n + other.n,
+            n_labeled=self.n_labeled + other.n_labeled,
             weighted=self.weighted or other.weighted,
             has_truth=self.has_truth,
-            weight_squares=self.weight_squares + other.weight_squares,
-            classes=classes,
-            pairs=pairs,
-            pair_cells=pair_cells,
+            labels=labels,
+            triples=cell_triples(cell, len(labels)),
+            rows=rows.astype(np.int64),
+            weights=weights,
+            squares=squares,
             sums={name: value + other.sums[name] for name, value in self.sums.items()},
             groups={name: group + other.groups[name] for name, group in self.groups.items()},
         )
@@ -143,6 +291,42 @@ class PairedCounts:
     def __radd__(self, other: Any) -> PairedCounts:
         """Let ``sum(parts)`` start from 0."""
         return self if isinstance(other, int) and other == 0 else NotImplemented
+
+
+# --- numbers of cells -----------------------------------------------------------------------------
+
+
+def cell_numbers(
+    base: NDArray[np.intp], new: NDArray[np.intp], truth: NDArray[np.intp] | int, size: int
+) -> NDArray[np.intp]:
+    """Return one number for each triple of positions below `size`; the truth may be −1."""
+    return (base * size + new) * (size + 1) + (truth + 1)
+
+
+def cell_triples(cell: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    """Return the triples (m, 3) behind the numbers (m,) of cells."""
+    pair, truth = np.divmod(cell, size + 1)
+    return np.stack([*np.divmod(pair, size), truth - 1], axis=1)
+
+
+def in_use(
+    triples: NDArray[np.intp], labels: NDArray[Any]
+) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Return the triples as positions among the labels that they use, and those labels."""
+    used = np.unique(triples)
+    used = used[used >= 0]
+    place = np.full(len(labels) + 1, -1)  # the last entry keeps the truth −1 as it is
+    place[used] = np.arange(len(used))
+    return place[triples], labels[used]
+
+
+def check_size(n_labels: int) -> None:
+    """Raise where there are too many labels for the numbers of cells."""
+    if n_labels > MAX_LABELS:
+        raise InvalidInputError(
+            f"answers and labels must be of at most {MAX_LABELS:,} classes, got {n_labels:,}; "
+            "give classes, not names of rows"
+        )
 
 
 def sort_key(value: Any) -> tuple[bool, bool, Any]:

@@ -14,7 +14,8 @@ from holdfast.common.plain import plain
 from holdfast.common.provenance import provenance
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, PairedCounts
 from holdfast.comparison.intervals import mcnemar_p_value
-from holdfast.comparison.shares import GroupResult, Interval, group_results, shares_of
+from holdfast.comparison.labeled import groups_of, labels_selective, overall_shares
+from holdfast.comparison.shares import GroupResult, Interval
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -35,8 +36,15 @@ class Comparison:
     ----------
     n : int
         Number of rows.
+    n_labeled : int or None
+        Number of rows with a label, over which all is measured that needs the truth: flips,
+        accuracy, losses. Churn and divergences are measured over all rows. None without the truth.
+    labels_selective : float or None
+        Where only some rows have a label: the p-value of a chi-square test that rows whose answer
+        changed are labelled as often as the others. If it is small, the labelled rows do not stand
+        for all rows. `counts.pair_labeled` has the share of labelled rows for each pair of answers.
     n_effective : float
-        Number of rows that the intervals use: `n`, or (Σw)² / Σw² under weights (Kish).
+        Number of rows that the intervals of churn use: `n`, or (Σw)² / Σw² under weights (Kish).
     weighted : bool
         Whether the rows have weights.
     confidence : float
@@ -46,7 +54,8 @@ class Comparison:
     churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float
         Share of the rows whose answer changed, and of those that went from right to wrong, from
         wrong to right, and from one wrong answer to another. Each has a Wilson interval in
-        ``*_interval``.
+        ``*_interval``. Flips and accuracy are None where no answer of either model is among the
+        true classes of at least 50 rows, such as "approve" beside "fraud".
     accuracy_base, accuracy_new : float
         Accuracy of each model, with Wilson intervals.
     accuracy_gain : float
@@ -57,7 +66,7 @@ class Comparison:
     unavoidable_churn : float
         |accuracy gain|: the least churn of any model with the new accuracy.
     excess_churn : float
-        The churn beyond the unavoidable churn.
+        The churn of the labelled rows beyond the unavoidable churn.
     log_loss_base, log_loss_new, brier_base, brier_new : float
         Mean losses of the labels, for each model that gave probabilities.
     churn_divergence : float
@@ -73,6 +82,8 @@ class Comparison:
     """
 
     n: int
+    n_labeled: int | None
+    labels_selective: float | None
     n_effective: float
     weighted: bool
     confidence: float
@@ -122,7 +133,7 @@ class Comparison:
     @property
     def negative_transitions(self) -> csr_array | None:
         """The part of `transitions` that goes from right to wrong; None without labels."""
-        if not self.counts.has_truth:
+        if not self.counts.comparable:
             return None
         changed = self.counts.pairs[:, 0] != self.counts.pairs[:, 1]
         return self._matrix(self.counts.pair_cells[:, BASE_RIGHT] * changed)
@@ -209,7 +220,7 @@ class Comparison:
         0.125
         """
         check_limits(confidence, max_group_churn, grouped=bool(counts.groups))
-        if not counts.pair_cells.sum() > 0:
+        if not counts.weights.sum() > 0:
             raise InvalidInputError(
                 "counts must have rows of positive weight, got none; count some rows"
             )
@@ -235,7 +246,7 @@ class Comparison:
         pairs, cells = self.counts.pairs, self.counts.pair_cells
         changed = np.flatnonzero(pairs[:, 0] != pairs[:, 1])
         order = changed[np.argsort(-cells[changed].sum(axis=1), kind="stable")]
-        truth = self.counts.has_truth
+        truth = self.counts.comparable
         return [
             {
                 "base": plain(self.classes[pairs[i, 0]]),
@@ -271,7 +282,9 @@ class Comparison:
         level = f"{100 * self.confidence:.6g}%"
         n_classes = len(self.classes)
         classes = "class" if n_classes == 1 else "classes"
-        lines = [f"{self.n:,} rows, {n_classes} {classes} (intervals at {level})"]
+        some = self.n_labeled is not None and self.n_labeled < self.n
+        labeled = f", {self.n_labeled:,} of them labelled" if some else ""
+        lines = [f"{self.n:,} rows{labeled}, {n_classes} {classes} (intervals at {level})"]
         for title, name in _LINES:
             value = getattr(self, name)
             if value is not None:
@@ -359,26 +372,35 @@ def comparison_of(
     counts: PairedCounts, confidence: float, max_group_churn: float | None
 ) -> Comparison:
     """Return the comparison that follows from counts; limits and counts are already checked."""
-    cells = counts.cells
-    total = cells.sum()
-    n_effective = float(total**2 / counts.weight_squares)
-    shares = shares_of(cells, np.asarray(n_effective), confidence, has_truth=counts.has_truth)
-    unavoidable = None if shares["accuracy_gain"] is None else abs(shares["accuracy_gain"])
-    gained, lost = (int(cells[1, bit]) for bit in (NEW_RIGHT, BASE_RIGHT))
-    sums = {name: value / float(total) for name, value in counts.sums.items()}
+    if counts.has_truth and not counts.labeled.any():
+        raise InvalidInputError(
+            f"labels must be known for some rows, got {counts.n} rows without one; add counts of "
+            "rows with labels, or leave the truth out"
+        )
+    total, cells = float(counts.weights.sum()), counts.labeled_cells
+    comparable = counts.comparable
+    shares = overall_shares(counts, confidence)
+    unavoidable = excess = p_value = None
+    if comparable:
+        unavoidable = abs(shares["accuracy_gain"])
+        excess = max(float(cells[1].sum() / cells.sum()) - unavoidable, 0.0)
+    if comparable and not counts.weighted:
+        p_value = mcnemar_p_value(*(int(cells[1, bit]) for bit in (NEW_RIGHT, BASE_RIGHT)))
+    whole = {name: total if name.startswith("divergence") else cells.sum() for name in counts.sums}
+    sums = {name: value / float(whole[name]) for name, value in counts.sums.items()}
     n_groups = sum(len(group.values) for group in counts.groups.values())
     return Comparison(
         n=counts.n,
-        n_effective=n_effective,
+        n_labeled=counts.n_labeled if counts.has_truth else None,
+        labels_selective=labels_selective(counts),
+        n_effective=total**2 / counts.weight_squares,
         weighted=counts.weighted,
         confidence=confidence,
         classes=tuple(counts.classes.tolist()),
         **shares,
-        mcnemar_p_value=(
-            mcnemar_p_value(gained, lost) if counts.has_truth and not counts.weighted else None
-        ),
+        mcnemar_p_value=p_value,
         unavoidable_churn=unavoidable,
-        excess_churn=None if unavoidable is None else max(shares["churn_rate"] - unavoidable, 0.0),
+        excess_churn=excess,
         log_loss_base=sums.get("log_loss_base"),
         log_loss_new=sums.get("log_loss_new"),
         brier_base=sums.get("brier_base"),
@@ -389,8 +411,8 @@ def comparison_of(
         groups=tuple(
             result
             for column, group in counts.groups.items()
-            for result in group_results(
-                column, group, confidence, max_group_churn, n_groups, counts.has_truth
+            for result in groups_of(
+                column, group, confidence, max_group_churn, n_groups, comparable
             )
         ),
         counts=counts,

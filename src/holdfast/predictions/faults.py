@@ -10,7 +10,7 @@ import narwhals as nw
 from holdfast.common.coding import as_objects
 from holdfast.exceptions import InvalidInputError
 from holdfast.predictions.frames import collected
-from holdfast.predictions.pairing import ROLES, Pairing, present
+from holdfast.predictions.pairing import Pairing, present
 
 __all__ = ["raise_faults", "raise_ids", "size_of"]
 
@@ -39,9 +39,12 @@ def raise_faults(pairing: Pairing, wrong: Mapping[str, int]) -> NoReturn:
             f"column {pairing.names.weight!r} must hold finite weights of at least 0, got {n} rows "
             "that do not; correct or drop those rows"
         )
-    column = f"column {pairing.label!r}"
-    if name in ROLES:
-        column = (base if name == "base" else new).output_name
+    if name == "truth":
+        raise InvalidInputError(
+            f"column {pairing.label!r} must be whole class labels, got {n} rows that are not; "
+            "correct them, or leave them empty where the truth is unknown"
+        )
+    column = (base if name == "base" else new).output_name
     raise InvalidInputError(
         f"{column} must be whole class labels without missing values, got {n} rows that are not; "
         "drop or fill those rows"

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.arrays import ROUNDING, SUM_TOLERANCE, check_labels, missing_values
+from holdfast.common.classes import whole_labels
 from holdfast.comparison.counting import CellRows, counts_of_cells
-from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, PairedCounts
+from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, UNLABELED, PairedCounts
 from holdfast.metrics import SMALLEST
 
 __all__ = ["Answers", "Columns", "PairFrame", "collected", "count_frame", "failing", "with_classes"]
@@ -25,6 +26,7 @@ __all__ = ["Answers", "Columns", "PairFrame", "collected", "count_frame", "faili
 Expr = nw.Expr
 Columns = dict[str, NDArray[Any]]
 BASE, NEW, TRUTH, WEIGHT, SQUARES = "base", "new", "truth", "weight", "weight_squares"
+COUNTED = "counted"  # the number of rows of positive weight
 
 
 @dataclass(frozen=True)
@@ -104,42 +106,77 @@ def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
         The number of rows that fail each check.
     """
     frame, measures, faults = _with_answers(pairs)
+    truth_key = [TRUTH] if pairs.has_truth else []
     first = ["group_0"] if pairs.groups else []
-    cells = _aggregated(frame, [BASE, NEW, "outcome", *first], measures, faults)
-    keys = {BASE: BASE, NEW: NEW, TRUTH: "outcome"}
+    cells = _aggregated(frame, [BASE, NEW, *truth_key, *first], measures, faults)
     rows = cells["rows"]
-    failed = {name: int(rows[missing_values(cells[key])].sum()) for name, key in keys.items()}
+    failed = {key: int(rows[missing_values(cells[key])].sum()) for key in (BASE, NEW)}
     failed |= {name: int(cells[f"fault_{name}"].sum()) for name in faults}
     if any(failed.values()) or not len(rows):
         return None, failed
-    base, new = check_labels(BASE, cells[BASE]), check_labels(NEW, cells[NEW])
-    own = _cell_rows(cells, base != new)
+    base, new = (whole_labels(check_labels(key, cells[key])) for key in (BASE, NEW))
+    truth, labeled = _truth(cells)
+    own = _cell_rows(cells, base != new, _outcomes(base, new, truth, labeled))
     groups = {}
     for i, name in enumerate(pairs.groups):
         if i == 0:  # the first group column was counted along with the classes
             groups[name] = own.of_groups(name, cells["group_0"])
             continue
-        with_changes = frame.with_columns(changed=nw.col(BASE) != nw.col(NEW))
-        counted = _aggregated(with_changes, [f"group_{i}", "changed", "outcome"], {}, {})
-        own_of_group = _cell_rows(counted, counted["changed"].astype(np.bool_))
+        counted = _aggregated(_with_outcomes(pairs, frame), [f"group_{i}", *OUTCOME], {}, {})
+        changed, outcome = (counted[key] for key in OUTCOME)
+        own_of_group = _cell_rows(counted, changed.astype(np.bool_), outcome.astype(np.intp))
         groups[name] = own_of_group.of_groups(name, counted[f"group_{i}"])
     counts = counts_of_cells(
         base,
         new,
+        truth,
+        labeled,
         own,
         weighted=pairs.weighted,
-        has_truth=pairs.has_truth,
         sums={name: float(cells[f"sum_{name}"].sum()) for name in measures},
         groups=groups,
     )
     return counts, failed
 
 
-def _cell_rows(cells: Columns, changed: NDArray[np.bool_]) -> CellRows:
+OUTCOME = ("changed", "outcome")
+
+
+def _truth(cells: Columns) -> tuple[NDArray[Any] | None, NDArray[np.bool_]]:
+    """Return the truth of the cells where it is known, and which these are."""
+    if TRUTH not in cells:
+        return None, np.zeros(len(cells["rows"]), dtype=np.bool_)
+    labeled = ~missing_values(cells[TRUTH])
+    truth = cells[TRUTH][labeled]
+    return whole_labels(check_labels(TRUTH, truth)) if len(truth) else truth, labeled
+
+
+def _outcomes(
+    base: NDArray[Any], new: NDArray[Any], truth: NDArray[Any] | None, labeled: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    outcome = np.full(len(base), UNLABELED)
+    if truth is not None and len(truth):
+        right = base[labeled] == truth, new[labeled] == truth
+        outcome[labeled] = right[0] * BASE_RIGHT + right[1] * NEW_RIGHT
+    return outcome
+
+
+def _with_outcomes(pairs: PairFrame, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    outcome: Expr = nw.lit(UNLABELED)
+    if pairs.has_truth:
+        truth = nw.col(TRUTH)
+        right = (nw.col(BASE) == truth).cast(nw.Int64), (nw.col(NEW) == truth).cast(nw.Int64)
+        known = right[0] * BASE_RIGHT + right[1] * NEW_RIGHT
+        outcome = nw.when(~truth.is_null()).then(known).otherwise(nw.lit(UNLABELED))
+    return frame.with_columns(changed=nw.col(BASE) != nw.col(NEW), outcome=outcome)
+
+
+def _cell_rows(cells: Columns, changed: NDArray[np.bool_], outcome: NDArray[np.intp]) -> CellRows:
     return CellRows(
         changed=changed,
-        outcome=cells["outcome"].astype(np.intp),
+        outcome=outcome,
         rows=cells["rows"].astype(np.int64),
+        counted=cells[COUNTED if WEIGHT in cells else "rows"].astype(np.int64),
         weight=cells[WEIGHT if WEIGHT in cells else "rows"].astype(np.float64),
         weight_squares=cells[SQUARES if WEIGHT in cells else "rows"].astype(np.float64),
     )
@@ -157,7 +194,8 @@ def _aggregated(
     weighted = WEIGHT in frame.collect_schema().names()
     columns |= {f"sum_{n}": weight * v if weighted else v for n, v in measures.items()}
     if weighted:
-        columns |= {WEIGHT: weight, SQUARES: weight * weight}
+        counted = (weight > 0).cast(nw.Int64)
+        columns |= {WEIGHT: weight, SQUARES: weight * weight, COUNTED: counted}
     summed = frame.with_columns(**columns) if columns else frame
     return collected(
         summed.group_by(*keys).agg(
@@ -169,21 +207,17 @@ def _aggregated(
 def _with_answers(
     pairs: PairFrame,
 ) -> tuple[nw.LazyFrame[Any], dict[str, Expr], dict[str, Expr]]:
-    """Return the frame with classes and outcomes, the measures of each row, and its checks."""
+    """Return the frame with classes, the measures of each row, and its checks."""
     faults = dict(pairs.faults)
     for model in (pairs.base, pairs.new):
         if model.proba_classes:
             faults[f"{model.role}_proba"] = failing(_is_distribution(model))
-    columns: dict[str, Expr] = {"outcome": nw.lit(0)}
+    frame = with_classes(pairs)
     if pairs.weighted:
         weight = nw.col(WEIGHT).cast(nw.Float64)
-        columns[WEIGHT] = weight
+        frame = frame.with_columns(**{WEIGHT: weight})
         faults[WEIGHT] = failing((weight >= 0) & (weight < np.inf))
-    if pairs.has_truth:
-        truth = nw.col(TRUTH)
-        right = (nw.col(BASE) == truth).cast(nw.Int64), (nw.col(NEW) == truth).cast(nw.Int64)
-        columns["outcome"] = right[0] * BASE_RIGHT + right[1] * NEW_RIGHT
-    return with_classes(pairs).with_columns(**columns), _measures(pairs), faults
+    return frame, _measures(pairs), faults
 
 
 def with_classes(pairs: PairFrame) -> nw.LazyFrame[Any]:
@@ -228,8 +262,13 @@ def _measures(pairs: PairFrame) -> dict[str, Expr]:
         )
         squares = nw.sum_horizontal(*(p * p for p in model.distribution.values()))
         brier = squares - 2 * of_truth + 1
-        found[f"log_loss_{model.role}"] = -of_truth.clip(SMALLEST, 1.0).log()
-        found[f"brier_{model.role}"] = nw.when(brier > 0).then(brier).otherwise(nw.lit(0.0))
+        losses = {
+            "log_loss": -of_truth.clip(SMALLEST, 1.0).log(),
+            "brier": nw.when(brier > 0).then(brier).otherwise(nw.lit(0.0)),
+        }
+        labeled = ~nw.col(TRUTH).is_null()
+        for name, loss in losses.items():
+            found[f"{name}_{model.role}"] = nw.when(labeled).then(loss).otherwise(nw.lit(0.0))
     if len(models) == 2:
         both = list(zip(*(model.distribution.values() for model in models), strict=True))
         kl = nw.sum_horizontal(

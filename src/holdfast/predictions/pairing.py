@@ -248,6 +248,8 @@ class Pairing:
         for name, column in self.shared.items():
             if column in side.schema:
                 columns[f"{name}_{side.role}"] = self._shared_column(side, name)
+        if self._may_be_fractional(side):
+            columns[f"fraction_{side.role}"] = self._fractional(side)
         return side.frame.select(**columns)
 
     def _answer_columns(self, side: Side) -> dict[str, nw.Expr]:
@@ -262,8 +264,25 @@ class Pairing:
     def _shared_column(self, side: Side, name: str) -> nw.Expr:
         column = self.shared[name]
         if name == "truth":
+            if self._may_be_fractional(side):
+                return self._real_truth(side)
             return self._label(side, column)
         return present(nw.col(column), side.schema[column])
+
+    def _may_be_fractional(self, side: Side) -> bool:
+        return self.label in side.schema and _kind(side.schema[self.label]) == "real numbers"
+
+    def _fractional(self, side: Side) -> nw.Expr:
+        """Return 1 for a true class that is not a whole number; a missing one is no fault."""
+        truth = nw.col(str(self.label))
+        whole = truth.is_finite() & (truth.round(0) == truth)
+        missing = truth.is_null() | truth.is_nan()
+        return failing(missing | whole)
+
+    def _real_truth(self, side: Side) -> nw.Expr:
+        # It stays a real number, since some libraries have no integers that may be missing.
+        truth = nw.col(str(self.label))
+        return nw.when(truth.is_finite()).then(truth).cast(nw.Float64)
 
     def _label(self, side: Side, column: str) -> nw.Expr:
         dtype, value = side.schema[column], nw.col(column)
@@ -286,6 +305,9 @@ class Pairing:
         if self.names.id is not None:
             check_choice("id", self.names.id, base.schema)
             columns["id"] = nw.col(self.names.id)
+        if self._may_be_fractional(base):
+            columns["fraction"] = self._fractional(base)
+            self.faults["truth"] = nw.col("fraction")
         return self._pairs(base.frame.select(**columns))
 
     def joined(self) -> PairFrame:
@@ -346,6 +368,9 @@ class Pairing:
                 equal = (~unknown & (base == new)) | (base.is_null() & new.is_null())
                 columns[f"differs_{name}"] = failing(equal)
                 self.faults[f"differs_{name}"] = nw.col(f"differs_{name}")
+        for side in filter(self._may_be_fractional, self.sides):
+            columns["fraction"] = nw.col(f"fraction_{side.role}")
+            self.faults["truth"] = nw.col("fraction")
         return both.select(**columns)
 
     def _answers(self, side: Side) -> Answers:

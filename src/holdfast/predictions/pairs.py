@@ -11,7 +11,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.arrays import check_labels
+from holdfast.common.arrays import check_labels, missing_values
+from holdfast.common.classes import whole_labels
 from holdfast.common.coding import as_objects
 from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.shares import GroupResult
@@ -109,7 +110,7 @@ class Pairs:
                     f"which {counts.n} were compared; compare them again"
                 )
         weight = self.pairing.names.weight
-        if weight is not None and not counts.pair_cells.sum() > 0:
+        if weight is not None and not counts.weights.sum() > 0:
             raise InvalidInputError(
                 f"column {weight!r} must have a positive sum, got only zeros; give weights"
             )
@@ -161,7 +162,7 @@ class Pairs:
             base=self._answers(rows, pairs.base),
             new=self._answers(rows, pairs.new),
             classes=np.array(classes) if classes else None,
-            y=as_objects(rows["truth"]) if pairs.has_truth else None,
+            y=_truth(rows["truth"]) if pairs.has_truth else None,
             groups={name: as_objects(rows[f"group_{i}"]) for i, name in enumerate(pairs.groups)},
             ids=as_objects(rows["id"]) if "id" in rows else None,
         )
@@ -172,3 +173,12 @@ class Pairs:
             return np.column_stack([rows[name].astype(np.float64) for name in model.columns])
         labels = rows[model.role]
         return check_labels(model.role, labels) if len(labels) else np.empty(0)
+
+
+def _truth(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return true classes as objects, None where they are unknown."""
+    objects = as_objects(labels)
+    known = ~missing_values(objects)
+    if known.any():
+        objects[known] = whole_labels(check_labels("truth", objects[known]))
+    return objects

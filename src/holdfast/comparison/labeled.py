@@ -1,0 +1,76 @@
+"""Shares of rows of which only some have a label: churn of all rows, all else of the labelled."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from holdfast.comparison.counts import GroupCounts, PairedCounts
+from holdfast.comparison.shares import GroupResult, group_results, shares_of
+
+__all__ = ["groups_of", "labels_selective", "overall_shares"]
+
+
+def overall_shares(counts: PairedCounts, confidence: float) -> dict[str, Any]:
+    """Return shares and intervals of all rows, as `shares_of` does."""
+    squares, labeled = counts.squares, counts.labeled
+    shares = _shares(counts.cells, float(squares.sum()), confidence, has_truth=False)
+    if not counts.comparable:
+        return shares
+    own = _shares(counts.labeled_cells, float(squares[labeled].sum()), confidence, has_truth=True)
+    return own | {name: shares[name] for name in ("churn_rate", "churn_rate_interval")}
+
+
+def _shares(cells: Any, squares: float, confidence: float, *, has_truth: bool) -> dict[str, Any]:
+    n_effective = np.asarray(cells.sum() ** 2 / squares)
+    return shares_of(cells, n_effective, confidence, has_truth=has_truth)
+
+
+def groups_of(
+    column: str,
+    group: GroupCounts,
+    confidence: float,
+    limit: float | None,
+    n_groups: int,
+    comparable: bool,
+) -> list[GroupResult]:
+    """Return the statistics of each group of a column, held against the limit."""
+    rest = (confidence, limit, n_groups)
+    if not comparable or not group.unlabeled_rows.any():
+        return group_results(column, group, *rest, comparable)
+    labeled = group_results(column, group.labeled(), *rest, True)
+    known = {result.value: result for result in labeled}
+    return [
+        replace(known.get(result.value, result), **{name: getattr(result, name) for name in _WHOLE})
+        for result in group_results(column, group, *rest, False)
+    ]
+
+
+# What is known of a group without labels.
+_WHOLE = ("n", "n_effective", "churn_rate", "churn_rate_interval", "status")
+
+
+def labels_selective(counts: PairedCounts) -> float | None:
+    """Return the p-value of a test that rows are labelled alike whether or not they changed.
+
+    Rows fall into four cells: answer changed or not, labelled or not. The statistic is the
+    chi-square of this table, times (N − 1)/N as Campbell advises for small expected numbers. It
+    counts rows and not their weights. It is None where all rows or none are labelled, or where all
+    answers or none changed.
+
+    References
+    ----------
+    Campbell, "Chi-squared and Fisher-Irwin tests of two-by-two tables with small sample
+    recommendations", Statistics in Medicine 26(19), 2007.
+    """
+    code = counts.changed * 2 + counts.labeled
+    table = np.bincount(code, counts.rows, 4).reshape(2, 2)
+    margins = np.prod(table.sum(axis=0)) * np.prod(table.sum(axis=1))
+    if not counts.has_truth or margins == 0:
+        return None
+    determinant = table[0, 0] * table[1, 1] - table[0, 1] * table[1, 0]
+    statistic = (table.sum() - 1) * determinant**2 / margins
+    return math.erfc(math.sqrt(statistic / 2))
