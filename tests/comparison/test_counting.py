@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from holdfast.comparison import counting
+from holdfast.comparison import counting, tallies
 from holdfast.comparison.counting import BLOCK, count_pairs
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT
 from holdfast.exceptions import InvalidInputError
@@ -178,7 +178,7 @@ def test_bad_row_is_named_by_its_number(row):
 
 def test_sparse_cells_are_merged_while_counting(monkeypatch):
     monkeypatch.setattr(counting, "BLOCK", 100)
-    monkeypatch.setattr(counting, "MAX_PENDING_CELLS", 250)
+    monkeypatch.setattr(tallies, "MAX_PENDING_CELLS", 250)
     rng = np.random.default_rng(0)
     check(*rng.integers(0, 200, (3, 3_000)))
     check(*rng.integers(0, 200, (3, 3_000)), weight=rng.random(3_000))
@@ -186,7 +186,7 @@ def test_sparse_cells_are_merged_while_counting(monkeypatch):
 
 @pytest.mark.parametrize(("n_classes", "most"), [(5, 6e6), (300, 25e6)])
 def test_memory_does_not_grow_with_the_rows(monkeypatch, n_classes, most):
-    monkeypatch.setattr(counting, "MAX_PENDING_CELLS", 1 << 16)
+    monkeypatch.setattr(tallies, "MAX_PENDING_CELLS", 1 << 16)
     base = np.random.default_rng(0).integers(0, n_classes, 60 * BLOCK).astype(np.int16)
     tracemalloc.start()
     count(base, base[::-1], base)

@@ -24,6 +24,8 @@ __all__ = [
     "whole_labels",
 ]
 
+NARROW = 1 << 16  # the widest range of integers that are looked up in a table
+
 
 def check_classes(name: str, values: Any, n_columns: int) -> NDArray[Any]:
     """Return the class of each of `n_columns` columns; they are 0 … K-1 for None."""
@@ -109,10 +111,25 @@ def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDA
         place = {value: i for i, value in enumerate(classes.tolist())}
         positions = [place.get(value, -1) for value in distinct.tolist()]
         return np.array(positions, dtype=np.intp)[codes]
+    if values.dtype.kind in "iu" and classes.dtype.kind in "iu" and len(classes):
+        low, high = int(classes.min()), int(classes.max())
+        if high - low < min(NARROW, len(values)) and high <= np.iinfo(np.int64).max:
+            return _narrow_index(values, classes, low, high)
     order = np.argsort(classes)
     position = np.searchsorted(classes, values, sorter=order).clip(max=len(classes) - 1)
     index = order[position]
     return np.where(classes[index] == values, index, -1)
+
+
+def _narrow_index(
+    values: NDArray[Any], classes: NDArray[Any], low: int, high: int
+) -> NDArray[np.intp]:
+    """Look up integers in a table from the least class to the greatest."""
+    place = np.full(high - low + 1, -1)
+    place[classes.astype(np.int64) - low] = np.arange(len(classes))
+    inside = (values >= low) & (values <= high)
+    offset = np.where(inside, values, low).astype(np.int64) - low
+    return np.where(inside, place[offset], -1)
 
 
 @dataclass(frozen=True)

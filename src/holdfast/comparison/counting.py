@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.arrays import check_proba_rows
 from holdfast.common.classes import class_index, union_classes
-from holdfast.common.coding import as_objects, factorize
+from holdfast.common.coding import factorize
 from holdfast.comparison.counts import (
     BASE_RIGHT,
     N_OUTCOMES,
@@ -26,7 +26,15 @@ from holdfast.comparison.counts import (
     cell_triples,
     check_size,
     in_use,
-    sort_key,
+)
+from holdfast.comparison.tallies import (
+    N_GROUP_CELLS,
+    Cells,
+    CellTable,
+    GroupTable,
+    group_codes,
+    groups_in_order,
+    merged_cells,
 )
 from holdfast.exceptions import InvalidInputError
 from holdfast.metrics import divergence_per_row, loss_per_row
@@ -35,11 +43,6 @@ __all__ = ["CellRows", "count_pairs", "counts_of_cells"]
 
 BLOCK = 1 << 16  # rows that are counted at a time
 MAX_INTEGER_RANGE = 1 << 16  # the widest range of labels that serve as their own codes
-MAX_DENSE_CELLS = 1 << 21  # reached with 128 classes
-MAX_PENDING_CELLS = 1 << 20
-
-# A row of a group falls into a cell (answer changed, outcome); one outcome more is UNLABELED.
-N_GROUP_CELLS = 2 * (N_OUTCOMES + 1)
 
 # Returns the class codes of a block of rows.
 Codes = Callable[[slice], NDArray[np.intp]]
@@ -60,9 +63,9 @@ def count_pairs(
     The truth `y` counts only where `labeled` is true; None stands for all rows.
     """
     classes, codes = _encode({"base": base, "new": new, "y": y}, proba_classes)
-    table = _CellTable(len(classes), weighted=sample_weight is not None)
+    table = CellTable(len(classes), weighted=sample_weight is not None)
     soft = _SoftSums(base, new, _columns_of(classes, proba_classes))
-    columns = {name: _GroupTable(name, values) for name, values in groups.items()}
+    columns = {name: GroupTable(name, values) for name, values in groups.items()}
     for start in range(0, len(base), BLOCK):
         rows = slice(start, min(start + BLOCK, len(base)))
         weight = None if sample_weight is None else sample_weight[rows]
@@ -136,11 +139,11 @@ class CellRows:
 
     def of_groups(self, name: str, values: NDArray[Any]) -> GroupCounts:
         """Return the counts of each group; `values` (m,) holds the group of each cell."""
-        codes, groups = _group_codes(name, values)
+        codes, groups = group_codes(name, values)
         size = len(groups)
         cell = codes * N_GROUP_CELLS + self.changed * (N_OUTCOMES + 1) + self.outcome
         apart = self.outcome == UNLABELED
-        return _in_order(
+        return groups_in_order(
             groups,
             *(
                 np.bincount(codes, values, size)
@@ -179,7 +182,9 @@ def counts_of_cells(
     b, n = class_index(base, classes), class_index(new, classes)
     values = np.stack([cells.counted, cells.weight, cells.weight_squares]).astype(np.float64)
     number = cell_numbers(b, n, codes, len(classes))
-    merged = _merged([_Cells(number, values)])
+    merged = Cells(number, values)
+    if groups or weighted:  # cells of several groups may be one, and some may have no weight
+        merged = merged_cells([merged])
     triples, labels = in_use(cell_triples(merged.cell, len(classes)), classes)
     return PairedCounts(
         n=int(cells.rows.sum()),
@@ -263,145 +268,7 @@ def _columns_of(
     return None if proba_classes is None else class_index(classes, proba_classes)
 
 
-# --- accumulators ---------------------------------------------------------------------------------
-
-
-class _Cells(NamedTuple):
-    """Numbers of cells, and for each its rows, weight and squared weight (3, m), or rows only."""
-
-    cell: NDArray[np.int64]
-    values: NDArray[np.float64]
-
-
-def _merged(parts: list[_Cells]) -> _Cells:
-    """Return the distinct cells that have weight, with the sums of each."""
-    cell, position = np.unique(np.concatenate([part.cell for part in parts]), return_inverse=True)
-    values = np.concatenate([part.values for part in parts], axis=1)
-    sums = np.stack([np.bincount(position, row, len(cell)) for row in values]).astype(np.float64)
-    some = sums[0] > 0
-    return _Cells(cell[some], sums[:, some])
-
-
-class _CellTable:
-    """Sums of each (base, new, truth): dense for few classes, sparse for many.
-
-    Of many classes, rows that both models get right need no sorting, since there are few such
-    cells.
-    """
-
-    def __init__(self, n_classes: int, *, weighted: bool) -> None:
-        check_size(n_classes)
-        self.n_classes = n_classes
-        n_cells, n_sums = n_classes * n_classes * (n_classes + 1), 3 if weighted else 1
-        self.dense = np.zeros((n_sums, n_cells)) if n_cells <= MAX_DENSE_CELLS else None
-        self.agreed = np.zeros((n_sums, n_classes if self.dense is None else 0))
-        self.merged = _Cells(np.zeros(0, np.int64), np.zeros((n_sums, 0)))
-        self.pending: list[_Cells] = []
-        self.n_pending = 0
-
-    def add(
-        self,
-        base: NDArray[np.intp],
-        new: NDArray[np.intp],
-        truth: NDArray[np.intp] | int,
-        weight: NDArray[np.float64] | None,
-    ) -> None:
-        cell = cell_numbers(base, new, truth, self.n_classes)
-        sums: list[Any] = [1.0] if weight is None else [(weight > 0) * 1.0, weight, weight * weight]
-        if self.dense is not None:
-            for total, values in zip(self.dense, sums, strict=True):
-                np.add.at(total, cell, values)
-            return
-        agree = (base == new) & (new == truth)
-        for total, values in zip(self.agreed, sums, strict=True):
-            np.add.at(total, base[agree], values if weight is None else values[agree])
-        distinct, position = np.unique(cell[~agree], return_inverse=True)
-        rest = [None if weight is None else values[~agree] for values in sums]
-        table = np.stack([np.bincount(position, values, len(distinct)) for values in rest])
-        self.pending.append(_Cells(distinct, table.astype(np.float64)))
-        self.n_pending += len(distinct)
-        if self.n_pending > max(MAX_PENDING_CELLS, len(self.merged.cell)):
-            self._merge()
-
-    def _merge(self) -> None:
-        self.merged = _merged([self.merged, *self.pending])
-        self.pending, self.n_pending = [], 0
-
-    def result(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Return the triples that occur, and their rows, weights and squared weights (3, m)."""
-        if self.dense is not None:
-            cell = np.flatnonzero(self.dense[0])
-            sums = self.dense[:, cell]
-        else:
-            every = np.arange(self.n_classes)
-            agreed = cell_numbers(every, every, every, self.n_classes)
-            self.pending.append(_Cells(agreed, self.agreed))
-            self._merge()
-            cell, sums = self.merged
-        return cell_triples(cell, self.n_classes), np.broadcast_to(sums, (3, len(cell)))
-
-
-class _GroupTable:
-    """Weight of each (group, answer changed, outcome)."""
-
-    def __init__(self, name: str, values: NDArray[Any]) -> None:
-        self.codes, self.values = _group_codes(name, values)
-        self.tallies = np.zeros((4, len(self.values)))  # rows, squares, both of unlabelled rows
-        self.cells = np.zeros(len(self.values) * N_GROUP_CELLS)
-
-    def add(self, rows: slice, cell: NDArray[np.intp], weight: NDArray[np.float64] | None) -> None:
-        code = self.codes[rows]
-        self.tallies[:2] += self._tally(code, weight)
-        apart = cell % (N_OUTCOMES + 1) == UNLABELED
-        if apart.any():
-            self.tallies[2:] += self._tally(code[apart], None if weight is None else weight[apart])
-        self.cells += np.bincount(code * N_GROUP_CELLS + cell, weight, len(self.cells))
-
-    def _tally(self, code: NDArray[np.intp], weight: NDArray[np.float64] | None) -> Any:
-        rows = np.bincount(code, minlength=len(self.values))
-        if weight is None:
-            return rows, rows
-        return rows, np.bincount(code, weight * weight, len(self.values))
-
-    def result(self) -> GroupCounts:
-        return _in_order(self.values, *self.tallies, cells=self.cells)
-
-
-def _group_codes(name: str, values: NDArray[Any]) -> tuple[NDArray[np.intp], list[Any]]:
-    """Return the code of each row's group, and the value of each group (None if missing)."""
-    try:
-        codes, distinct = factorize(values)
-    except TypeError as error:
-        raise InvalidInputError(
-            f"groups[{name!r}] must have values that can be grouped, such as text or numbers, "
-            f"got: {error}; convert them, e.g. to text"
-        ) from error
-    return codes, as_objects(distinct).tolist()
-
-
-def _in_order(
-    values: list[Any],
-    rows: NDArray[Any],
-    squares: NDArray[Any],
-    unlabeled_rows: NDArray[Any],
-    unlabeled_squares: NDArray[Any],
-    *,
-    cells: NDArray[np.float64],
-) -> GroupCounts:
-    order = sorted(range(len(values)), key=lambda i: sort_key(values[i]))
-    table = cells.reshape(-1, 2, N_OUTCOMES + 1)[order]
-    unlabeled = table[..., UNLABELED]
-    outcomes = table[..., :N_OUTCOMES].copy()
-    outcomes[..., 0] += unlabeled
-    return GroupCounts(
-        values=tuple(values[i] for i in order),
-        rows=rows[order].astype(np.int64),
-        weight_squares=squares[order].astype(np.float64),
-        cells=outcomes,
-        unlabeled_rows=unlabeled_rows[order].astype(np.int64),
-        unlabeled_squares=unlabeled_squares[order].astype(np.float64),
-        unlabeled=unlabeled,
-    )
+# --- losses and divergences ----------------------------------------------------------------------
 
 
 class _SoftSums:

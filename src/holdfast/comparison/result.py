@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,17 @@ from numpy.typing import NDArray
 from holdfast.common.parameters import check_share
 from holdfast.common.plain import plain
 from holdfast.common.provenance import provenance
+from holdfast.comparison.cautions import warnings_of
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, PairedCounts
 from holdfast.comparison.intervals import mcnemar_p_value
 from holdfast.comparison.labeled import groups_of, labels_selective, overall_shares
+from holdfast.comparison.measures import (
+    MeasureChange,
+    measures_of,
+    most_frequent,
+)
 from holdfast.comparison.shares import GroupResult, Interval
+from holdfast.comparison.texts import text_of
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -126,6 +134,71 @@ class Comparison:
         return self.log_loss_new
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what the figures above can hide.
+
+        One says that the rarest class with at least ten rows loses recall beyond chance, that is,
+        the interval of the change at this comparison's confidence lies below 0. Others say that no
+        answer is a true class, or that labels are selective (p < 0.001).
+        """
+        return warnings_of(self.counts, self.confidence, self.labels_selective)
+
+    def measures(
+        self,
+        positive: Any = None,
+        costs: Any = None,
+        labels: Sequence[Any] | None = None,
+    ) -> dict[str, MeasureChange]:
+        """Return measures of classes and the mean cost, with intervals of their change.
+
+        Parameters
+        ----------
+        positive : object, optional
+            The only class whose measures are wanted.
+        costs : mapping or array-like of shape (K, T), optional
+            The cost of each answer for each true class: ``{answer: {class: cost}}``, or a matrix
+            whose rows are `classes` and whose columns are the true classes, sorted.
+        labels : sequence, optional
+            The classes whose measures are wanted, all by default.
+
+        Returns
+        -------
+        dict of str to MeasureChange
+            - ``rate[c]`` : share of rows that get the answer c, over all rows
+            - ``recall[c]``, ``precision[c]``, ``f1[c]``, ``specificity[c]`` : as in scikit-learn,
+              where class c is the positive one, over the labelled rows
+            - ``balanced_accuracy`` : mean recall over all true classes
+            - ``cost`` : mean cost of a labelled row, where `costs` are given
+
+            Without the truth only rates are given. Where no answer is a true class, only rates and
+            costs are.
+
+        Raises
+        ------
+        InvalidInputError
+            When a class does not occur, or costs are not numbers for all answers and true classes.
+
+        Notes
+        -----
+        Intervals of a change rest on Tango's score interval for paired shares. Other measures than
+        shares are sums of such changes and of a remainder that is linearised. Under weights, the
+        variance is the sum of w² times squared scores. ``docs/measures.md`` has their coverage.
+
+        Examples
+        --------
+        >>> from holdfast.comparison import compare
+        >>> truth = ["fraud"] * 20 + ["legit"] * 80
+        >>> base = ["fraud"] * 16 + ["legit"] * 84
+        >>> new = ["fraud"] * 12 + ["legit"] * 88
+        >>> found = compare(base, new, truth).measures(positive="fraud")
+        >>> found["recall[fraud]"].base, found["recall[fraud]"].new
+        (0.8, 0.6)
+        """
+        return measures_of(
+            self.counts, self.confidence, positive=positive, costs=costs, labels=labels
+        )
+
+    @property
     def transitions(self) -> csr_array:
         """Weight of each (base class, new class), as a sparse array of shape (K, K)."""
         return self._matrix(self.counts.pair_cells.sum(axis=1))
@@ -234,11 +307,16 @@ class Comparison:
         """Return plain Python values, ready for JSON, under the names of the fields.
 
         ``transitions`` lists the pairs of classes that changed, the most frequent first.
+        ``measures`` has those of the 20 most frequent classes, and ``warnings`` the sentences.
         """
         skipped = ("counts", "groups")
         result = {key: plain(value) for key, value in vars(self).items() if key not in skipped}
         result["risk_base"], result["risk_new"] = self.risk_base, self.risk_new
         result["transitions"] = self._changed_pairs()
+        shown = most_frequent(self.counts, MOST_CLASSES)
+        measures = self.measures(labels=shown)
+        result["measures"] = {name: measure.to_dict() for name, measure in measures.items()}
+        result["warnings"] = list(self.warnings)
         result["groups"] = [group.to_dict() for group in self.groups]
         return result
 
@@ -279,33 +357,7 @@ class Comparison:
         return pd.DataFrame(columns, index=index)
 
     def __str__(self) -> str:
-        level = f"{100 * self.confidence:.6g}%"
-        n_classes = len(self.classes)
-        classes = "class" if n_classes == 1 else "classes"
-        some = self.n_labeled is not None and self.n_labeled < self.n
-        labeled = f", {self.n_labeled:,} of them labelled" if some else ""
-        lines = [f"{self.n:,} rows{labeled}, {n_classes} {classes} (intervals at {level})"]
-        for title, name in _LINES:
-            value = getattr(self, name)
-            if value is not None:
-                low, high = getattr(self, f"{name}_interval")
-                lines.append(f"  {title:<15}{value:9.2%}   {low:.2%} to {high:.2%}")
-        if self.accuracy_gain is not None and self.accuracy_gain_interval is not None:
-            low, high = (100 * bound for bound in self.accuracy_gain_interval)
-            p = self.mcnemar_p_value
-            test = "" if p is None else f"   McNemar p = {p:.2g}"
-            lines.append(
-                f"  {'accuracy gain':<15}{100 * self.accuracy_gain:+6.2f} pts"
-                f"   {low:+.2f} to {high:+.2f}{test}"
-            )
-            lines.append(f"  {'excess churn':<15}{self.excess_churn:9.2%}")
-        if self.max_group_churn is not None:
-            tally = ", ".join(
-                f"{sum(g.status == status for g in self.groups)} {status}"
-                for status in ("pass", "fail", "underpowered")
-            )
-            lines.append(f"  {'groups':<15}{tally} (churn at most {self.max_group_churn:.2%})")
-        return "\n".join(lines)
+        return text_of(self)
 
     def _repr_html_(self) -> str:
         from holdfast.render.page import render_snippet
@@ -342,15 +394,7 @@ class Comparison:
 
 
 TITLE = "Comparison of two models"
-
-_LINES = (
-    ("churn", "churn_rate"),
-    ("negative flips", "negative_flip_rate"),
-    ("positive flips", "positive_flip_rate"),
-    ("lateral flips", "lateral_flip_rate"),
-    ("accuracy base", "accuracy_base"),
-    ("accuracy new", "accuracy_new"),
-)
+MOST_CLASSES = 20  # whose measures JSON has
 
 
 def check_limits(confidence: float, max_group_churn: float | None, *, grouped: bool) -> None:

@@ -88,7 +88,8 @@ def count_tables(base: Any, new: Any = None, **columns: Any) -> PairedCounts:
         The column to join by, which both tables have. Without it, the rows of files are paired in
         their order. Data frames need it.
     label : str, optional
-        The column with the truth, in either table. By default it is `label`, if there is one.
+        The column with the truth, in either table. By default it is `label`, if there is one. The
+        truth may be missing in some rows, as in `compare`.
     prediction : str
         The column with the predicted class.
     new_prediction : str, optional

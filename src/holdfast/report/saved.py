@@ -204,6 +204,8 @@ SUMMARY: dict[str, Any] = {
     "comparison": {
         **_MEASURES,
         **dict.fromkeys(_LOSSES, _is_number),
+        "n_labeled": _is_number,
+        "warnings": [_is_text],
         "weighted": _is_flag,
         "classes": [_is_value],
         "groups": [{**_MEASURES, "column": _is_text, "value": _is_value}],

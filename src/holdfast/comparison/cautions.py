@@ -1,0 +1,66 @@
+"""Sentences that warn of what a comparison's headline figures can hide."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from holdfast.common.plain import plain_scalar
+from holdfast.comparison.counts import PairedCounts
+from holdfast.comparison.measures import ENOUGH_POSITIVES, positives_of, recall_changes
+
+__all__ = ["warnings_of"]
+
+SELECTIVE = 0.001  # largest p-value at which selective labels are warned of
+
+
+def warnings_of(
+    counts: PairedCounts, confidence: float, selective: float | None
+) -> tuple[str, ...]:
+    """Return the warnings; `selective` is the p-value of `labels_selective`."""
+    found = (
+        _no_answer_is_a_class(counts),
+        _rarest_class_loses(counts, confidence),
+        _labels_are_selective(counts, selective),
+    )
+    return tuple(sentence for sentence in found if sentence is not None)
+
+
+def _no_answer_is_a_class(counts: PairedCounts) -> str | None:
+    if not counts.has_truth or counts.comparable:
+        return None
+    return (
+        "No answer of either model is among the true classes, so accuracy and flips from right to "
+        "wrong are not measured."
+    )
+
+
+def _rarest_class_loses(counts: PairedCounts, confidence: float) -> str | None:
+    """Warn where the rarest class of enough rows loses recall beyond chance."""
+    positives = positives_of(counts)
+    enough = np.flatnonzero(positives >= ENOUGH_POSITIVES)
+    if not counts.comparable or not len(enough):
+        return None
+    rarest = enough[[positives[enough].argmin()]]
+    recall = recall_changes(counts, rarest, confidence)
+    low, high = (float(end[0]) for end in recall.interval)
+    if not high < 0:
+        return None
+    name = plain_scalar(counts.labels[rarest[0]])
+    return (
+        f"The new model misses more of the rarest class, {name!r} ({positives[rarest[0]]:,} rows): "
+        f"recall falls from {recall.base[0]:.2%} to {recall.new[0]:.2%}, "
+        f"a change of {100 * low:+.2f} to {100 * high:+.2f} points."
+    )
+
+
+def _labels_are_selective(counts: PairedCounts, p_value: float | None) -> str | None:
+    if p_value is None or p_value > SELECTIVE:
+        return None
+    changed, kept = (
+        float(counts.rows[cells & counts.labeled].sum() / counts.rows[cells].sum())
+        for cells in (counts.changed, ~counts.changed)
+    )
+    return (
+        f"Labels are selective: {changed:.2%} of the rows whose answer changed have one, and "
+        f"{kept:.2%} of the others, so accuracy and flips may not hold for all rows."
+    )
