@@ -113,7 +113,7 @@ def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDA
         return np.array(positions, dtype=np.intp)[codes]
     if values.dtype.kind in "iu" and classes.dtype.kind in "iu" and len(classes):
         low, high = int(classes.min()), int(classes.max())
-        if high - low < min(NARROW, len(values)):
+        if high - low < min(NARROW, len(values)) and high <= np.iinfo(np.int64).max:
             return _narrow_index(values, classes, low, high)
     order = np.argsort(classes)
     position = np.searchsorted(classes, values, sorter=order).clip(max=len(classes) - 1)
