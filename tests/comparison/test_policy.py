@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.comparison import Policy, Verdict, compare
+from holdfast.comparison.binomial import tail
 from holdfast.exceptions import InvalidInputError
 
 
@@ -80,7 +81,7 @@ def test_reasons_name_what_decided():
     assert [check.status for check in decision.checks] == ["pass", "fail", "fail"]
     assert len(decision.reasons) == 2
     assert decision.reasons[0] == (
-        "negative flips 2.00% (1.47% to 2.71%) breaks the limit of at most 0.10%"
+        "negative flips 2.00% (1.43% to 2.71%) breaks the limit of at most 0.10%"
     )
     assert decision.reasons[1].endswith("breaks the limit of at least 50.00%")
     assert str(decision).splitlines()[0] == "REJECT"
@@ -99,7 +100,7 @@ def test_confidence_is_the_policy_s():
 
 
 def test_groups():
-    groups = np.repeat(["a", "b", "c"], [900, 1000, 100])
+    groups = np.repeat(["a", "b", "c"], [900, 600, 500])
     found = comparison(lost=20, groups={"g": groups})
     decision = Policy(per_group=0.05).decide(found)
     assert [check.name for check in decision.checks] == [
@@ -110,10 +111,11 @@ def test_groups():
     assert decision.verdict == "PROMOTE"
     assert verdict(found, per_group=0.03) == "HOLD"
     assert verdict(found, per_group=0.001) == "REJECT"
-    # 32 of 900 is beyond 2.5 % at 95 %, but not corrected for three groups.
-    close = comparison(lost=32, groups={"g": groups})
+    # 34 of 900 is beyond 2.5 % at 95 %, but not corrected for three groups.
+    assert 0.025 / 3 < tail(34, 900, 0.025) <= 0.025
+    close = comparison(lost=34, groups={"g": groups})
     assert verdict(close, per_group=0.025) == "HOLD"
-    alone = comparison(n=900, lost=32, groups={"g": groups[:900]})
+    alone = comparison(n=900, lost=34, groups={"g": groups[:900]})
     assert verdict(alone, per_group=0.025) == "REJECT"
 
 
@@ -141,8 +143,9 @@ def test_looser_limits_never_lower_the_verdict(lost, gained, one, two):
     tight = [min(pair) for pair in zip(one, two, strict=True)]
     loose = [max(pair) for pair in zip(one, two, strict=True)]
     verdicts = [
-        verdict(found, max_churn=a, max_negative_flips=b, min_gain=0.1 - c, per_group=d)
-        for a, b, c, d in (tight, loose)
+        # Which groups are small depends on their limit, so that it stays.
+        verdict(found, max_churn=a, max_negative_flips=b, min_gain=0.1 - c, per_group=one[3])
+        for a, b, c, _ in (tight, loose)
     ]
     assert ORDER[verdicts[0]] <= ORDER[verdicts[1]]
 

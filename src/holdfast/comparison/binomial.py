@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 SMALL = 1e-300
 PRECISION = 1e-15
-CLOSE = 1e-12
+CLOSE = 1e-8
 MOST_STEPS, MOST_GUESSES = 1_000_000, 200
 
 
@@ -45,7 +45,7 @@ def tail(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Array:
     """
     k, n, p = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (successes, n, share)))
     result = np.where(k <= 0, 1.0, np.where(p >= 1, 1.0, 0.0))
-    inside = (k > 0) & (p > 0) & (p < 1) & (k <= n)
+    inside = (k > 0) & (p > SMALL) & (p < 1) & (k <= n)
     if inside.any():
         result[inside] = _beta_share(k[inside], n[inside] - k[inside] + 1, p[inside])
     return result
@@ -131,10 +131,8 @@ def _lowest_share(k: Array, n: Array, error: Array) -> Array:
         low, high = np.where(reached < error, at, low), np.where(reached < error, high, at)
         slope = k * _factor(k, n - k + 1, at) / (at * (1 - at)) / reached  # of the logarithm
         step = np.log(error / reached) / np.maximum(slope, SMALL)
-        guess = np.where((at + step > low) & (at + step < high), at + step, (low + high) / 2)
-        if (np.abs(guess - at) <= 4 * PRECISION * at).all() or (
-            high - low <= PRECISION * high
-        ).all():
+        guess = np.where((at + step >= low) & (at + step <= high), at + step, (low + high) / 2)
+        if (np.abs(guess - at) <= CLOSE * at).all():  # the error is the square of that
             break
     return guess
 

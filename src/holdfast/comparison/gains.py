@@ -97,7 +97,9 @@ def _r_star(gain: Array, up: Array, down: Array, n: Array) -> Array:
     same = np.maximum(1 - up - down, TINY)
     # K'(s) = mean is a quadratic in e^s.
     root = np.sqrt((mean * same) ** 2 + 4 * (1 - mean * mean) * up * down)
-    power = (mean * same + root) / (2 * (1 - mean) * up)
+    up_side = (mean * same + root) / (2 * (1 - mean) * up)  # the same without cancellation
+    down_side = 2 * (1 + mean) * down / np.where(mean < 0, root - mean * same, 1.0)
+    power = np.where(mean < 0, down_side, up_side)
     s = np.log(power)
     total = same + up * power + down / power
     generated = np.log(total)

@@ -302,6 +302,8 @@ class Comparison:
 
     def at(self, confidence: float, *, max_group_churn: float | None = None) -> Comparison:
         """Return the same comparison at another confidence level or group limit."""
+        if (confidence, max_group_churn) == (self.confidence, self.max_group_churn):
+            return self
         return self.from_counts(self.counts, confidence=confidence, max_group_churn=max_group_churn)
 
     def to_dict(self) -> dict[str, Any]:
