@@ -5,9 +5,12 @@ The files in reading order:
 - `counts`: the counts of two models' answers, which add up over parts of the rows
 - `tallies`: tables in which blocks of rows are added up
 - `counting`: counts the rows in one pass
-- `intervals`: confidence intervals of shares and of paired differences
+- `binomial`: exact binomial tails and bounds
+- `gains`: the test of a paired gain, with the interval that inverts it
+- `intervals`: Wilson's interval, and McNemar's test
 - `paired`: intervals of the change between two models, under weights too
-- `shares`: turns counts into shares with intervals, and judges groups
+- `shares`: turns counts into shares with intervals, of all rows and of groups
+- `judging`: holds groups against a limit, however many and small they are
 - `labeled`: shares of rows of which only some have a label
 - `ratios`: recall, precision and other measures of single classes
 - `measures`: measures of classes and mean costs, with intervals of the change
@@ -15,15 +18,18 @@ The files in reading order:
 - `texts`: the text of a comparison
 - `result`: `Comparison`, which holds all statistics of two models
 - `compare`: checks the predictions of two models and compares them
+- `checks`: one limit held against one interval
+- `measure_limits`: limits on any measure, and on its change
 - `policy`: the limits of a promotion, and the verdict on a comparison
 """
 
 from __future__ import annotations
 
+from holdfast.comparison.checks import Check
 from holdfast.comparison.compare import compare
 from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.measures import MeasureChange
-from holdfast.comparison.policy import Check, Decision, Policy, Verdict
+from holdfast.comparison.policy import Decision, Policy, Verdict
 from holdfast.comparison.result import Comparison, GroupResult
 
 __all__ = [

@@ -18,6 +18,7 @@ from holdfast.comparison.paired import Part, combined_interval, part_of
 from holdfast.comparison.ratios import Estimate, class_tables, estimate
 from holdfast.comparison.shares import Interval
 from holdfast.exceptions import InvalidInputError
+from holdfast.rules import Costs
 
 __all__ = ["MeasureChange", "measures_of", "most_frequent", "positives_of", "recall_changes"]
 
@@ -336,6 +337,8 @@ def _mean_interval(values: Floats, weights: Floats, squares: Floats, confidence:
 
 def _cost_matrix(costs: Any, answers: NDArray[Any], classes: NDArray[Any]) -> Floats:
     """Return the cost of each answer (down) for each true class (across)."""
+    if isinstance(costs, Costs):
+        return -costs.as_utility().matched(answers, classes)
     if isinstance(costs, Mapping):
         return _cost_table(costs, answers, classes)
     matrix = _as_costs(costs)

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from holdfast.common.parameters import check_share
+from holdfast.comparison.checks import Check, check, not_promoting
+from holdfast.comparison.measure_limits import (
+    SELECTIVE,
+    is_selective,
+    measure_checks,
+    read_limits,
+)
 from holdfast.comparison.result import Comparison
-from holdfast.comparison.shares import Interval, judge
 from holdfast.exceptions import InvalidInputError
+from holdfast.rules import Costs
 
-__all__ = ["Check", "Decision", "Policy", "Verdict"]
+__all__ = ["Decision", "Policy", "Verdict"]
+
+SHARES = ("max_churn", "max_negative_flips", "min_gain", "per_group")
 
 
 class Verdict(StrEnum):
@@ -23,35 +33,6 @@ class Verdict(StrEnum):
     PROMOTE = "PROMOTE"
     REJECT = "REJECT"
     HOLD = "HOLD"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One limit held against one measured interval.
-
-    Attributes
-    ----------
-    name : str
-        The measure, e.g. ``churn_rate`` or ``churn_rate[country=DE]``.
-    limit : float
-        The limit on the measure.
-    value : float
-        The measured value.
-    interval : (float, float)
-        The confidence interval of the value.
-    status : {"pass", "fail", "underpowered", "small"}
-        Whether the interval keeps the limit, breaks it, or straddles it; "small" for a group that
-        is judged together with other small groups.
-    reason : str
-        One readable sentence.
-    """
-
-    name: str
-    limit: float
-    value: float
-    interval: Interval
-    status: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -106,8 +87,23 @@ class Policy:
         Least accuracy gain, in [-1, 1]; -0.005 means "at most half a point worse". It needs labels.
     per_group : float, optional
         Largest churn within each group.
+    limits : mapping of str to mapping, optional
+        Limits on other measures: ``{"recall": {"min_change": -0.02}, "cost": {"max": 0.4}}``. The
+        kinds are ``min`` and ``max`` of the new model's measure, ``min_change`` and ``max_change``.
+        The measures are those of `Comparison.measures`, ``accuracy`` and the rates of churn and of
+        flips. A name without a class, such as ``recall``, is of the positive class.
+    positive : object, optional
+        The positive class.
+    costs : Costs, mapping or array-like, optional
+        The cost of each answer for each true class, for limits on ``cost``; see
+        `Comparison.measures`. In a TOML file it is a table with the parameters of `Costs`.
     confidence : float
         Confidence level of the two-sided intervals.
+
+    Notes
+    -----
+    Below ten rows of the true class, nothing that needs them can promote. Where labels are missing
+    otherwise for answers that changed than for others, nothing that needs the truth can promote.
 
     Examples
     --------
@@ -126,6 +122,9 @@ class Policy:
     max_negative_flips: float | None = None
     min_gain: float | None = None
     per_group: float | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    positive: Any = None
+    costs: Any = None
     confidence: float = 0.95
 
     @classmethod
@@ -157,18 +156,21 @@ class Policy:
             raise InvalidInputError(
                 f"policy must be a TOML file, got {path}: {error}; write e.g. max_churn = 0.02"
             ) from error
-        policy = cls(**_policy_table(content, path))
+        table = _policy_table(content, path)
+        if isinstance(table.get("costs"), dict):
+            table["costs"] = _costs_of(table["costs"], path)
+        policy = cls(**table)
         policy.check()
         return policy
 
     def check(self) -> None:
         """Raise InvalidInputError when a limit is out of range or none is given."""
         check_share("confidence", self.confidence, open_ends=True)
-        limits = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "confidence"}
-        given = {name: limit for name, limit in limits.items() if limit is not None}
-        if not given:
+        given = {name: getattr(self, name) for name in SHARES if getattr(self, name) is not None}
+        if not given and not read_limits(self.limits):
             raise InvalidInputError(
-                f"Policy must have at least one limit, got none; give one of {', '.join(limits)}"
+                "Policy must have at least one limit, got none; give one of "
+                f"{', '.join(SHARES)}, limits"
             )
         for name, limit in given.items():
             check_share(name, limit, low=-1.0 if name == "min_gain" else 0.0)
@@ -193,7 +195,11 @@ class Policy:
         self.check()
         self._check_has_what_it_needs(comparison)
         measured = comparison.at(self.confidence, max_group_churn=self.per_group)
-        checks = (*self._overall_checks(measured), *self._group_checks(measured))
+        checks = (
+            *self._overall_checks(measured),
+            *measure_checks(read_limits(self.limits), measured, self.positive, self.costs),
+            *self._group_checks(measured),
+        )
         statuses = {check.status for check in checks}
         verdict, decisive = Verdict.PROMOTE, "pass"
         if "fail" in statuses:
@@ -221,8 +227,8 @@ class Policy:
             ("negative_flip_rate", "negative flips", self.max_negative_flips, False),
             ("accuracy_gain", "accuracy gain", self.min_gain, True),
         )
-        return [
-            _check(
+        found = [
+            check(
                 name,
                 words,
                 limit,
@@ -233,12 +239,15 @@ class Policy:
             for name, words, limit, at_least in limits
             if limit is not None
         ]
+        if not is_selective(measured):
+            return found
+        return [one if one.name == "churn_rate" else not_promoting(one, SELECTIVE) for one in found]
 
     def _group_checks(self, measured: Comparison) -> list[Check]:
         if self.per_group is None:
             return []
         return [
-            _check(
+            check(
                 f"churn_rate[{group.name}]",
                 f"churn of {group.name}",
                 self.per_group,
@@ -266,32 +275,14 @@ def _policy_table(content: dict[str, Any], path: str | os.PathLike[str]) -> dict
             f"policy may hold {', '.join(known)}, in one place, got {', '.join(unknown)} in "
             f"{path}; correct the names, or move them into the table"
         )
-    return table
+    return dict(table)
 
 
-_WORDS = {
-    "pass": "keeps",
-    "fail": "breaks",
-    "underpowered": "may keep or break",
-    "small": "is judged with other small groups by",
-}
-
-
-def _check(
-    name: str,
-    words: str,
-    limit: float,
-    value: float,
-    interval: Interval,
-    *,
-    at_least: bool = False,
-    status: str | None = None,
-) -> Check:
-    status = status or judge(interval, limit, at_least=at_least)
-    low, high = interval
-    bound = "at least" if at_least else "at most"
-    reason = (
-        f"{words} {value:.2%} ({low:.2%} to {high:.2%}) {_WORDS[status]} "
-        f"the limit of {bound} {limit:.2%}"
-    )
-    return Check(name, float(limit), value, interval, status, reason)
+def _costs_of(table: dict[str, Any], path: str | os.PathLike[str]) -> Costs:
+    try:
+        return Costs(**table)
+    except TypeError as error:
+        raise InvalidInputError(
+            f"costs must have matrix, answers and classes, got {', '.join(table)} in {path}; "
+            "correct the names"
+        ) from error

@@ -1,0 +1,172 @@
+"""Limits on any measure of the new model, and on its change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from holdfast.comparison.checks import Check, check, not_promoting
+from holdfast.comparison.measures import MeasureChange
+from holdfast.comparison.result import Comparison
+from holdfast.exceptions import InvalidInputError
+
+__all__ = ["MeasureLimit", "measure_checks", "read_limits"]
+
+OF_THE_POSITIVE = ("recall", "precision", "f1", "specificity", "rate")
+OF_COMPARISON = ("churn_rate", "negative_flip_rate", "positive_flip_rate", "lateral_flip_rate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureLimit:
+    """Limits on one measure.
+
+    Parameters
+    ----------
+    min, max : float, optional
+        The least and the largest value of the new model.
+    min_change, max_change : float, optional
+        The least and the largest change, new minus base.
+    """
+
+    min: float | None = None
+    max: float | None = None
+    min_change: float | None = None
+    max_change: float | None = None
+
+
+def read_limits(limits: Any) -> dict[str, MeasureLimit]:
+    """Return limits by the names of their measures, checked.
+
+    Raises
+    ------
+    InvalidInputError
+        For what is not a table of tables of numbers, or an unknown kind of limit.
+    """
+    if not isinstance(limits, Mapping):
+        raise InvalidInputError(
+            f"limits must name measures, got {type(limits).__name__}; give e.g. "
+            '{"recall": {"min_change": -0.02}}'
+        )
+    return {str(name): _read_limit(str(name), limit) for name, limit in limits.items()}
+
+
+def _read_limit(name: str, limit: Any) -> MeasureLimit:
+    if isinstance(limit, MeasureLimit):
+        return limit
+    known = [field.name for field in fields(MeasureLimit)]
+    kinds = list(limit) if isinstance(limit, Mapping) else [limit]
+    if not isinstance(limit, Mapping) or not kinds or set(kinds) - set(known):
+        raise InvalidInputError(
+            f"limits[{name!r}] must be {', '.join(known[:-1])} or {known[-1]}, got "
+            f"{', '.join(map(str, kinds)) or 'none'}; give e.g. {{'min_change': -0.02}}"
+        )
+    for kind, value in limit.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+            raise InvalidInputError(
+                f"limits[{name!r}][{kind!r}] must be a number, got {value!r}; give e.g. 0.8"
+            )
+    return MeasureLimit(**{kind: float(value) for kind, value in limit.items()})
+
+
+def measure_checks(
+    limits: Mapping[str, MeasureLimit], comparison: Comparison, positive: Any, costs: Any
+) -> list[Check]:
+    """Return the checks of limits on measures.
+
+    Raises
+    ------
+    InvalidInputError
+        For a measure that the comparison does not have.
+    """
+    if not limits:
+        return []
+    measures = comparison.measures(costs=costs)
+    found = []
+    for name, limit in limits.items():
+        own = _measure_of(name, comparison, measures, positive)
+        checks = _checks_of(own, limit)
+        found += [_as_trusted(own, one, comparison) for one in checks]
+    return found
+
+
+def _measure_of(
+    name: str, comparison: Comparison, measures: Mapping[str, MeasureChange], positive: Any
+) -> MeasureChange:
+    full = name
+    if name in OF_THE_POSITIVE:
+        if positive is None:
+            raise InvalidInputError(
+                f"positive must be given with a limit on {name}, got None; name the positive "
+                f"class, or write the limit as '{name}[CLASS]'"
+            )
+        full = f"{name}[{positive}]"
+    if full in OF_COMPARISON:
+        value, interval = getattr(comparison, full), getattr(comparison, f"{full}_interval")
+        own = MeasureChange(
+            full, None, value, None, None, None, interval, comparison.n, None, reliable=True
+        )
+    elif full == "accuracy":
+        own = MeasureChange(
+            full,
+            comparison.accuracy_base,
+            comparison.accuracy_new,
+            comparison.accuracy_gain,
+            comparison.accuracy_gain_interval,
+            comparison.accuracy_base_interval,
+            comparison.accuracy_new_interval,
+            comparison.n_labeled or 0,
+            None,
+            reliable=True,
+        )
+    elif full in measures:
+        return measures[full]
+    else:
+        known = [*OF_COMPARISON, "accuracy", *measures]
+        hint = "give costs" if full == "cost" else "give labels, or correct the name"
+        raise InvalidInputError(
+            f"limits must name measures of this comparison, got {full!r} and not "
+            f"{', '.join(known[:20])}; {hint}"
+        )
+    if own.new is None:
+        raise InvalidInputError(
+            f"limits[{name!r}] needs labels, got a comparison without labels; give y to compare"
+        )
+    return own
+
+
+def _checks_of(own: MeasureChange, limit: MeasureLimit) -> list[Check]:
+    share = own.name != "cost"
+    found = []
+    for field in fields(MeasureLimit):
+        bound = getattr(limit, field.name)
+        if bound is None:
+            continue
+        of_change = field.name.endswith("_change")
+        words = own.name.replace("_", " ") + (" change" if of_change else "")
+        value, interval = (own.change, own.interval) if of_change else (own.new, own.new_interval)
+        if value is None or interval is None:
+            raise InvalidInputError(
+                f"limits[{own.name!r}] must be of a measure that is defined, got {field.name} of "
+                f"a measure without {'a change' if of_change else 'a value'} here; leave it out"
+            )
+        name = f"{own.name} change" if of_change else own.name
+        at_least = field.name.startswith("min")
+        found.append(check(name, words, bound, value, interval, at_least=at_least, share=share))
+    return found
+
+
+def _as_trusted(own: MeasureChange, found: Check, comparison: Comparison) -> Check:
+    if not own.reliable:
+        return not_promoting(found, f"there are only {own.positives} positives, and ten are needed")
+    needs_truth = own.name != "churn_rate" and not own.name.startswith("rate[")
+    return not_promoting(found, SELECTIVE) if needs_truth and is_selective(comparison) else found
+
+
+SELECTIVE = "labels are missing otherwise where the answer changed than where it did not"
+UNLIKELY = 0.001  # p-value of equal labelling
+
+
+def is_selective(comparison: Comparison) -> bool:
+    """Whether labels are missing selectively, beyond chance."""
+    return comparison.labels_selective is not None and comparison.labels_selective < UNLIKELY
