@@ -507,7 +507,7 @@ def test_text():
     assert text.splitlines()[0] == "2,000 rows, 2 classes (intervals at 95%)"
     assert "churn              1.00%   0.61% to 1.54%" in text
     assert "accuracy gain   -1.00 pts   -1.54 to -0.61   McNemar p = 1.9e-06" in text
-    assert "1 pass, 0 fail, 0 underpowered (churn at most 2.00%)" in text
+    assert "1 pass, 0 fail, 0 underpowered, 0 small (churn at most 2.00%)" in text
     assert "intervals at 55%" in str(compare(base, new, confidence=0.55))
     assert "intervals at 99.9%" in str(compare(base, new, confidence=0.999))
 

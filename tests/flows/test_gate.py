@@ -441,7 +441,7 @@ class TestInBetween:
 
 
 class TestPredictBoth:
-    def test_probabilities_only_where_they_are_what_is_served(self) -> None:
+    def test_what_is_served_counts_beside_probabilities(self) -> None:
         class Wary(LogisticRegression):
             """Says good only when sure."""
 
@@ -452,11 +452,10 @@ class TestPredictBoth:
         base = LogisticRegression().fit(X[:300], y[:300])
         wary = Wary().fit(X, y)
         pair = predict_both(base, wary, X, X, y)
-        assert pair.classes is None
-        assert (pair.base == base.predict(X)).all()
-        assert (pair.new == wary.predict(X)).all()
-        same = predict_both(base, LogisticRegression().fit(X, y), X, X, y)
-        assert (same.base == base.predict_proba(X)).all()
+        assert (pair.base == base.predict_proba(X)).all()
+        assert (pair.base_pred == base.predict(X)).all()
+        assert (pair.new_pred == wary.predict(X)).all()
+        assert (pair.answers[1] == wary.predict(X)).all()
 
     def test_a_class_that_one_model_lacks(self) -> None:
         X = TRAIN[FEATURES].to_numpy()

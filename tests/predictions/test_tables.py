@@ -296,7 +296,7 @@ def test_one_table_of_both_models(tmp_path):
 def test_probabilities_over_different_classes_share_the_union(tmp_path):
     found = compared(
         tmp_path,
-        {"proba_c": [0.25, 1.0], "proba_a": [0.75, 0.0], "prediction": ["?", "?"]},
+        {"proba_c": [0.25, 1.0], "proba_a": [0.75, 0.0]},
         {"proba_b": [0.5, 0.25], "proba_c": [0.5, 0.75]},
     )
     base, new = [[0.75, 0, 0.25], [0, 0, 1]], [[0, 0.5, 0.5], [0, 0.25, 0.75]]
@@ -683,3 +683,55 @@ def test_ids_and_classes_that_a_spreadsheet_would_run_join(tmp_path, suffixes):
         rows = changed_rows(pairs)
     assert rows.ids.tolist() == ["-x", "@a"]
     assert (rows.base.tolist(), rows.new.tolist()) == (["-no"] * 2, ["=yes"] * 2)
+
+
+# --- answers beside probabilities -----------------------------------------------------------------
+
+
+def with_answers(seed, threshold, n=400):
+    """Return a prediction table whose answers follow a threshold, and the answers."""
+    rng = np.random.default_rng(seed)
+    positive = np.random.default_rng(0).beta(1, 4, n) * 0.8 + rng.uniform(0, 0.2, n)
+    answers = np.where(positive >= threshold, "fraud", "fine")
+    truth = np.where(np.random.default_rng(0).random(n) < 0.2, "fraud", "fine")
+    frame = pd.DataFrame({"id": np.arange(n), "label": truth, "prediction": answers})
+    return frame.assign(proba_fine=1 - positive, proba_fraud=positive)
+
+
+@pytest.mark.parametrize("kind", ["csv", "polars", "pandas"])
+def test_a_prediction_column_wins(tmp_path, kind):
+    base, new = with_answers(1, 0.2), with_answers(2, 0.5)
+    tables = base, new
+    if kind == "csv":
+        for name, table in (("base", base), ("new", new)):
+            table.to_csv(tmp_path / f"{name}.csv", index=False)
+        tables = tmp_path / "base.csv", tmp_path / "new.csv"
+    elif kind == "polars":
+        tables = pl.from_pandas(base), pl.from_pandas(new)
+    found = compare_tables(*tables, id="id")
+    proba = [table[["proba_fine", "proba_fraud"]].to_numpy() for table in (base, new)]
+    expected = compare(
+        *proba, base["label"], classes=["fine", "fraud"],
+        base_pred=base["prediction"], new_pred=new["prediction"],
+    )  # fmt: skip
+    assert found.churn_rate == expected.churn_rate == np.mean(base.prediction != new.prediction)
+    for name in ("accuracy_gain", "negative_flip_rate", "log_loss_new", "churn_divergence"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name))
+    assert found.warnings == expected.warnings
+    otherwise = np.mean((proba[0][:, 1] > 0.5) != (base["prediction"] == "fraud"))
+    assert f"not its most probable classes in {otherwise:.2%} of the rows" in found.warnings[0]
+    assert not any("new model's answers" in warning for warning in found.warnings)
+
+
+def test_in_one_table_the_prediction_column_is_the_base_model_s(tmp_path):
+    base, new = with_answers(1, 0.2), with_answers(2, 0.5)
+    one = base.assign(**{f"new_{c}": new[f"proba_{c}"] for c in ("fine", "fraud")})
+    one.to_parquet(tmp_path / "both.parquet")
+    found = compare_tables(tmp_path / "both.parquet", new_proba_prefix="new_")
+    assert found.churn_rate == np.mean(base["prediction"] != new["prediction"])
+
+
+def test_answers_are_given_beside_probabilities_only():
+    proba = np.full((4, 2), 0.5)
+    with pytest.raises(InvalidInputError, match="new_pred must be given beside probabilities"):
+        compare(proba, [0, 0, 1, 1], new_pred=[0, 0, 1, 1])

@@ -206,6 +206,8 @@ def _judged(
         pair.base,
         pair.new,
         pair.y,
+        base_pred=pair.base_pred,
+        new_pred=pair.new_pred,
         groups=pair.groups or None,
         sample_weight=pair.sample_weight,
         classes=pair.classes,

@@ -165,6 +165,7 @@ def summary_of(
         decision=decision,
         base=pair.base if has_rows else None,
         new=pair.new if has_rows else None,
+        answers=pair.answers if has_rows else None,
         classes=pair.classes,
         y=pair.y,
         ids=pair.ids,

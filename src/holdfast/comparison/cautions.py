@@ -18,11 +18,24 @@ def warnings_of(
 ) -> tuple[str, ...]:
     """Return the warnings; `selective` is the p-value of `labels_selective`."""
     found = (
+        *(_answers_otherwise(counts, role) for role in ("base", "new")),
         _no_answer_is_a_class(counts),
         _rarest_class_loses(counts, confidence),
         _labels_are_selective(counts, selective),
     )
     return tuple(sentence for sentence in found if sentence is not None)
+
+
+def _answers_otherwise(counts: PairedCounts, role: str) -> str | None:
+    """Say where answers are not the most probable classes."""
+    weight = counts.sums.get(f"otherwise_{role}", 0.0)
+    if weight <= 0:
+        return None
+    share = weight / float(counts.weights.sum())
+    return (
+        f"The {role} model's answers are not its most probable classes in {share:.2%} of the rows; "
+        "its answers count."
+    )
 
 
 def _no_answer_is_a_class(counts: PairedCounts) -> str | None:

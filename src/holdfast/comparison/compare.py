@@ -29,6 +29,8 @@ def compare(
     new: ArrayLike,
     y: ArrayLike | None = None,
     *,
+    base_pred: ArrayLike | None = None,
+    new_pred: ArrayLike | None = None,
     groups: Any = None,
     sample_weight: ArrayLike | None = None,
     classes: ArrayLike | None = None,
@@ -46,6 +48,9 @@ def compare(
         churn is then measured on all rows, and whatever needs the truth on the labelled ones. Where
         no answer of either model is a true class, such as "approve" beside "fraud", accuracy and
         flips are None.
+    base_pred, new_pred : array-like of shape (n,), optional
+        The answers of a model whose probabilities are given. They count, also where they are not
+        its most probable classes, which the comparison then says.
     groups : array-like of shape (n,), mapping or data frame, optional
         Groups to report one by one: one column, or several columns by name. Rows with a missing
         value form a group of their own.
@@ -90,7 +95,13 @@ def compare(
     check_limits(confidence, max_group_churn, grouped=groups is not None)
     arrays = {"base": _predictions("base", base), "new": _predictions("new", new)}
     truth, labeled = (None, None) if y is None else _truth(y)
-    n = check_same_length(**arrays, y=truth)
+    answers = {
+        role: _answers(f"{role}_pred", values, arrays[role])
+        for role, values in (("base", base_pred), ("new", new_pred))
+        if values is not None
+    }
+    lengths = {f"{role}_pred": values for role, values in answers.items()}
+    n = check_same_length(**arrays, **lengths, y=truth)
     weight = None
     if sample_weight is not None:
         weight = check_weights("sample_weight", sample_weight, n)
@@ -102,6 +113,7 @@ def compare(
         sample_weight=weight,
         groups=_group_columns(groups, n),
         labeled=labeled,
+        answers=answers,
     )
     return comparison_of(counts, float(confidence), max_group_churn)
 
@@ -156,6 +168,16 @@ def _may_be_missing(array: NDArray[Any]) -> bool:
     if array.dtype.kind != "O":
         return array.dtype.kind in "fmMT"
     return not set(map(type, array.tolist())) <= {str, int, bool}  # a quick look at the types
+
+
+def _answers(name: str, values: ArrayLike, predicted: NDArray[Any]) -> NDArray[Any]:
+    if predicted.ndim == 1:
+        role = name.partition("_")[0]
+        raise InvalidInputError(
+            f"{name} must be given beside probabilities of that model only, got labels as {role}; "
+            f"give the answers as {role}"
+        )
+    return check_labels(name, values)
 
 
 def _proba_classes(

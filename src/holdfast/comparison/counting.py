@@ -57,12 +57,18 @@ def count_pairs(
     sample_weight: NDArray[np.float64] | None,
     groups: Mapping[str, NDArray[Any]],
     labeled: NDArray[np.bool_] | None = None,
+    answers: Mapping[str, NDArray[Any]] | None = None,
 ) -> PairedCounts:
     """Count rows that are already checked; `base` and `new` have shape (n,) or (n, K).
 
-    The truth `y` counts only where `labeled` is true; None stands for all rows.
+    The truth `y` counts only where `labeled` is true; None stands for all rows. `answers` (n,)
+    count in place of the most probable classes of a model that has probabilities.
     """
-    classes, codes = _encode({"base": base, "new": new, "y": y}, proba_classes)
+    given: dict[str, NDArray[Any] | None] = {"base": base, "new": new, "y": y}
+    beside: dict[str, NDArray[Any] | None] = {
+        f"{role}_pred": array for role, array in (answers or {}).items()
+    }
+    classes, codes = _encode(given | beside, proba_classes)
     table = CellTable(len(classes), weighted=sample_weight is not None)
     soft = _SoftSums(base, new, _columns_of(classes, proba_classes))
     columns = {name: GroupTable(name, values) for name, values in groups.items()}
@@ -70,7 +76,7 @@ def count_pairs(
         rows = slice(start, min(start + BLOCK, len(base)))
         weight = None if sample_weight is None else sample_weight[rows]
         soft.check(rows)
-        b, n = codes["base"](rows), codes["new"](rows)
+        b, n = (soft.answers(role, codes, rows, weight) for role in ("base", "new"))
         truth = codes["y"](rows) if y is not None else None
         if truth is not None and labeled is not None:
             truth = np.where(labeled[rows], truth, -1)
@@ -285,6 +291,22 @@ class _SoftSums:
     def check(self, rows: slice) -> None:
         for name, proba in self.proba.items():
             check_proba_rows(name, proba[rows], allow_missing=False, first_row=rows.start)
+
+    def answers(
+        self,
+        role: str,
+        codes: Mapping[str, Codes],
+        rows: slice,
+        weight: NDArray[np.float64] | None,
+    ) -> NDArray[np.intp]:
+        """Return the codes of answers; sum the weight of those that are not most probable."""
+        if f"{role}_pred" not in codes:
+            return codes[role](rows)
+        given = codes[f"{role}_pred"](rows)
+        if role in self.proba:
+            otherwise = (given != codes[role](rows)).astype(np.float64)
+            self._sum(f"otherwise_{role}", otherwise, weight)
+        return given
 
     def add(
         self,

@@ -433,7 +433,8 @@ def comparison_of(
         excess = max(float(cells[1].sum() / cells.sum()) - unavoidable, 0.0)
     if comparable and not counts.weighted:
         p_value = mcnemar_p_value(*(int(cells[1, bit]) for bit in (NEW_RIGHT, BASE_RIGHT)))
-    whole = {name: total if name.startswith("divergence") else cells.sum() for name in counts.sums}
+    on_all_rows = ("divergence", "otherwise")
+    whole = {n: total if n.startswith(on_all_rows) else cells.sum() for n in counts.sums}
     sums = {name: value / float(whole[name]) for name, value in counts.sums.items()}
     return Comparison(
         n=counts.n,

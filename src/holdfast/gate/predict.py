@@ -88,8 +88,8 @@ def predict_both(
     Returns
     -------
     PredictionPair
-        Probabilities, if both models give them and the most probable classes are the answers of
-        `predict`, which are the ones that are served. Otherwise it holds labels.
+        The answers of `predict`, which are the ones that are served, beside probabilities if both
+        models give them. Otherwise it holds labels.
 
     Raises
     ------
@@ -115,8 +115,9 @@ def predict_both(
     )
     if all(hasattr(model, "predict_proba") and hasattr(model, "classes_") for model in models):
         proba = [proba_of(model, X, classes) for model, X in zip(models, rows, strict=True)]
-        if all((classes[p.argmax(axis=1)] == s).all() for p, s in zip(proba, served, strict=True)):
-            return PredictionPair(proba[0], proba[1], classes, truth)
+        return PredictionPair(
+            proba[0], proba[1], classes, truth, base_pred=served[0], new_pred=served[1]
+        )
     return PredictionPair(served[0], served[1], None, truth)
 
 

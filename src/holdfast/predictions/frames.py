@@ -31,7 +31,7 @@ COUNTED = "counted"  # the number of rows of positive weight
 
 @dataclass(frozen=True)
 class Answers:
-    """One model's answers in a frame of pairs: one column of classes, or several of probabilities.
+    """One model's answers in a frame of pairs: a column of classes, of probabilities, or both.
 
     Attributes
     ----------
@@ -39,21 +39,29 @@ class Answers:
         The name of the column of classes. Columns of probabilities are named `{role}_0`,
         `{role}_1` and so on.
     proba_classes : tuple
-        The classes of the probability columns; empty for a column of classes.
+        The classes of the probability columns; empty where there are none.
+    answered : bool
+        Whether there is a column of classes, whose values are the answers.
     """
 
     role: str
     proba_classes: tuple[Any, ...] = ()
+    answered: bool = True
 
     @property
     def columns(self) -> list[str]:
-        """The names of the columns, in the order of `proba_classes`."""
-        return [f"{self.role}_{i}" for i in range(len(self.proba_classes))] or [self.role]
+        """The names of all columns."""
+        return [*([self.role] if self.answered else []), *self.proba_columns]
+
+    @property
+    def proba_columns(self) -> list[str]:
+        """The names of the probability columns, in the order of `proba_classes`."""
+        return [f"{self.role}_{i}" for i in range(len(self.proba_classes))]
 
     @property
     def distribution(self) -> dict[Any, Expr]:
         """The probability of each class, as an expression."""
-        return dict(zip(self.proba_classes, map(nw.col, self.columns), strict=True))
+        return dict(zip(self.proba_classes, map(nw.col, self.proba_columns), strict=True))
 
 
 @dataclass(frozen=True)
@@ -222,18 +230,18 @@ def _with_answers(
 
 def with_classes(pairs: PairFrame) -> nw.LazyFrame[Any]:
     """Return the frame with columns `base` and `new`, the class that each model answers."""
-    models = [model for model in (pairs.base, pairs.new) if model.proba_classes]
+    models = [model for model in (pairs.base, pairs.new) if not model.answered]
     columns = {model.role: _most_probable(model) for model in models}
     return pairs.frame.with_columns(**columns) if columns else pairs.frame
 
 
 def _is_distribution(model: Answers) -> Expr:
-    total = nw.sum_horizontal(*model.columns)
+    total = nw.sum_horizontal(*model.proba_columns)
     sums_to_one = (total >= 1 - SUM_TOLERANCE) & (total <= 1 + SUM_TOLERANCE)
     inside = nw.all_horizontal(
         *(
             ~p.is_null() & (p >= -ROUNDING) & (p <= 1 + SUM_TOLERANCE)
-            for p in map(nw.col, model.columns)
+            for p in map(nw.col, model.proba_columns)
         ),
         ignore_nulls=False,
     )
@@ -242,7 +250,7 @@ def _is_distribution(model: Answers) -> Expr:
 
 def _most_probable(model: Answers) -> Expr:
     """Return the class of the largest probability, the first of several."""
-    highest = nw.max_horizontal(*model.columns)
+    highest = nw.max_horizontal(*model.proba_columns)
     return nw.coalesce(
         *(nw.when(p >= highest).then(nw.lit(c)) for c, p in model.distribution.items())
     )
@@ -253,8 +261,11 @@ def _measures(pairs: PairFrame) -> dict[str, Expr]:
     found: dict[str, Expr] = {}
     models = [model for model in (pairs.base, pairs.new) if model.proba_classes]
     for model in models:
+        if model.answered:
+            otherwise = _most_probable(model) != nw.col(model.role)
+            found[f"otherwise_{model.role}"] = otherwise.cast(nw.Float64)
         if not pairs.has_truth:
-            break
+            continue
         # A label that the model does not know has the probability 0.
         of_truth = nw.coalesce(
             *(nw.when(nw.col(TRUTH) == nw.lit(c)).then(p) for c, p in model.distribution.items()),

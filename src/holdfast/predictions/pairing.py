@@ -82,6 +82,8 @@ class Side:
         The column of classes, or the columns of probabilities.
     prefix : str
         The start of the names of probability columns.
+    answer : str or None
+        The column of classes beside probabilities: the answers, which count.
     """
 
     role: str
@@ -90,6 +92,7 @@ class Side:
     schema: dict[str, Any]
     outputs: list[str]
     prefix: str
+    answer: str | None = None
 
     @property
     def has_proba(self) -> bool:
@@ -111,17 +114,16 @@ def sides_of(
 ) -> list[Side]:
     """Return both tables with the meaning of their columns."""
     schemas = [dict(frame.collect_schema()) for frame in lazy]
-    return [
-        Side(
-            role,
-            table_names[i],
-            lazy[i],
-            schemas[i],
-            _output_columns(table_names[i], schemas[i], names.prediction[i], names.prefix[i]),
-            names.prefix[i],
-        )
-        for i, role in enumerate(ROLES)
-    ]
+    own = list(names.prediction)
+    if lazy[0] is lazy[1] and own[0] == own[1]:
+        own[1] = ""  # in one table the column is that of the base model
+    sides = []
+    for i, role in enumerate(ROLES):
+        outputs = _output_columns(table_names[i], schemas[i], own[i], names.prefix[i])
+        beside = own[i] if len(outputs) > 1 and own[i] in schemas[i] else None
+        side = Side(role, table_names[i], lazy[i], schemas[i], outputs, names.prefix[i], beside)
+        sides.append(side)
+    return sides
 
 
 def _output_columns(table: str, schema: dict[str, Any], prediction: str, prefix: str) -> list[str]:
@@ -197,6 +199,9 @@ class Pairing:
         for side in self.sides:
             if not side.has_proba:
                 class_columns[side.output_name] = side.schema[side.outputs[0]]
+            elif side.answer is not None:
+                name = f"column {side.answer!r} of {side.name}"
+                class_columns[name] = side.schema[side.answer]
         for side in self.sides:
             if self.label is not None and self.label in side.schema:
                 name = f"column {self.label!r} of {side.name}"
@@ -256,7 +261,10 @@ class Pairing:
         if not side.has_proba:
             return {side.role: self._label(side, side.outputs[0])}
         place = dict(zip(self.own_classes[side.role], side.outputs, strict=True))
-        return {
+        answer = {}
+        if side.answer is not None:
+            answer = {side.role: self._label(side, side.answer)}
+        return answer | {
             f"{side.role}_{i}": nw.col(place[v]).cast(nw.Float64) if v in place else nw.lit(0.0)
             for i, v in enumerate(self.union)
         }
@@ -374,7 +382,9 @@ class Pairing:
         return both.select(**columns)
 
     def _answers(self, side: Side) -> Answers:
-        return Answers(side.role, self.union if side.has_proba else ())
+        if not side.has_proba:
+            return Answers(side.role)
+        return Answers(side.role, self.union, answered=side.answer is not None)
 
     def _pairs(self, frame: nw.LazyFrame[Any]) -> PairFrame:
         base, new = map(self._answers, self.sides)

@@ -53,6 +53,8 @@ class PredictionPair:
         The importance of each row.
     ids : ndarray of shape (n,) or None
         The name of each row.
+    base_pred, new_pred : ndarray of shape (n,) or None
+        The answers, where they are given beside probabilities; else the most probable classes are.
     """
 
     base: NDArray[Any]
@@ -62,6 +64,19 @@ class PredictionPair:
     groups: dict[str, NDArray[Any]] = field(default_factory=dict)
     sample_weight: NDArray[np.float64] | None = None
     ids: NDArray[Any] | None = None
+    base_pred: NDArray[Any] | None = None
+    new_pred: NDArray[Any] | None = None
+
+    @property
+    def answers(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The answers of both models, each of shape (n,)."""
+        base = self._answers_of(self.base, self.base_pred)
+        return base, self._answers_of(self.new, self.new_pred)
+
+    def _answers_of(self, given: NDArray[Any], pred: NDArray[Any] | None) -> NDArray[Any]:
+        if pred is not None or given.ndim == 1 or self.classes is None:
+            return given if pred is None else pred
+        return self.classes[given.argmax(axis=1)]
 
 
 # --- counting ------------------------------------------------------------------------------------
@@ -141,7 +156,7 @@ class Pairs:
         frame = frame.filter(nw.col("base") != nw.col("new"))
         surest = nw.lit(1.0)  # labels say nothing about how sure the model is
         if pairs.new.proba_classes:
-            surest = nw.max_horizontal(*pairs.new.columns)
+            surest = nw.max_horizontal(*pairs.new.proba_columns)
         order = ["unsure", *(["id"] if "id" in frame.collect_schema().names() else [])]
         frame = frame.with_columns(unsure=-surest, count=nw.lit(1))
         place = nw.col("count").cum_sum()
@@ -165,12 +180,25 @@ class Pairs:
             y=_truth(rows["truth"]) if pairs.has_truth else None,
             groups={name: as_objects(rows[f"group_{i}"]) for i, name in enumerate(pairs.groups)},
             ids=as_objects(rows["id"]) if "id" in rows else None,
+            base_pred=self._beside(rows, pairs.base),
+            new_pred=self._beside(rows, pairs.new),
         )
 
     @staticmethod
     def _answers(rows: Columns, model: Answers) -> NDArray[Any]:
         if model.proba_classes:
-            return np.column_stack([rows[name].astype(np.float64) for name in model.columns])
+            proba = [rows[name].astype(np.float64) for name in model.proba_columns]
+            return np.column_stack(proba)
+        return Pairs._labels(rows, model)
+
+    @staticmethod
+    def _beside(rows: Columns, model: Answers) -> NDArray[Any] | None:
+        """Return the answers that come with probabilities, if any."""
+        both = model.answered and model.proba_classes
+        return Pairs._labels(rows, model) if both else None
+
+    @staticmethod
+    def _labels(rows: Columns, model: Answers) -> NDArray[Any]:
         labels = rows[model.role]
         return check_labels(model.role, labels) if len(labels) else np.empty(0)
 
