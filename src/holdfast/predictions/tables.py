@@ -96,7 +96,8 @@ def count_tables(base: Any, new: Any = None, **columns: Any) -> PairedCounts:
         Its name in the new table, if it differs.
     proba_prefix : str
         The start of the names of probability columns; the rest of a name is the class. If a
-        table has such columns, they are used in place of `prediction`. The class names become
+        table has such columns and `prediction`, the latter holds the answers. In one table of both
+        models it is the base model's, unless `new_prediction` names another. The class names become
         integers or booleans if the labels are.
     new_proba_prefix : str, optional
         That start in the new table, if it differs.
