@@ -13,7 +13,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 from tests.helpers.registry_server import Server
 
 from holdfast import compare, save_model
@@ -456,6 +458,20 @@ class TestPredictBoth:
         assert (pair.base_pred == base.predict(X)).all()
         assert (pair.new_pred == wary.predict(X)).all()
         assert (pair.answers[1] == wary.predict(X)).all()
+
+    def test_a_champion_with_a_threshold_is_compared_by_its_answers(self) -> None:
+        X, y = TRAIN[FEATURES], TRAIN["label"]
+        inner = LogisticRegression().fit(X, y)
+        champion = FixedThresholdClassifier(
+            FrozenEstimator(inner), threshold=0.1, pos_label="good", response_method="predict_proba"
+        ).fit(X, y)
+        answers = champion.predict(X)
+        assert (answers != inner.predict(X)).any()
+        pair = predict_both(champion, inner, X, X, y)
+        assert (pair.base == answers).all()
+        found = compare(pair.base, pair.new, pair.y, classes=pair.classes)
+        assert found.churn_rate == (answers != inner.predict(X)).mean()
+        assert found.accuracy_base == (answers == y).mean()
 
     def test_a_class_that_one_model_lacks(self) -> None:
         X = TRAIN[FEATURES].to_numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,10 @@ from holdfast.cli.checks import check_columns, check_outputs, explained
 from holdfast.cli.learners import features_of
 from holdfast.cli.options import JSON_OPTION, TRUSTED_OPTION
 from holdfast.cli.output import print_json, progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def predict(
@@ -60,9 +64,8 @@ def predict(
     X = features_of(loaded.model, loaded.card, table, feature or ())
     with progress(f"predicting {len(X):,} rows"), explained("predicting"):
         columns: dict[str, Any] = {name: table[source] for name, source in kept.items()}
-        columns["prediction"] = loaded.model.predict(X)
-        if hasattr(loaded.model, "predict_proba"):
-            proba = loaded.model.predict_proba(X)
+        columns["prediction"], proba = _predicted(loaded.model, X)
+        if proba is not None:
             for position, name in enumerate(loaded.model.classes_):
                 columns[f"proba_{name}"] = proba[:, position]
         write_table(pd.DataFrame(columns), out)
@@ -70,3 +73,15 @@ def predict(
         print_json({"n": len(X), "out": str(out), "columns": list(columns)})
     else:
         typer.echo(f"{len(X):,} predictions in {out}")
+
+
+def _predicted(model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.floating] | None]:
+    """Return the answers of a model, and its probabilities if it names their columns."""
+    from holdfast.models.served import answers_of
+
+    if not hasattr(model, "predict_proba") or not hasattr(model, "classes_"):
+        return answers_of(model, X), None
+    if hasattr(model, "predict_with_proba"):  # an ONNX file, whose graph then runs only once
+        labels, proba = model.predict_with_proba(X)
+        return labels, proba
+    return answers_of(model, X), model.predict_proba(X)

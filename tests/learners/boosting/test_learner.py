@@ -16,7 +16,7 @@ from holdfast.learners.boosting.library import SoftTarget
 from holdfast.learners.boosting.objective import softmax
 from holdfast.learners.estimators import fresh, proba_of
 from holdfast.learners.interface import Job, TrainingRows
-from holdfast.learners.lookup import joined_boosters, learner_of
+from holdfast.learners.lookup import booster_as_classifier, joined_boosters, learner_of
 from holdfast.methods import (
     Anchor,
     Average,
@@ -32,7 +32,7 @@ from holdfast.methods import (
     WarmDistill,
 )
 from holdfast.models.base import BaseModel
-from holdfast.models.served import serve
+from holdfast.models.served import answers_of, serve
 from holdfast.report.frontier import frontier
 from holdfast.update.rows import held_out_rows
 
@@ -334,6 +334,86 @@ def test_a_library_s_own_booster_as_base_model(name, n_classes):
     wrong = np.where(np.arange(N) < 50, n_classes, y)
     with pytest.raises(InvalidInputError, match=f"booster of log loss over these {n_classes + 1}"):
         LowChurnClassifier(classifier(name), native, max_churn=0.1).fit(X, wrong)
+
+
+@every_library
+@binary_and_more
+@pytest.mark.parametrize("text", [False, True])
+def test_a_booster_answers_as_the_library_s_classifier(name, n_classes, text):
+    if name == "xgboost" and text:
+        pytest.skip("XGBoost takes no text")
+    y = np.array(["a", "b", "c", "d"])[labels(n_classes)] if text else labels(n_classes)
+    own = classifier(name).fit(X, y)
+    answers = np.ravel(own.predict(X))  # CatBoost gives a column for several classes
+    np.testing.assert_array_equal(answers, own.classes_[own.predict_proba(X).argmax(axis=1)])
+    wrapped = booster_as_classifier(native_of(name, own), np.unique(y))
+    np.testing.assert_array_equal(np.ravel(wrapped.predict(X)), answers)
+    np.testing.assert_allclose(wrapped.predict_proba(X), own.predict_proba(X), atol=1e-12)
+    np.testing.assert_array_equal(answers_of(wrapped, X), answers)
+
+
+@every_library
+def test_a_tie_is_the_first_class(name):
+    """Each value of the feature stands once beside each class, so nothing can be learned."""
+    rows, y = np.repeat(np.arange(40.0), 2)[:, None], np.arange(80) % 2
+    own = classifier(name).fit(rows, y)
+    wrapped = booster_as_classifier(native_of(name, own), np.array([0, 1]))
+    np.testing.assert_allclose(own.predict_proba(rows), 0.5, atol=1e-12)
+    for model in (own, wrapped):
+        assert (model.predict(rows) == 0).all()
+
+
+@pytest.mark.skipif("lightgbm" not in NAMES, reason="no LightGBM")
+def test_lightgbm_s_steeper_sigmoid_keeps_its_probabilities():
+    import lightgbm as lgb
+
+    params = {"objective": "binary", "sigmoid": 2.0, "verbosity": -1, "num_threads": 1}
+    booster = lgb.train(params, lgb.Dataset(X, labels(2)), 8)
+    wrapped = booster_as_classifier(booster, np.array([0, 1]))
+    np.testing.assert_allclose(wrapped.predict_proba(X)[:, 1], booster.predict(X), atol=1e-12)
+
+
+@pytest.mark.skipif("xgboost" not in NAMES, reason="no XGBoost")
+def test_xgboost_s_softmax_that_gives_classes_alone():
+    import xgboost as xgb
+
+    y, data = labels(4), xgb.DMatrix(X, labels(4))
+    common = {"num_class": 4, "nthread": 1, "seed": 0}
+    classes, proba = (
+        xgb.train({"objective": f"multi:{kind}"} | common, data, 8)
+        for kind in ("softmax", "softprob")
+    )
+    wrapped = booster_as_classifier(classes, np.unique(y))
+    np.testing.assert_array_equal(wrapped.predict(X), classes.predict(data))
+    np.testing.assert_array_equal(wrapped.predict_proba(X), proba.predict(data))
+    np.testing.assert_array_equal(classes.predict(data), proba.predict(data).argmax(axis=1))
+
+
+@pytest.mark.parametrize("name", sorted({"lightgbm", "xgboost"} & set(NAMES)))
+def test_a_softmax_of_two_classes_is_refused(name):
+    """The classifiers of these libraries take one column for two classes."""
+    if name == "lightgbm":
+        import lightgbm as lgb
+
+        params = {"objective": "multiclass", "num_class": 2, "verbosity": -1, "num_threads": 1}
+        booster = lgb.train(params, lgb.Dataset(X, labels(2)), 2)
+    else:
+        import xgboost as xgb
+
+        params = {"objective": "multi:softprob", "num_class": 2, "nthread": 1}
+        booster = xgb.train(params, xgb.DMatrix(X, labels(2)), 2)
+    assert booster_as_classifier(booster, np.array([0, 1])) is None
+
+
+@pytest.mark.skipif("catboost" not in NAMES, reason="no CatBoost")
+def test_catboost_s_own_threshold_decides():
+    own = classifier("catboost").fit(X, labels(2))
+    own.set_probability_threshold(0.1)
+    over = own.predict_proba(X)[:, 1] > 0.1
+    wrapped = booster_as_classifier(native_of("catboost", own), np.array([0, 1]))
+    assert (over != own.predict_proba(X).argmax(axis=1)).any()
+    for model in (own, wrapped):
+        np.testing.assert_array_equal(model.predict(X), over)
 
 
 def native_of(name, model):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
@@ -221,6 +222,29 @@ class TestCode:
             load_folder(tmp_path / "m", address="m")
         loaded = load_folder(tmp_path / "m", address="m", trusted=["python_model.pkl"])
         assert (loaded.model.predict(X) == binary).all()
+
+    @pytest.mark.parametrize("name", ["prediction", "predict", "label"])
+    def test_an_answer_beside_scores_is_the_answer(self, name: str, tmp_path: Path) -> None:
+        class Wary(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+            def predict(self, context: Any, model_input: pd.DataFrame) -> Any:
+                p = expit(model_input["a"].to_numpy())
+                return pd.DataFrame({name: np.where(p > 0.1, "yes", "no"), "p0": 1 - p, "p1": p})
+
+        mlflow.pyfunc.save_model(tmp_path / "m", python_model=Wary(), pip_requirements=[])
+        model = load_folder(tmp_path / "m", address="m", trusted=["m"]).model
+        assert (model.predict(X) == np.where(expit(X["a"]) > 0.1, "yes", "no")).all()
+
+    def test_columns_that_are_neither_answers_nor_scores(self, tmp_path: Path) -> None:
+        class Odd(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+            def predict(self, context: Any, model_input: pd.DataFrame) -> Any:
+                return pd.DataFrame({"a": ["x"] * len(model_input), "b": 0.5})
+
+        mlflow.pyfunc.save_model(tmp_path / "m", python_model=Odd(), pip_requirements=[])
+        model = load_folder(tmp_path / "m", address="m", trusted=["m"]).model
+        with pytest.raises(
+            InvalidInputError, match=r"a number for each class, got .* \['a', 'b'\]"
+        ):
+            model.predict(X)
 
     def test_networks_are_pickles(self, tmp_path: Path) -> None:
         torch = pytest.importorskip("torch")

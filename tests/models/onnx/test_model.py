@@ -32,7 +32,13 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper
-from tests.helpers.onnx_files import graph_file, network_file, network_scores, tree_file
+from tests.helpers.onnx_files import (
+    graph_file,
+    network_file,
+    network_scores,
+    threshold_file,
+    tree_file,
+)
 
 from holdfast.models.onnx.model import OnnxModel
 
@@ -432,3 +438,18 @@ def test_the_command_line_names_the_columns_of_a_single_input(tmp_path, monkeypa
     predict[1] = "network.onnx"
     with pytest.raises(InvalidInputError, match="must name its classes to predict them"):
         run(app, [*predict, *named], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("by", ["Gather", None], ids=["named classes", "positions"])
+def test_the_command_line_writes_the_labels_of_the_file(by, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("model.onnx").write_bytes(threshold_file(("stay", "leave"), by=by))
+    pd.DataFrame({"x": [-3.0, -2.0, 1.0]}).to_csv("rows.csv", index=False)
+    predict = "predict model.onnx rows.csv --feature x --out p.csv"
+    assert CliRunner().invoke(app, predict.split(), catch_exceptions=False).exit_code == 0
+    table = pd.read_csv("p.csv")
+    if by is None:  # the columns of the probabilities have no names
+        assert table.to_dict("list") == {"prediction": [0, 1, 1]}
+    else:
+        assert table["prediction"].tolist() == ["stay", "leave", "leave"]
+        assert table["proba_leave"].tolist() == pytest.approx(expit([-3, -2, 1]), abs=1e-6)

@@ -248,6 +248,12 @@ def _array(X: Any) -> Any:
     return X if hasattr(X, "shape") else np.asarray(X)
 
 
+def _steepness(options: Sequence[str]) -> float:
+    """Return the factor of the scores inside the sigmoid, which a setting can change."""
+    given = (option.partition(":") for option in options)
+    return next((float(value) for name, _, value in given if name == "sigmoid"), 1.0)
+
+
 def _objective_line(n_classes: int) -> str:
     """Return the text by which a model file names log loss."""
     return "binary sigmoid:1" if n_classes == 2 else f"multiclass num_class:{n_classes}"
@@ -270,11 +276,16 @@ def _classifier(estimator: Any, rows: TrainingRows, model: ModelText) -> Any:
 
 
 def _classifier_of_booster(booster: lgb.Booster, classes: NDArray[Any]) -> Any | None:
-    """Return a classifier with the trees of a booster; None for another loss or other classes."""
+    """Return a classifier with the trees of a booster; None for another loss or other classes.
+
+    A softmax of two classes is also None: it has two trees a round, and the classifier takes one.
+    """
     text = ModelText(booster.model_to_string())
-    kind, *_ = (text.header.get("objective") or "").split(" ")
-    if kind not in LOG_LOSS or max(text.n_per_round, 2) != len(classes):
+    kind, *options = (text.header.get("objective") or "").split(" ")
+    n_classes = 2 if text.n_per_round == 1 else text.n_per_round
+    if kind not in LOG_LOSS or n_classes != len(classes) or text.n_per_round == 2:
         return None
+    text.scale(_steepness(options))
     text.set_objective(_objective_line(len(classes)))
     X: Any = np.zeros((len(classes), len(text.features)))
     if text.features != [f"Column_{i}" for i in range(len(text.features))]:

@@ -144,11 +144,7 @@ class XGBoost:
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
         """Return a classifier, or a booster of log loss as one, over the same classes."""
         if isinstance(model, xgb.Booster):
-            learner = json.loads(model.save_config())["learner"]
-            n_classes = max(int(learner["learner_model_param"]["num_class"]), 2)
-            if learner["objective"]["name"] not in LOG_LOSS or n_classes != len(classes):
-                return None
-            model = _classifier(xgb.XGBClassifier(), model, n_classes)
+            model = _classifier_of_booster(model, classes)
         if not isinstance(model, xgb.XGBClassifier) or not model.__sklearn_is_fitted__():
             return None
         trees = json.loads(model.get_booster().save_config())["learner"]["gradient_booster"]
@@ -205,3 +201,20 @@ def _classifier(estimator: Any, booster: xgb.Booster, n_classes: int) -> Any:
     fitted.n_classes_ = n_classes
     fitted.objective = "binary:logistic" if n_classes == 2 else "multi:softprob"
     return fitted
+
+
+def _classifier_of_booster(booster: xgb.Booster, classes: NDArray[Any]) -> Any | None:
+    """Return a classifier with the trees of a booster; None for another loss or other classes.
+
+    A softmax of two classes is also None: it has two columns, and the classifier takes one.
+    """
+    learner = json.loads(booster.save_config())["learner"]
+    n_columns = int(learner["learner_model_param"]["num_class"])
+    n_classes = n_columns or 2
+    objective = learner["objective"]["name"]
+    if objective not in LOG_LOSS or n_classes != len(classes) or n_columns == 2:
+        return None
+    if objective == "multi:softmax":  # the same trees, of which the booster gives classes alone
+        booster = booster.copy()
+        booster.set_param("objective", "multi:softprob")
+    return _classifier(xgb.XGBClassifier(), booster, n_classes)

@@ -49,6 +49,8 @@ _DESCRIPTIONS = (
     "serving_input_example.json",
     "registered_model_meta",
 )
+# The columns in which models answer beside their scores: H2O, Transformers, PyCaret and others.
+_ANSWERS = ("prediction", "predict", "label", "prediction_label")
 _SHOWN = 3  # the most files that an error lists
 
 
@@ -229,12 +231,23 @@ class _PythonFunction:
         self.function = function
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return a class for each row; for several columns, it is the name of the largest one."""
+        """Return a class for each row.
+
+        Of several columns it is the one that is named as an answer. Otherwise they are scores, and
+        the class is the name of the column with the largest one.
+        """
         import pandas as pd
 
         answer = pd.DataFrame(self.function.predict(X))
-        if answer.shape[1] == 1:
-            return answer.iloc[:, 0].to_numpy()
+        named = [name for name in _ANSWERS if name in answer.columns]
+        if answer.shape[1] == 1 or named:
+            return answer[named[0] if named else answer.columns[0]].to_numpy()
+        if not all(pd.api.types.is_numeric_dtype(kind) for kind in answer.dtypes):
+            raise InvalidInputError(
+                "a model of MLflow must answer with a class, a column named 'prediction', or a "
+                f"number for each class, got the columns {list(answer.columns)[:10]}; wrap it in a "
+                "model that answers with classes"
+            )
         return np.asarray(answer.columns)[answer.to_numpy().argmax(axis=1)]
 
 

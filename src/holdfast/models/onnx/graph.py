@@ -86,7 +86,7 @@ class OnnxGraph:
         node = self._origin(name)
         if node is None:
             return None
-        if node.op_type == "ArrayFeatureExtractor":
+        if node.op_type in ("ArrayFeatureExtractor", "Gather"):
             return self._constant(node.input[0])
         return _labels_of(node)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from holdfast.common.arrays import check_proba_rows
 from holdfast.common.parameters import first_line, require
 from holdfast.exceptions import HoldfastError, InvalidInputError
 from holdfast.models.onnx.graph import OnnxGraph, damaged, read_graph
+from holdfast.models.onnx.labels import as_labels, label_output
 from holdfast.models.onnx.rows import OnnxInput, feeds_of, row_count
 
 __all__ = ["OnnxModel"]
@@ -25,6 +26,10 @@ MAP_TYPES = ("seq(map(int64,tensor(float)))", "seq(map(string,tensor(float)))")
 
 class OnnxModel:
     """A classifier of any library, exported to ONNX. It predicts and cannot be fitted.
+
+    Its answers are the labels that the file gives, which need not be the most probable classes: the
+    file may hold a threshold of its own. Only a file without labels answers with the most probable
+    classes.
 
     The inputs of the file decide which rows it takes: one array (n, d) or (n, …), or one column of
     a data frame for each input, matched by name. Values are converted to the types of the inputs. A
@@ -50,7 +55,8 @@ class OnnxModel:
     InvalidInputError
         When the file is damaged, has no output or several outputs of probabilities, or needs other
         files or custom operators. ``predict_proba`` raises it when rows have other columns or types
-        than the inputs, and when outputs are not probabilities.
+        than the inputs, and when outputs are not probabilities. ``predict`` raises it when there
+        are several outputs of labels, or a label is not one of the classes.
     MissingExtraError
         When onnx or ONNX Runtime is not installed; the extra is `onnx`.
 
@@ -108,19 +114,45 @@ class OnnxModel:
         ----------
         X : array-like of shape (n, …), sparse matrix, or data frame of any library
         """
-        program = self._program
-        if not row_count(X):
-            raise InvalidInputError("X must have at least one row, got none; give the rows")
-        return np.concatenate([program.proba(*feed) for feed in feeds_of(program.inputs, X)])
+        (proba,) = self._outputs(X, self._program.output)
+        return proba
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each row, shape (n,)."""
+        """Return the label that the file gives each row, shape (n,).
+
+        If the file has no output of labels, it is the most probable class. Labels are values of
+        `classes_`, or as in the file if it does not name its classes.
+        """
+        name = self._program.label
+        if name is None:
+            return self._most_probable(self.predict_proba(X))
+        (labels,) = self._outputs(X, name)
+        return labels
+
+    def predict_with_proba(self, X: Any) -> tuple[NDArray[Any], NDArray[np.floating]]:
+        """Return the results of `predict` and `predict_proba`; the graph runs only once."""
+        name = self._program.label
+        if name is None:
+            proba = self.predict_proba(X)
+            return self._most_probable(proba), proba
+        labels, proba = self._outputs(X, name, self._program.output)
+        return labels, proba
+
+    def _outputs(self, X: Any, *names: str) -> list[NDArray[Any]]:
+        """Return some outputs of the file for all rows, computed in batches."""
+        if not row_count(X):
+            raise InvalidInputError("X must have at least one row, got none; give the rows")
+        program = self._program
+        batches = [program.outputs(names, *feed) for feed in feeds_of(program.inputs, X)]
+        return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+    def _most_probable(self, proba: NDArray[np.floating]) -> NDArray[Any]:
         if self._program.classes is None:
             raise InvalidInputError(
                 "the ONNX file must name its classes to predict them, got a file that only gives "
                 "probabilities; use predict_proba, or export it with its class labels"
             )
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return self.classes_[proba.argmax(axis=1)]
 
     @cached_property
     def _program(self) -> _Program:
@@ -135,10 +167,11 @@ class OnnxModel:
 
 @dataclass(frozen=True, eq=False)
 class _Program:
-    """A session of ONNX Runtime, with its inputs and its output of probabilities."""
+    """A session of ONNX Runtime, with its inputs and outputs; `output` has the probabilities."""
 
-    run: Callable[[list[str], dict[str, Any]], list[Any]]
+    run: Callable[[Sequence[str], dict[str, Any]], list[Any]]
     inputs: list[OnnxInput]
+    all_outputs: list[Any]
     output: str
     classes: NDArray[Any] | None
     is_sigmoid: bool
@@ -148,18 +181,30 @@ class _Program:
         graph = read_graph(content)
         session = _session(content)
         inputs = [OnnxInput.of(each.name, each.type, each.shape) for each in session.get_inputs()]
-        output = _output(session.get_outputs())
-        return cls(session.run, inputs, output, *_meaning(graph, output))
+        outputs = session.get_outputs()
+        output = _output(outputs)
+        return cls(session.run, inputs, outputs, output, *_meaning(graph, output))
 
-    def proba(self, feed: dict[str, Any], n: int) -> NDArray[np.floating]:
-        """Return the probabilities of the first `n` rows of a batch."""
+    @cached_property
+    def label(self) -> str | None:
+        """The name of the output of labels, if there is one."""
+        return label_output(self.all_outputs, self.output)
+
+    def outputs(self, names: Sequence[str], feed: dict[str, Any], n: int) -> list[NDArray[Any]]:
+        """Return the probabilities or labels of the first `n` rows of a batch, from one run."""
         try:
-            (output,) = self.run([self.output], feed)
+            outputs = self.run(names, feed)
         except Exception as error:  # ONNX Runtime raises many kinds, which it does not document
             raise InvalidInputError(
                 f"X must be rows that the ONNX model can run on, got: {first_line(error)[:300]}; "
                 "give the columns, shapes and values that it was trained on"
             ) from error
+        return [
+            self._proba(output, n) if name == self.output else as_labels(output, n, self.classes)
+            for name, output in zip(names, outputs, strict=True)
+        ]
+
+    def _proba(self, output: Any, n: int) -> NDArray[np.floating]:
         proba = self._columns(output)
         if proba.ndim != 2 or len(proba) < n:
             raise InvalidInputError(
