@@ -118,3 +118,25 @@ def test_clone_keeps_the_very_same_base():
         assert copied.lambdas == [0.5]
         assert copied.lambdas is not outer.lambdas
         assert copied.max_churn == 0.1
+
+
+def test_a_file_of_probabilities_alone_answers_with_the_named_classes():
+    """An ONNX file without labels and names of classes, as PyTorch exports it."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from holdfast.models.onnx.model import OnnxModel
+
+    helper, real = onnx.helper, onnx.TensorProto.FLOAT
+    ends = [helper.make_tensor_value_info(name, real, [None, 2]) for name in "xp"]
+    node = helper.make_node("Softmax", ["x"], ["p"])
+    graph = helper.make_graph([node], "softmax", ends[:1], ends[1:])
+    opset = [helper.make_opsetid("", 17)]
+    content = helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+    model = OnnxModel(np.frombuffer(content, np.uint8))
+    rows, classes = np.array([[1.0, 0.0], [0.0, 2.0]], dtype=np.float32), np.array(["a", "b"])
+    found = BaseModel.of(model, None, classes).predict(rows, classes)
+    assert found.served.tolist() == ["a", "b"]
+    assert BaseModel.of(model, None, classes).answers(rows, classes, classes).pred.tolist() == [
+        0,
+        1,
+    ]

@@ -111,6 +111,8 @@ class BaseModel:
 
     @property
     def _answers_itself(self) -> bool:
+        if not getattr(self.model, "answers_itself", True):
+            return False  # an ONNX file of probabilities alone, without the names of its classes
         answers = callable(getattr(self.model, "predict", None))
         return answers and (hasattr(self.model, "predict_proba") or not callable(self.model))
 

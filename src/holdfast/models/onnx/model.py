@@ -117,6 +117,11 @@ class OnnxModel:
         (proba,) = self._outputs(X, self._program.output)
         return proba
 
+    @property
+    def answers_itself(self) -> bool:
+        """Whether the file gives labels or names its classes, so that `predict` can answer."""
+        return self._program.label is not None or self._program.classes is not None
+
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the label that the file gives each row, shape (n,).
 
