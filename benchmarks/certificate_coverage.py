@@ -7,6 +7,8 @@ part are the population, so that the true churn of a served model is known. Each
 drawn to select on. The confidence is 95 %, and the budget is half of plain retraining's churn.
 
 - *average* and *override* have one budget on hard churn.
+- *threshold* is an average where all models answer by a threshold of .2: the base model is a
+  FixedThresholdClassifier, whose rule is copied.
 - *kl* has a budget on soft churn.
 - *weighted* has rows with weights from 1 to 3.
 - *grouped* also limits churn within a third of the rows to half of plain retraining's there.
@@ -39,10 +41,14 @@ from holdfast.learners.lookup import learner_of
 from holdfast.methods import Cold, Distill
 from holdfast.metrics import divergence_per_row
 from holdfast.models.base_predictions import base_predictions
+from holdfast.rules import Threshold
+from holdfast.selection.answering import Answering
 from holdfast.selection.budget import Budget
-from holdfast.selection.mixtures import mix
+from holdfast.selection.mixtures import Mixtures, mix
+from holdfast.selection.outcome import Selection
 from holdfast.selection.override import override_classes
 from holdfast.selection.override_search import select_override
+from holdfast.selection.search import choose
 from holdfast.update.certification import CertificationRows, certify
 from holdfast.update.fitting import PathFitter
 from holdfast.update.rows import UpdateRows
@@ -51,9 +57,10 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "certificate_coverage.json"
 PAGE = ROOT / "docs" / "certificates.md"
 DATASETS = ("adult", "bank", "electricity", "magic04", "eeg")
-KINDS = ("average", "override", "kl", "weighted", "grouped", "joint")
+KINDS = ("average", "override", "threshold", "kl", "weighted", "grouped", "joint")
 N_SELECT, N_CERTIFY, EACH = 1000, 2000, 100
 CONFIDENCE = 0.95
+THRESHOLD = 0.2
 
 
 def main() -> None:
@@ -119,29 +126,39 @@ class Population:
         weight = rng.integers(1, 4, len(answers)).astype(float)
         return cls(name, proba, answers, y[data.test], weight, group)
 
-    @property
-    def base_pred(self) -> NDArray[np.intp]:
-        """Answers of the base model."""
+    def base_pred(self, kind: str) -> NDArray[np.intp]:
+        """Return the base model's answers."""
+        if kind == "threshold":
+            return (self.base[:, 1] >= THRESHOLD).astype(np.intp)
         return self.base.argmax(axis=1)
+
+    def answering(self, kind: str) -> Answering:
+        """Return how the models answer."""
+        classes = np.arange(self.base.shape[1])
+        if kind != "threshold":
+            return Answering.argmax(classes)
+        rule = Threshold(THRESHOLD, positive=1).bind(classes)
+        return Answering(rule, rule.utility, by_utility=True)
 
     def lost(self, proba: Any, answers: Any, kind: str) -> dict[str, float]:
         """Return the measure of each limit over the whole population."""
         if kind == "kl":
             return {"churn": float(divergence_per_row(self.base, proba, "kl").mean())}
-        changed = (answers != self.base_pred).astype(float)
+        base_pred = self.base_pred(kind)
+        changed = (answers != base_pred).astype(float)
         weight = self.weight if kind == "weighted" else None
         found = {"churn": float(np.average(changed, weights=weight))}
         if kind in ("grouped", "joint"):
             found["group=unsure"] = float(changed[self.group == "unsure"].mean())
         if kind == "joint":
-            found["negative flips"] = float((changed * (self.base_pred == self.y)).mean())
+            found["negative flips"] = float((changed * (base_pred == self.y)).mean())
         return found
 
 
 def coverage(population: Population, kind: str, n: int) -> dict[str, Any]:
     """Return how often a limit is exceeded, and the median share of the budget that is used."""
     cold = population.proba[0]
-    free = population.lost(cold, cold.argmax(axis=1), kind)
+    free = population.lost(cold, population.answering(kind).decide(cold), kind)
     budget = {name: value / 2 for name, value in free.items()}
     rng = np.random.default_rng(3)
     used, exceeded, refused = [], 0, 0
@@ -184,6 +201,8 @@ def chosen(population: Population, kind: str, budget: dict[str, float], rows: An
     """Select on some rows."""
     proba, base, y = population.proba[:, rows], population.base[rows], population.y[rows]
     weight = population.weight[rows] if kind == "weighted" else None
+    if kind == "threshold":
+        return chosen_by_threshold(population, budget, rows)
     if kind != "override":
         return select(
             proba,
@@ -203,6 +222,20 @@ def chosen(population: Population, kind: str, budget: dict[str, float], rows: An
     )
 
 
+def chosen_by_threshold(population: Population, budget: dict[str, float], rows: Any) -> Selection:
+    mixtures = Mixtures.of(
+        population.proba[:, rows],
+        population.base[rows],
+        population.y[rows],
+        divergence="kl",
+        average_in="probability",
+        answering=population.answering("threshold"),
+        base_pred=population.base_pred("threshold")[rows],
+    )
+    limit = Budget(max_churn=budget["churn"], by_utility=True)
+    return choose(mixtures, limit, include_base=True)
+
+
 def certified(
     population: Population, kind: str, budget: dict[str, float], selection: Any, rows: Any
 ) -> dict[str, float]:
@@ -213,20 +246,30 @@ def certified(
         population.y[rows],
         classes,
         population.weight[rows] if kind == "weighted" else None,
-        base_predictions(population.base[rows], classes, classes),
+        base_predictions(
+            population.base[rows], classes, classes, answers=population.base_pred(kind)[rows]
+        ),
         {"group": population.group[rows]},
     )
     limits = Budget.of(**arguments_of(kind, budget), min_accuracy=None)
     known = CertificationRows(drawn, population.proba[:, rows])
-    found = certify(selection, known, limits, confidence=CONFIDENCE, n_selection=N_SELECT).step
+    found = certify(
+        selection,
+        known,
+        limits,
+        confidence=CONFIDENCE,
+        n_selection=N_SELECT,
+        answering=population.answering(kind),
+    ).step
     if kind == "override":
         proba = mix(population.proba, found.weights, selection.average_in)
-        answers = override_classes(proba, population.base_pred, found.threshold)
+        answers = override_classes(proba, population.base_pred(kind), found.threshold)
         return population.lost(proba, answers, kind)
     weights = np.append(found.weights, found.base_weight)
     members = np.concatenate([population.proba, population.base[None]])
     proba = mix(members, weights, "probability")
-    return population.lost(proba, proba.argmax(axis=1), kind)
+    own = None if found.weights.any() else population.base_pred(kind)
+    return population.lost(proba, population.answering(kind).own_answers(proba, own), kind)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

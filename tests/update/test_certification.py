@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,17 @@ from sklearn.linear_model import LogisticRegression
 
 from holdfast import InfeasibleBudgetError, InvalidInputError, LowChurnClassifier
 from holdfast.models.base_predictions import base_predictions
+from holdfast.rules import Threshold
 from holdfast.selection import select
 from holdfast.selection.budget import Budget
 from holdfast.selection.certificate import Certificate
 from holdfast.selection.override import override_classes
 from holdfast.selection.override_search import select_override
 from holdfast.update.certification import CertificationRows, certify
+from holdfast.update.choosing import Chooser
 from holdfast.update.rows import UpdateRows
+from holdfast.update.ruling import Ruling
+from holdfast.update.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +106,78 @@ def test_the_budget_is_exceeded_no_more_often_than_promised(kind, weighted):
     allowed = 0.2 + 3 * np.sqrt(0.2 * 0.8 / runs)  # at a confidence of .8
     assert np.mean(np.array(churn) > limit) <= allowed
     assert np.median(churn) > 0.3 * limit
+
+
+# --- a rule that is no majority -------------------------------------------------------------------
+
+RARE = RNG.normal(-3.5, 1.2, N)
+RARE_BASE = 1 / (1 + np.exp(-RARE))
+RARE_NEW = [1 / (1 + np.exp(-RARE - RNG.normal(0, spread, N))) for spread in (0.2, 0.7)]
+RARE_Y = (RNG.random(N) < RARE_NEW[1]).astype(int)
+THRESHOLD = Threshold(0.1, positive=1).bind(np.arange(2))
+RARE_ANSWERS = (RARE_BASE >= 0.1).astype(int)
+RARE_LIMIT = 0.03
+
+
+def rare_rows(drawn):
+    """Return rows whose base model answers by a threshold, and the candidates' probabilities."""
+    classes = np.arange(2)
+    base = base_predictions(
+        columns(RARE_BASE[drawn]), classes, classes, answers=RARE_ANSWERS[drawn]
+    )
+    rows = UpdateRows(None, RARE_Y[drawn], classes, None, base)
+    return rows, np.stack([columns(p[drawn]) for p in RARE_NEW])
+
+
+def changed_answers(step, answering):
+    """Return which answers of the whole pool a step changes."""
+    if not step.weights.any():
+        return np.zeros(N, dtype=bool)
+    mixed = step.base_weight * RARE_BASE + step.weights @ np.stack(RARE_NEW)
+    own = (mixed >= step.rule.rule.threshold).astype(int)
+    changed = own != RARE_ANSWERS
+    if step.threshold is None:
+        return changed
+    return changed & (answering.gains(columns(mixed), own, RARE_ANSWERS) > step.threshold)
+
+
+def selected(rows, proba, settings, fitted):
+    """Return a selection, how its models answer, and the rule of each mixture."""
+    answering = Ruling(THRESHOLD, fitted).answering(rows, settings)
+    chooser = Chooser(rows, settings, serves_base=True, answering=answering)
+
+    @cache
+    def rule_of(base_weight, *weights):
+        return chooser.rule_at(np.array(weights), base_weight, proba)
+
+    selection = chooser.choose(proba).selection
+    return selection, answering, fitted and (lambda w, base_weight: rule_of(base_weight, *w))
+
+
+@pytest.mark.parametrize("fitted", [None, "same_rate"])
+@pytest.mark.parametrize("mixture", ["average", "override"])
+def test_a_threshold_exceeds_the_budget_no_more_often_than_promised(mixture, fitted):
+    """What is certified is a share of the base model's own answers, which are by a threshold."""
+    rng = np.random.default_rng(2)
+    learner = LowChurnClassifier(
+        LogisticRegression(), BASE, max_churn=RARE_LIMIT, mixture=mixture, confidence=0.9
+    )
+    settings, churn = Settings.of(learner.get_params(deep=False)), []
+    for repetition in range(300):
+        if repetition % 50 == 0:
+            rows, proba = rare_rows(rng.integers(0, N, 600))
+            selection, answering, rule_at = selected(rows, proba, settings, fitted)
+        drawn = rng.integers(0, N, 700)
+        found = certify(
+            selection, CertificationRows(*rare_rows(drawn)), settings.budget, confidence=0.9,
+            n_selection=600, answering=answering, rule_at=rule_at,
+        )  # fmt: skip
+        changed = changed_answers(found.step, answering)
+        assert found.certificate.limits[0].value == pytest.approx(changed[drawn].mean(), abs=1e-12)
+        churn.append(changed.mean())
+    allowed = 0.1 + 2 * np.sqrt(0.1 * 0.9 / len(churn))
+    assert np.mean(np.array(churn) > RARE_LIMIT) <= allowed
+    assert np.median(churn) > 0.5 * RARE_LIMIT
 
 
 # --- what the estimator says ----------------------------------------------------------------------
