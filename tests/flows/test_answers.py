@@ -40,6 +40,19 @@ def by_rules(rows):
     return np.where(one_hot(rows)[:, 1] > 0, "fraud", "fine")
 
 
+def onnx_file():
+    """Return an ONNX file whose labels are not the most probable classes."""
+    skl2onnx = pytest.importorskip("skl2onnx")
+    pytest.importorskip("onnxruntime")
+    from holdfast.models.onnx.model import OnnxModel
+
+    model = fitted(SVC(probability=True, random_state=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = skl2onnx.to_onnx(model, X[:1].astype(np.float32), options={"zipmap": False})
+    return OnnxModel(np.frombuffer(graph.SerializeToString(), np.uint8))
+
+
 BASES = {
     "argmax": lambda: fitted(GaussianNB()),
     "fixed threshold": lambda: fitted(
@@ -50,6 +63,7 @@ BASES = {
     ),
     "SVC": lambda: fitted(SVC(probability=True, random_state=0)),
     "SGD": lambda: fitted(SGDClassifier(loss="modified_huber", random_state=0)),
+    "ONNX": onnx_file,
     "one-hot callable": lambda: one_hot,
     "answers of a callable": lambda: by_rules,
     "LinearSVC": lambda: fitted(LinearSVC()),
@@ -120,7 +134,7 @@ def test_the_rule_of_the_base_model_is_copied(deployed):
 
 def test_a_rule_that_cannot_be_copied_is_reported(deployed):
     kind, *_ = deployed
-    if kind != "SVC":
+    if kind not in ("SVC", "ONNX"):
         pytest.skip("answers follow from probabilities, or there are none")
     with pytest.warns(UserWarning, match=CANNOT_BE_COPIED):
         update(deployed)

@@ -1,0 +1,190 @@
+"""How often a policy promotes or rejects wrongly where the truth lies at its limit, by simulation.
+
+- *churn* and *flips* have a limit on a share of rows that is exactly the truth. *gain* has a least
+  gain that is exactly the truth, with few or many discordant rows. *recall* and *cost* have a least
+  and a largest value that is exactly the truth. A promotion is wrong there, and so is a rejection.
+- *groups* are many or few, large or small, all at the limit of .5 % or at half of it. A rejection
+  because of any of them is wrong. Its power is the share of rejections where one group has twice
+  the limit, ten times as many rows and the others half of the limit.
+
+The confidence is 95 %, so each side may be wrong in 2.5 % of the repetitions.
+
+Run: python benchmarks/verdicts.py [--repetitions N]
+Writes docs/results/verdicts.json and the table between the markers of docs/certificates.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast import Policy
+from holdfast.common.files import write_text
+from holdfast.comparison.binomial import exact_interval
+from holdfast.comparison.compare import compare
+from holdfast.comparison.counts import GroupCounts
+from holdfast.comparison.gains import gain_interval
+from holdfast.comparison.judging import judged_groups
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "docs" / "results" / "verdicts.json"
+PAGE = ROOT / "docs" / "certificates.md"
+SIZES = (20, 50, 200, 1_000, 5_000, 50_000)
+SHARES = (0.002, 0.01, 0.05, 0.2)
+GAINS = ((0.02, 0.0), (0.1, 0.0), (0.4, 0.0), (0.02, -0.005), (0.1, -0.005), (0.1, -0.02))
+GROUPS = ((1, 30), (20, 18), (1_000, 1), (100, 200), (1_000, 100), (20, 1_000), (5, 10_000))
+LIMIT, CONFIDENCE = 0.005, 0.95
+MARKERS = ("<!-- verdicts -->", "<!-- /verdicts -->")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=2_000)
+    n = parser.parse_args().repetitions
+    rng = np.random.default_rng(0)
+    result = {
+        "repetitions": n,
+        "shares": shares(rng, n),
+        "gains": gains(rng, n),
+        "measures": measures(rng, n // 10),
+        "groups": groups(rng, n // 10),
+    }
+    write_text(OUT, json.dumps(result, indent=2) + "\n")
+    page = PAGE.read_text(encoding="utf-8")
+    table = "\n".join(table_of(result))
+    start, end = map(re.escape, MARKERS)
+    page = re.sub(f"{start}.*?{end}", f"{MARKERS[0]}\n{table}\n{MARKERS[1]}", page, flags=re.DOTALL)
+    write_text(PAGE, page)
+    print(table)
+
+
+def shares(rng: np.random.Generator, repetitions: int) -> list[dict[str, Any]]:
+    """Return how often a share is decided wrongly whose truth is the limit."""
+    found = []
+    for n in SIZES:
+        for truth in SHARES:
+            share = rng.binomial(n, truth, repetitions) / n
+            low, high = exact_interval(share, n, CONFIDENCE)
+            wrong = {"promoted": np.mean(high <= truth), "rejected": np.mean(low > truth)}
+            found.append({"n": n, "truth": truth} | _floats(wrong))
+    return found
+
+
+def gains(rng: np.random.Generator, repetitions: int) -> list[dict[str, Any]]:
+    """Return how often a gain is decided wrongly whose truth is the limit."""
+    found = []
+    for n in SIZES:
+        for discordant, truth in GAINS:
+            up, down = (discordant + truth) / 2, (discordant - truth) / 2
+            rows = rng.multinomial(n, [up, down, 1 - discordant], repetitions) / n
+            low, high = gain_interval(rows[:, 0], rows[:, 1], n, CONFIDENCE)
+            wrong = {"promoted": np.mean(low >= truth), "rejected": np.mean(high < truth)}
+            found.append({"n": n, "discordant": discordant, "truth": truth} | _floats(wrong))
+    return found
+
+
+def measures(rng: np.random.Generator, repetitions: int) -> list[dict[str, Any]]:
+    """Return how often recall and cost are decided wrongly whose truth is the limit."""
+    found = []
+    for n in (500, 5_000):
+        for positives in (0.02, 0.3):
+            limits = {
+                "recall[1]": {"min": 0.7},
+                "cost": {"max": 10 * 0.3 * positives + 0.02 * (1 - positives)},
+            }
+            wrong: dict[str, list[int]] = {name: [0, 0] for name in limits}
+            for _ in range(repetitions):
+                y = (rng.random(n) < positives).astype(int)
+                base, new = (
+                    np.where(rng.random(n) < np.where(y == 1, 0.3, 0.02), 1 - y, y)
+                    for _ in range(2)
+                )
+                comparison = compare(base, new, y)
+                for name, limit in limits.items():
+                    policy = Policy(limits={name: limit}, costs=_COSTS, confidence=CONFIDENCE)
+                    verdict = str(policy.decide(comparison).verdict)
+                    wrong[name][0] += verdict == "PROMOTE"
+                    wrong[name][1] += verdict == "REJECT"
+            for name, (promoted, rejected) in wrong.items():
+                rates = {"promoted": promoted / repetitions, "rejected": rejected / repetitions}
+                found.append({"measure": name, "n": n, "positives": positives} | rates)
+    return found
+
+
+_COSTS = {0: {0: 0, 1: 10}, 1: {0: 1, 1: 0}}
+
+
+def groups(rng: np.random.Generator, repetitions: int) -> list[dict[str, Any]]:
+    """Return how often some group fails, by chance and where one is beyond the limit."""
+    found = []
+    for n_groups, n in GROUPS:
+        rates = {}
+        for name, truth in (("at the limit", LIMIT), ("at half of it", LIMIT / 2)):
+            size = np.full(n_groups, n)
+            rates[name] = _failing(rng, size, np.full(n_groups, truth), repetitions)
+        size, truth = np.full(n_groups, n), np.full(n_groups, LIMIT / 2)
+        size[0], truth[0] = 10 * n, 2 * LIMIT
+        rates["power"] = _failing(rng, size, truth, repetitions)
+        found.append({"groups": n_groups, "rows": n} | rates)
+    return found
+
+
+def _failing(
+    rng: np.random.Generator,
+    size: NDArray[np.int64],
+    truth: NDArray[np.float64],
+    repetitions: int,
+) -> float:
+    failed = 0
+    for _ in range(repetitions):
+        counts = {"g": _counts(rng.binomial(size, truth), size)}
+        judged = judged_groups(counts, CONFIDENCE, LIMIT, comparable=False)
+        failed += any(group.status == "fail" for group in judged)
+    return failed / repetitions
+
+
+def _counts(changed: NDArray[np.int64], size: NDArray[np.int64]) -> GroupCounts:
+    cells = np.zeros((len(size), 2, 4))
+    cells[:, 0, 0], cells[:, 1, 0] = size - changed, changed
+    none = np.zeros(len(size))
+    values = tuple(range(len(size)))
+    unlabeled = np.zeros((len(size), 2))
+    return GroupCounts(values, size, size.astype(float), cells, none, none, unlabeled)
+
+
+def _floats(values: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
+
+
+def table_of(result: dict[str, Any]) -> list[str]:
+    """Return the table of the worst figures, as Markdown."""
+    lines = ["| limit at the truth | worst wrong PROMOTE | worst wrong REJECT |", "|---|---|---|"]
+    kinds = {"a share of rows": result["shares"], "accuracy gain": result["gains"]}
+    for name in ("recall[1]", "cost"):
+        kinds[name.partition("[")[0]] = [
+            one for one in result["measures"] if one["measure"] == name
+        ]
+    for name, rows in kinds.items():
+        worst = (max(row[side] for row in rows) for side in ("promoted", "rejected"))
+        lines.append(f"| {name} | {' | '.join(f'{share:.1%}' for share in worst)} |")
+    lines += [
+        "",
+        "| groups × rows | some fails: all at the limit | all at half of it | power at twice |",
+        "|---|---|---|---|",
+    ]
+    for row in result["groups"]:
+        rates = " | ".join(
+            f"{row[name]:.1%}" for name in ("at the limit", "at half of it", "power")
+        )
+        lines.append(f"| {row['groups']:,} × {row['rows']:,} | {rates} |")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
