@@ -30,6 +30,7 @@ PAGES = tuple(
         "docs/networks.md",
         "docs/boosting.md",
         "docs/certificates.md",
+        "docs/scores.md",
         "docs/production.md",
         "docs/base_models.md",
         "docs/benchmark.md",

@@ -139,6 +139,7 @@ def test_blocks_about_networks_run(number: int, tmp_path: Path) -> None:
 NEEDED = {
     "boosting": ["lightgbm"],
     "certificates": [],
+    "scores": [],
     "base_models": ["onnxruntime", "skl2onnx", "torch"],
     "rules": [],
 }
@@ -227,6 +228,7 @@ MARKED: dict[str, tuple[str, str | None, Made]] = {
     "certificate_coverage": ("PAGE", None, table("coverage")),
     "constrained": ("PAGE", "torch", constrained_table),
     "network_updates": ("PAGE", "torch", update_tables),
+    "score_intervals": ("PAGE", None, table("coverage")),
     "table_speed": ("PAGE", "duckdb", table("speed")),
 }
 

@@ -21,6 +21,19 @@ The files in reading order:
 - `checks`: one limit held against one interval
 - `measure_limits`: limits on any measure, and on its change
 - `policy`: the limits of a promotion, and the verdict on a comparison
+
+The scores of two models, for a class that is positive:
+
+- `score_grid`: the bins in which scores are counted where there are too many distinct ones
+- `score_counts`: the counts of two models' scores, which add up over parts of the rows
+- `linearised`: intervals of a measure from its derivatives by the weights of the rows
+- `ranking`: area under the ROC curve and average precision
+- `calibration`: the expected calibration error
+- `score_measures`: measures of both models with paired intervals of the change
+- `movement`: how far scores move, whatever the truth
+- `swaps`: rows whose decision or band changes
+- `score_texts`: a comparison of scores as text
+- `scores`: checks the scores of two models and compares them
 """
 
 from __future__ import annotations
@@ -31,6 +44,8 @@ from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.measures import MeasureChange
 from holdfast.comparison.policy import Decision, Policy, Verdict
 from holdfast.comparison.result import Comparison, GroupResult
+from holdfast.comparison.score_counts import ScoreCounts
+from holdfast.comparison.scores import ScoreComparison, compare_scores
 
 __all__ = [
     "Check",
@@ -40,6 +55,9 @@ __all__ = [
     "MeasureChange",
     "PairedCounts",
     "Policy",
+    "ScoreComparison",
+    "ScoreCounts",
     "Verdict",
     "compare",
+    "compare_scores",
 ]
