@@ -12,6 +12,7 @@ The files in reading order:
 - `shares`: turns counts into shares with intervals, of all rows and of groups
 - `judging`: holds groups against a limit, however many and small they are
 - `labeled`: shares of rows of which only some have a label
+- `change`: one measure of two models, and its change
 - `ratios`: recall, precision and other measures of single classes
 - `measures`: measures of classes and mean costs, with intervals of the change
 - `cautions`: sentences that warn of what the headline figures can hide
@@ -38,10 +39,10 @@ The scores of two models, for a class that is positive:
 
 from __future__ import annotations
 
+from holdfast.comparison.change import MeasureChange
 from holdfast.comparison.checks import Check
 from holdfast.comparison.compare import compare
 from holdfast.comparison.counts import PairedCounts
-from holdfast.comparison.measures import MeasureChange
 from holdfast.comparison.policy import Decision, Policy, Verdict
 from holdfast.comparison.result import Comparison, GroupResult
 from holdfast.comparison.score_counts import ScoreCounts

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from holdfast.comparison.change import MeasureChange
 from holdfast.comparison.checks import Check, check, not_promoting
-from holdfast.comparison.measures import MeasureChange
 from holdfast.comparison.result import Comparison
 from holdfast.exceptions import InvalidInputError
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
@@ -11,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from holdfast.common.classes import class_index
-from holdfast.common.plain import plain, plain_scalar
+from holdfast.common.plain import plain_scalar
+from holdfast.comparison.change import MeasureChange
 from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.intervals import wilson_interval
 from holdfast.comparison.paired import Part, combined_interval, part_of
@@ -20,55 +20,13 @@ from holdfast.comparison.shares import Interval
 from holdfast.exceptions import InvalidInputError
 from holdfast.rules import Costs
 
-__all__ = ["MeasureChange", "measures_of", "most_frequent", "positives_of", "recall_changes"]
+__all__ = ["measures_of", "most_frequent", "positives_of", "recall_changes"]
 
 Floats = NDArray[np.float64]
 
 ENOUGH_POSITIVES = 10
 BINS = 8  # cost differences within a factor of 2 are one kind of change, down to the 8th such kind
 OF_CLASSES = ("recall", "precision", "f1", "specificity")
-
-
-@dataclass(frozen=True)
-class MeasureChange:
-    """One measure of both models, and its change on the same rows.
-
-    Attributes
-    ----------
-    name : str
-        The measure, e.g. ``recall[fraud]``, ``balanced_accuracy`` or ``cost``.
-    base, new : float or None
-        The measure of each model. It is None where it is undefined, such as the precision of a
-        class that the model never answers.
-    change : float or None
-        New minus base.
-    interval : pair or None
-        Confidence interval of the change, from the pairs of answers.
-    base_interval, new_interval : pair or None
-        Confidence interval of each model's own measure.
-    n : int
-        Number of rows that the measure is about.
-    positives : int or None
-        Number of rows of the true class; for measures of several classes, of the rarest one. None
-        where the truth plays no part.
-    reliable : bool
-        False where there are fewer than ten positives. No interval is then worth much.
-    """
-
-    name: str
-    base: float | None
-    new: float | None
-    change: float | None
-    interval: Interval | None
-    base_interval: Interval | None
-    new_interval: Interval | None
-    n: int
-    positives: int | None
-    reliable: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain Python values, ready for JSON."""
-        return {key: plain(value) for key, value in vars(self).items()}
 
 
 def measures_of(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.plain import plain
 from holdfast.comparison.calibration import calibration_error
+from holdfast.comparison.change import MeasureChange
 from holdfast.comparison.linearised import (
     around,
     half_width,
@@ -19,7 +19,6 @@ from holdfast.comparison.linearised import (
 )
 from holdfast.comparison.ranking import Ranking
 from holdfast.comparison.score_counts import LOSSES, ScoreCounts
-from holdfast.comparison.shares import Interval
 
 __all__ = ["MeasureChange", "grid_error", "score_measures"]
 
@@ -29,48 +28,6 @@ ENOUGH_POSITIVES = 10
 REPLICATES = 500
 BOOTSTRAP_CELLS = 20_000  # with more cells, the derivatives alone give the interval
 AT_ONCE = 1 << 21  # drawn counts in memory at a time
-
-
-@dataclass(frozen=True)
-class MeasureChange:
-    """One measure of both models, and its change on the same rows.
-
-    Attributes
-    ----------
-    name : str
-        The measure: ``auc``, ``average_precision``, ``log_loss``, ``brier`` or
-        ``calibration_error``.
-    base, new : float or None
-        The measure of each model; None where it is undefined.
-    change : float or None
-        New minus base.
-    interval : pair or None
-        Confidence interval of the change, from the pairs of scores.
-    base_interval, new_interval : pair or None
-        Confidence interval of each model's own measure.
-    n : int
-        Number of rows that the measure is about.
-    positives : int or None
-        Number of rows of the positive class.
-    reliable : bool
-        False where there are fewer than ten rows of either class, or where scores moved but no
-        row shows an effect on the measure. No interval is then worth much.
-    """
-
-    name: str
-    base: float | None
-    new: float | None
-    change: float | None
-    interval: Interval | None
-    base_interval: Interval | None
-    new_interval: Interval | None
-    n: int
-    positives: int | None
-    reliable: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain Python values, ready for JSON."""
-        return {key: plain(value) for key, value in vars(self).items()}
 
 
 @dataclass(frozen=True, eq=False)

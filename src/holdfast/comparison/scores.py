@@ -18,9 +18,10 @@ from holdfast.common.arrays import (
 )
 from holdfast.common.parameters import check_count, check_share
 from holdfast.common.plain import plain, plain_scalar
+from holdfast.comparison.change import MeasureChange
 from holdfast.comparison.movement import ScoreMovement, score_movement
 from holdfast.comparison.score_counts import UNKNOWN, ScoreCounts, count_scores
-from holdfast.comparison.score_measures import MeasureChange, grid_error, score_measures
+from holdfast.comparison.score_measures import grid_error, score_measures
 from holdfast.comparison.score_texts import score_text
 from holdfast.comparison.swaps import (
     Migration,
