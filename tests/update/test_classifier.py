@@ -13,7 +13,7 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -30,6 +30,7 @@ from holdfast import (
 )
 from holdfast.methods import Anchor, Distill
 from holdfast.metrics import accuracy, churn_divergence, churn_rate
+from holdfast.rules import Threshold, TopShare
 from holdfast.update.rows import held_out_rows
 
 X, Y = make_classification(500, 6, n_informative=4, n_classes=3, flip_y=0.1, random_state=0)
@@ -716,3 +717,19 @@ def test_a_hard_budget_is_approached_with_caution(mixture):
     lowest = min(point.churn_rate for point in single.selection_.frontier)
     at_the_edge = model.with_budget(max_churn=lowest, mixture="single", include_base=False)
     assert at_the_edge.comparison_.churn_rate == pytest.approx(lowest, abs=1e-12)
+
+
+def test_a_first_release_answers_by_its_rule():
+    y = np.where(Y == 0, "fraud", "fine")
+    rule = Threshold(0.2, positive="fraud")
+    model = LowChurnClassifier(LogisticRegression(max_iter=1000), rule=rule).fit(X, y)
+    proba = model.predict_proba(X)
+    np.testing.assert_array_equal(model.predict(X), rule.decide(proba, classes=model.classes_))
+    assert model.rule_ == rule
+    inner = LogisticRegression(max_iter=1000)
+    fixed = FixedThresholdClassifier(inner, threshold=0.2, pos_label="fraud")
+    own = LowChurnClassifier(fixed).fit(X, y)
+    np.testing.assert_array_equal(own.predict(X), model.predict(X))
+    for fitted in ("same_rate", "retuned", TopShare(0.1, positive="fraud")):
+        with pytest.raises(InvalidInputError, match="rule must need no selection rows"):
+            LowChurnClassifier(LogisticRegression(), rule=fitted).fit(X, y)

@@ -16,6 +16,7 @@ The files that commands share:
 
 - `options`: options of several commands
 - `checks`: checks of outputs, columns and numbers
+- `rules`: options that name a decision rule
 - `learners`: learners by name, and the features that a model takes
 - `output`: prints results, and writes reports
 """

@@ -19,6 +19,18 @@ from holdfast.cli.checks import (
 from holdfast.cli.learners import make_learner
 from holdfast.cli.options import JSON_OPTION, REPORT_OPTION, TRUSTED_OPTION
 from holdfast.cli.output import print_decision, print_json, progress, write_report
+from holdfast.cli.rules import (
+    ANSWERS_OPTION,
+    BANDS_OPTION,
+    COSTS_OPTION,
+    POSITIVE_OPTION,
+    RULE_OPTION,
+    THRESHOLD_OPTION,
+    TOP_SHARE_OPTION,
+    UTILITY_OPTION,
+    RuleOptions,
+    utility_of,
+)
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -104,6 +116,14 @@ def train(
         float,
         typer.Option(help="Share of rows held out to measure the result; 0 for no measurement."),
     ] = 0.2,
+    rule: Annotated[str | None, RULE_OPTION] = None,
+    threshold: Annotated[float | None, THRESHOLD_OPTION] = None,
+    positive: Annotated[str | None, POSITIVE_OPTION] = None,
+    bands: Annotated[str | None, BANDS_OPTION] = None,
+    answers: Annotated[str | None, ANSWERS_OPTION] = None,
+    costs: Annotated[Path | None, COSTS_OPTION] = None,
+    top_share: Annotated[float | None, TOP_SHARE_OPTION] = None,
+    utility: Annotated[str | None, UTILITY_OPTION] = None,
     seed: Annotated[int, typer.Option(help="Random seed of splits and learners.")] = 0,
     jobs: Annotated[int, typer.Option(help="Number of candidates that are fitted at once.")] = 1,
     trusted: Annotated[list[str] | None, TRUSTED_OPTION] = None,
@@ -134,6 +154,8 @@ def train(
         "--confidence": confidence,
         "--unlabeled": unlabeled,
         "--seen": seen,
+        "--rule": rule,
+        "--utility": utility,
     }
     given = [name for name, option in update_options.items() if option is not None]
     if base is None and given:
@@ -141,6 +163,8 @@ def train(
             f"--base must be given with {', '.join(given)}, got none; name the deployed model, or "
             "leave these options out for a first release"
         )
+    rules = RuleOptions(rule, threshold, positive, bands, answers, costs, top_share)
+    worth = utility_of(utility)
     loaded = None if base is None else load_model(base, trusted=tuple(trusted or ()))
     rows = _rows(data, target, drop or [], seen)
     parts = _split(rows, test_fraction, seed)
@@ -157,6 +181,8 @@ def train(
         validation_fraction=validation_fraction,
         n_jobs=jobs,
         random_state=seed,
+        rule=rules.rule_for(sorted(set(rows.y.tolist()))),
+        utility=worth,
     )
     traffic = _traffic(unlabeled, rows)
     with progress(f"training on {len(parts.train):,} rows"), explained("training"):

@@ -93,7 +93,7 @@ def serve(
         )
         several = isinstance(new.model, AveragedClassifier)
         what = f"{n} new models, which override" if several else "one new model, which overrides"
-        return Served(overridden, f"the base model and {what} it where surer")
+        return Served(overridden, f"the base model and {what} it where surer{_answering(rule)}")
     if not n and base_model is not None:
         unchanged = AveragedClassifier(
             estimators, weights, classes, average_in, base_model, base_weight, rule
@@ -102,7 +102,11 @@ def serve(
     served = _average(estimators, weights, classes, average_in, base_model, base_weight)
     if rule is None:
         return served
-    return Served(DecidingClassifier(served.model, rule), f"{served.needs}, answering by a rule")
+    return Served(DecidingClassifier(served.model, rule), f"{served.needs}{_answering(rule)}")
+
+
+def _answering(rule: BoundRule | None) -> str:
+    return "" if rule is None else f", answering by {rule.rule}"
 
 
 def _average(

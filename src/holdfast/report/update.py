@@ -87,6 +87,8 @@ def card_of(
         method=model.method,
         mixture=model.mixture,
         max_churn=model.max_churn,
+        rule=None if model.rule_ is None else model.rule_.to_dict(),
+        override_threshold=getattr(model, "override_threshold_", None),
         max_negative_flips=model.max_negative_flips,
         certificate=None if certificate is None else certificate.to_dict(),
         lam=model.lambda_,

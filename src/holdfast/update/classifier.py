@@ -25,6 +25,7 @@ from holdfast.update.candidates import Path
 from holdfast.update.inputs import RowReader, check_combinations, check_rows
 from holdfast.update.plan import Plan
 from holdfast.update.rows import BaseReport
+from holdfast.update.ruling import first_release_rule
 from holdfast.update.settings import Settings
 from holdfast.update.update import Outcome, Update, fit_first_release, fit_update, refit
 
@@ -180,7 +181,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         τ of the override, the expected gain above which the new model's answer is served; only
         where an override is served.
     rule_ : Rule or None
-        The rule by which the served model answers. None for a first release.
+        The rule by which the served model answers. None for a first release without a rule.
     rival_ : Selection, OverrideSelection or None
         The selection that lost under ``method="auto"``: the average or the override.
     weights_ : ndarray of shape (m,)
@@ -383,9 +384,11 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 groups=groups,
                 X_unlabeled=X_unlabeled,
             )
-            plan = Plan.first_release(estimator, settings, labeled.classes)
+            rule = first_release_rule(settings, labeled.classes)
+            own = self.estimator if rule is None else estimator
+            plan = Plan.first_release(own, settings, labeled.classes)
             self.base_report_ = None
-            return self._keep(None, *fit_first_release(labeled, settings, plan))
+            return self._keep(None, *fit_first_release(labeled, settings, plan, rule))
         check_combinations(labeled, settings, seen_by_base, validation, X_unlabeled)
         reader = RowReader.of(self, labeled.classes, settings, base_classes)
         plan = Plan.of(estimator, settings, reader.base_model, labeled.classes)

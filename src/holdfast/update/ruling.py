@@ -22,7 +22,7 @@ from holdfast.selection.fitted_rules import Retuned, SameRate, TopShareOfRows
 from holdfast.update.rows import UpdateRows
 from holdfast.update.settings import Settings
 
-__all__ = ["Ruling"]
+__all__ = ["Ruling", "first_release_rule"]
 
 # Rounding may decide the few rows whose probabilities are nearer than this to another answer.
 TIE, FEW = 1e-6, 1e-3
@@ -203,3 +203,21 @@ def tunes_threshold(estimator: Any) -> bool:
     from sklearn.model_selection import TunedThresholdClassifierCV
 
     return isinstance(final_of(estimator), TunedThresholdClassifierCV)
+
+
+def first_release_rule(settings: Settings, classes: NDArray[Any]) -> BoundRule | None:
+    """Return the rule of a first release; None where the estimator answers itself.
+
+    Raises
+    ------
+    InvalidInputError
+        For a rule that is fitted to selection rows, which a first release does not have.
+    """
+    if settings.rule == "base":
+        return None
+    if isinstance(settings.rule, Rule) and not isinstance(settings.rule, TopShare):
+        return settings.rule.bind(classes)
+    raise InvalidInputError(
+        f"rule must need no selection rows in a first release, which has none, got "
+        f"{settings.rule!r}; give a Threshold, or fit scikit-learn's TunedThresholdClassifierCV"
+    )

@@ -279,11 +279,13 @@ def refit(update: Update, inputs: Inputs, settings: Settings, plan: Plan) -> Out
     return update.refitted(settings, fitter)
 
 
-def fit_first_release(labeled: LabeledRows, settings: Settings, plan: Plan) -> tuple[Path, Outcome]:
+def fit_first_release(
+    labeled: LabeledRows, settings: Settings, plan: Plan, rule: BoundRule | None
+) -> tuple[Path, Outcome]:
     """Train plainly, where there is no base model."""
     none = BasePredictions.none(len(labeled.y), labeled.classes)
     rows = UpdateRows(labeled.X, labeled.y, labeled.classes, labeled.weight, none)
     path = Path(tuple(PathFitter(plan.learner, rows, None, None).fit([Cold()])), labeled.classes)
     estimators, weights = [path.candidates[0].estimator], np.ones(1)
-    served = serve(estimators, weights, labeled.classes, average_in=settings.average_in)
-    return path, Outcome(estimators, weights, 0.0, None, None, lam=0.0, served=served)
+    served = serve(estimators, weights, labeled.classes, average_in=settings.average_in, rule=rule)
+    return path, Outcome(estimators, weights, 0.0, None, rule, lam=0.0, served=served)

@@ -1,0 +1,154 @@
+"""Options that name a decision rule and the worth of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from holdfast.exceptions import InvalidInputError
+
+__all__ = [
+    "ANSWERS_OPTION",
+    "BANDS_OPTION",
+    "COSTS_OPTION",
+    "POSITIVE_OPTION",
+    "RULE_OPTION",
+    "THRESHOLD_OPTION",
+    "TOP_SHARE_OPTION",
+    "UTILITY_OPTION",
+    "RuleOptions",
+    "utility_of",
+]
+
+RULE_OPTION = typer.Option(
+    help="How the threshold is found: base, same_rate or retuned [default: base]."
+)
+THRESHOLD_OPTION = typer.Option(
+    help="Least probability from which the positive class is the answer, e.g. 0.12."
+)
+POSITIVE_OPTION = typer.Option(
+    help="Positive class of --threshold, --bands and --top-share [default: the second of two]."
+)
+BANDS_OPTION = typer.Option(help="Bounds of bands of the positive class, e.g. 0.05,0.30.")
+ANSWERS_OPTION = typer.Option(help="Answers of the bands, e.g. approve,review,decline.")
+COSTS_OPTION = typer.Option(
+    help="CSV file of costs: classes in the header, each row an answer and its costs."
+)
+TOP_SHARE_OPTION = typer.Option(
+    help="Share of the riskiest rows that get the positive answer, e.g. 0.01."
+)
+UTILITY_OPTION = typer.Option(
+    help="What answers are worth: accuracy, balanced_accuracy, or a CSV file of costs [default: "
+    "what the rule optimises]."
+)
+
+
+@dataclass(frozen=True)
+class RuleOptions:
+    """The options of one command, as they were given."""
+
+    rule: str | None = None
+    threshold: float | None = None
+    positive: str | None = None
+    bands: str | None = None
+    answers: str | None = None
+    costs: Path | None = None
+    top_share: float | None = None
+
+    def rule_for(self, classes: Sequence[Any]) -> Any:
+        """Return the rule, or the name of one, for classes by value.
+
+        Raises
+        ------
+        InvalidInputError
+            For options that contradict each other, a positive class that is none, or values out of
+            range.
+        """
+        from holdfast.rules import Bands, Costs, Threshold, TopShare
+
+        given = self._given()
+        positive = self._positive_among(classes)
+        if self.threshold is not None:
+            return Threshold(self.threshold, positive=positive)
+        if self.top_share is not None:
+            return TopShare(self.top_share, positive=positive)
+        if self.costs is not None:
+            return Costs.from_csv(self.costs)
+        if self.bands is not None:
+            bounds = tuple(_number("--bands", part) for part in self.bands.split(","))
+            names = (self.answers or "").split(",")
+            if len(names) != len(bounds) + 1:
+                raise InvalidInputError(
+                    f"--answers must name one answer more than --bands has bounds "
+                    f"({len(bounds)}), got {self.answers!r}; give e.g. approve,review,decline"
+                )
+            return Bands(bounds, answers=tuple(name.strip() for name in names), positive=positive)
+        return self.rule if "--rule" in given else "base"
+
+    def _given(self) -> list[str]:
+        kinds = {
+            "--rule": self.rule,
+            "--threshold": self.threshold,
+            "--bands": self.bands,
+            "--costs": self.costs,
+            "--top-share": self.top_share,
+        }
+        given = [name for name, value in kinds.items() if value is not None]
+        if len(given) > 1:
+            raise InvalidInputError(
+                f"only one of {' and '.join(given)} may be given, got {len(given)}; they are "
+                "different rules"
+            )
+        if self.answers is not None and self.bands is None:
+            raise InvalidInputError(
+                "--bands must be given with --answers, got none; give its bounds"
+            )
+        takes_positive = {"--threshold", "--bands", "--top-share"}
+        if self.positive is not None and not takes_positive & set(given):
+            raise InvalidInputError(
+                "--positive must be given with --threshold, --bands or --top-share, got none of "
+                "them; give one, or leave --positive out"
+            )
+        return given
+
+    def _positive_among(self, classes: Sequence[Any]) -> Any:
+        """Return the positive class as a value of the classes' type."""
+        if self.positive is None:
+            return None
+        wanted = self.positive.strip().lower()
+        matching = [one for one in classes if str(one).lower() == wanted]
+        exact = [one for one in matching if str(one) == self.positive]
+        found = exact or matching
+        if len(found) != 1:
+            raise InvalidInputError(
+                f"--positive must be one of the classes {', '.join(map(str, classes))}, got "
+                f"{self.positive!r}; write it as there"
+            )
+        return found[0]
+
+
+def utility_of(text: str | None) -> Any:
+    """Return the utility that an option names: a word, or a file of costs."""
+    if text is None or text in ("accuracy", "balanced_accuracy"):
+        return text
+    from holdfast.rules import Costs
+
+    if not Path(text).exists():
+        raise InvalidInputError(
+            f"--utility must be accuracy, balanced_accuracy or a CSV file of costs, got {text!r}; "
+            "correct the name"
+        )
+    return Costs.from_csv(text)
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"{option} must be numbers with commas between them, got {text!r}; e.g. 0.05,0.30"
+        ) from error
