@@ -2,6 +2,8 @@
 
 - `limits`: limits on groups and on negative flips, and the rows that they count.
 - `budget`: all limits of a selection, and how they are approached with caution.
+- `answering`: how probabilities become answers, and what these are worth.
+- `fitted_rules`: rules whose threshold is fitted to the selection rows.
 - `problem`: what a search needs to know of mixtures.
 - `mixtures`: mixtures of classifiers; `regression`: mixtures of regressors.
 - `solver`: convex programs over the simplex.
@@ -9,6 +11,7 @@
 - `search`: from a problem and a budget to a selection.
 - `weights`: `select`, the public way in, which checks its arrays.
 - `override`: the base model's class unless the new model is clearly surer.
+- `multipliers`: which rows change where gains and costs differ and several limits hold.
 - `surcharges`: what a change must gain where further limits count its row.
 - `override_search`: what overrides, and at which threshold.
 - `bounds`: exact and anytime-valid bounds on a mean.

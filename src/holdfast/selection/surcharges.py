@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.selection.limits import GroupColumns, Limit
+from holdfast.selection.multipliers import least_multipliers
 
 __all__ = ["ChangedRows", "Surcharge", "least_surcharges"]
 
@@ -120,24 +120,11 @@ def least_surcharges(
     wholes = np.where(flips, spent.sum(), densities @ spent)  # what each limit is a share of
     costs = np.vstack([spent / spent.sum(), spent * densities / wholes[:, None]])
     bounds = np.array([max_churn, *(one.limit for one in limits)])
-    amounts = _multipliers(rows.gain * weight, costs, bounds)[1:] / wholes
+    names = ["max_churn", *(one.name for one in limits)]
+    multipliers = least_multipliers(rows.gain, spent, costs, bounds, names=names).values
+    amounts = multipliers[1:] / wholes
     return tuple(
         Surcharge(float(amount), one.column, one.value)
         for amount, one in zip(amounts, limits, strict=True)
         if amount > 0
     )
-
-
-def _multipliers(value: Vector, costs: NDArray[np.float64], bounds: Vector) -> Vector:
-    """Return what each limit is worth at the optimum of the relaxed problem, shape (J,)."""
-    from scipy.optimize import linprog
-
-    must = np.isinf(value)
-    left = (bounds - costs[:, must].sum(axis=1)).clip(min=0.0)
-    free = np.flatnonzero(~must & (value > 0))
-    if not len(free):
-        return np.zeros(len(bounds))
-    scale = value[free].max()
-    solved = linprog(-value[free] / scale, costs[:, free], left, bounds=(0, 1), method="highs")
-    found: Any = solved.ineqlin.marginals if solved.status == 0 else np.zeros(len(bounds))
-    return np.clip(-found * scale, 0.0, None)
