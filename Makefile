@@ -44,6 +44,7 @@ results: .venv/ready
 	.venv/bin/python benchmarks/boosting_methods.py
 	.venv/bin/python benchmarks/boosting_ideas.py
 	.venv/bin/python benchmarks/certificate_coverage.py
+	.venv/bin/python benchmarks/fraud.py
 	.venv/bin/python benchmarks/theory_figure.py
 	.venv/bin/python benchmarks/constrained.py
 	.venv/bin/python benchmarks/figures.py
