@@ -47,6 +47,7 @@ results: .venv/ready
 	.venv/bin/python benchmarks/measure_intervals.py
 	.venv/bin/python benchmarks/score_intervals.py
 	.venv/bin/python benchmarks/verdicts.py
+	.venv/bin/python benchmarks/fraud.py
 	.venv/bin/python benchmarks/theory_figure.py
 	.venv/bin/python benchmarks/constrained.py
 	.venv/bin/python benchmarks/figures.py
