@@ -138,7 +138,8 @@ def changed_answers(step, answering):
     changed = own != RARE_ANSWERS
     if step.threshold is None:
         return changed
-    return changed & (answering.gains(columns(mixed), own, RARE_ANSWERS) > step.threshold)
+    gain = answering.gains(columns(mixed), own, RARE_ANSWERS, step.rule)
+    return changed & (gain > step.threshold)
 
 
 def selected(rows, proba, settings, fitted):

@@ -38,11 +38,16 @@ class Answering:
         What each answer is worth given the truth; None where nobody has said it.
     by_utility : bool
         Whether the utility decides between mixtures that keep the budget. Otherwise the risk does.
+    follows_rule : bool
+        Whether an override weighs answers as a fitted rule does. Where the new model's
+        probabilities are on another scale than the base model's, the base model's threshold does
+        not say what an answer gains.
     """
 
     rule: BoundRule
     utility: Vector | None
     by_utility: bool = False
+    follows_rule: bool = False
 
     @classmethod
     def argmax(cls, classes: NDArray[Any]) -> Answering:
@@ -99,7 +104,16 @@ class Answering:
             return self.right(base, y) & (new != base)
         return (base >= 0) & (self.utility[new, y] < self.utility[base, y])
 
-    def gains(self, proba: Proba, answer: Columns, base: Columns) -> Vector:
+    def weighed_by(self, rule: BoundRule | None) -> Vector:
+        """Return the utility by which an override weighs the answers of a rule, shape (A, K)."""
+        if self.follows_rule and rule is not None and rule.utility is not None:
+            return rule.utility
+        assert self.utility is not None  # checked before an override is looked for
+        return self.utility
+
+    def gains(
+        self, proba: Proba, answer: Columns, base: Columns, rule: BoundRule | None = None
+    ) -> Vector:
         """Return the expected gain (n,) of answers over those of the base model.
 
         Parameters
@@ -107,14 +121,15 @@ class Answering:
         proba : ndarray of shape (n, K)
             The posterior.
         answer, base : ndarray of shape (n,)
+        rule : BoundRule, optional
+            The rule that gives the answers.
 
         Returns
         -------
         ndarray of shape (n,)
             Infinite where the base model's answer can no longer be given.
         """
-        assert self.utility is not None  # checked before an override is looked for
-        return expected_gain(proba, answer, base, self.utility)
+        return expected_gain(proba, answer, base, self.weighed_by(rule))
 
     def net_gains(
         self,
@@ -123,8 +138,9 @@ class Answering:
         base: Columns,
         surcharges: Sequence[Surcharge],
         groups: GroupColumns,
+        rule: BoundRule | None = None,
     ) -> Vector:
         """Return the expected gain (n,) beyond what is charged in some rows."""
         assert self.utility is not None
-        gain = self.gains(proba, answer, base)
+        gain = self.gains(proba, answer, base, rule)
         return ChangedRows(gain, proba, answer, base, self.utility, groups).net_gain(surcharges)

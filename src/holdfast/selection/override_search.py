@@ -126,7 +126,7 @@ class _Rows:
         """Return a candidate or average, given its probabilities (n, K)."""
         rule = self.answering.rule_of(proba)
         top = rule.decide(proba)
-        gain = self.answering.gains(proba, top, self.base_pred)
+        gain = self.answering.gains(proba, top, self.base_pred, rule)
         plain = _Option(weights, rule, top, gain)
         others = [
             one for one in self.budget.others if one.column is None or one.column in self.groups

@@ -276,7 +276,12 @@ class _Test:
         assert isinstance(self.selection, OverrideSelection)
         new, rows = self.overriding, self.rows.rows
         return self.answering.net_gains(
-            new.proba, new.columns, rows.base.pred, self.selection.surcharges, rows.groups
+            new.proba,
+            new.columns,
+            rows.base.pred,
+            self.selection.surcharges,
+            rows.groups,
+            self.selection.rule,
         )
 
     # --- steps ------------------------------------------------------------------------------------

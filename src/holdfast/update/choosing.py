@@ -171,7 +171,9 @@ class Chooser:
         own = choice.rule.decide(new)
         if choice.threshold is None:
             return own
-        gain = self.answering.net_gains(new, own, base, choice.surcharges, self.rows.groups)
+        gain = self.answering.net_gains(
+            new, own, base, choice.surcharges, self.rows.groups, choice.rule
+        )
         return np.where(gain > choice.threshold, own, base)
 
     def rule_at(self, weights: Vector, base_weight: float, proba: Proba) -> BoundRule:

@@ -145,6 +145,7 @@ class Ruling:
             For a utility that does not fit, or where one is needed and none is known.
         """
         utility, by_utility = self._utility(rows, settings)
+        follows = settings.utility is None and self.class_weight is None
         if self.fitted is None:
             return Answering(self.rule, utility, by_utility)
         if isinstance(self.fitted, TopShare):
@@ -155,12 +156,19 @@ class Ruling:
             weight = rows.answered_weight
             positive = np.average(rows.base.pred == 1, weights=weight)
             return SameRate(
-                self.rule, utility, by_utility, positive=1, rate=float(positive), weight=weight
+                self.rule,
+                utility,
+                by_utility,
+                follows,
+                positive=1,
+                rate=float(positive),
+                weight=weight,
             )
         return Retuned(
             self.rule,
             utility,
             by_utility,
+            follows,
             positive=1,
             y=rows.y,
             base_pred=rows.base.pred,

@@ -195,6 +195,6 @@ def _are_ties(
     if choice.threshold is not None:
         own, base = choice.rule.decide(new), chooser.rows.base.pred[apart]
         groups = {name: column[apart] for name, column in chooser.rows.groups.items()}
-        gain = chooser.answering.net_gains(new, own, base, choice.surcharges, groups)
+        gain = chooser.answering.net_gains(new, own, base, choice.surcharges, groups, choice.rule)
         near |= np.abs(gain - choice.threshold) <= TIE
     return near

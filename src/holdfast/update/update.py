@@ -176,6 +176,7 @@ class Update:
 
     def _serve(self, choice: Choice, estimators: list[Any], settings: Settings) -> Outcome:
         weights = choice.weights[choice.served]
+        answering = self.ruling.answering(self.selecting, settings)
         served = serve(
             estimators,
             weights,
@@ -185,7 +186,7 @@ class Update:
             base_weight=choice.base_weight,
             threshold=choice.threshold,
             rule=choice.rule if self.ruling.decides else None,
-            utility=self.ruling.answering(self.selecting, settings).utility,
+            utility=None if choice.threshold is None else answering.weighed_by(choice.rule),
             surcharges=choice.surcharges,
         )
         return Outcome(
