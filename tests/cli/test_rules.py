@@ -78,7 +78,7 @@ def test_an_update_answers_by_the_rule(folder, options, rule):
 def test_a_first_release_answers_by_a_rule(folder):
     first = [part for part in TRAIN if part not in ("--base", "base.skops")]
     result = run(*first, "--threshold", "0.2", "--positive", "fraud")
-    assert "answering by Threshold(threshold=0.2, positive='fraud')" in result.stdout
+    assert "its rule answers fraud from a probability of 0.2 on" in result.stdout
     model, rows = load_model("new.skops").model, folder[list("abcde")]
     expected = np.where(model.predict_proba(rows)[:, 1] >= 0.2, "fraud", "fine")
     assert model.predict(rows).tolist() == expected.tolist()

@@ -10,9 +10,11 @@ from sklearn.linear_model import LogisticRegression
 
 from holdfast import LowChurnClassifier, Policy, compare
 from holdfast.datasets.dataset import Dataset
+from holdfast.render.page import render_page
 from holdfast.report.frontier import frontier
 from holdfast.report.ladder import ladder
 from holdfast.report.update import MeasuredRows, budget_decision, card_of, summarise_update
+from holdfast.rules import Costs, Threshold
 
 FEATURES = [f"f{i}" for i in range(6)]
 
@@ -103,3 +105,29 @@ def test_the_card_counts_the_rows_of_each_part(rows):
     assert (card["target"], card["features"], card["data_sha256"]) == ("label", FEATURES, "abc")
     assert (card["serving"], card["max_churn"]) == (model.serving_, 0.2)
     assert card["certificate"] == model.certificate_.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("utility", "stated"),
+    [
+        (None, None),
+        ("balanced_accuracy", "balanced_accuracy"),
+        ({0: 1, 1: 3}, {"0": 1.0, "1": 3.0}),
+        (Costs([[0, 3], [1, 0]]), {"rule": "costs", "matrix": [[0, 3], [1, 0]]}),
+        (np.eye(2), [[1.0, 0.0], [0.0, 1.0]]),
+    ],
+    ids=str,
+)
+def test_the_card_holds_the_rule_and_the_utility(rows, utility, stated):
+    rule = Threshold(0.4, positive=1)
+    model = fitted(rows, max_churn=0.2, rule=rule, utility=utility, mixture="override")
+    data = Dataset("mine", rows[0], rows[1], "label", tuple(FEATURES), (), None, "a file", "abc")
+    card = card_of(
+        model, data, features=FEATURES, learner="linear", seed=0, n_train=900, n_test=300
+    )
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+    assert card["rule"] == rule.to_dict()
+    assert card["utility"] == stated
+    assert card["override_threshold"] == model.override_threshold_
+    summary = summarise_update(model, measured(model, rows), title="Release 2", facts=card)
+    assert "its rule answers 1 from a probability of 0.4 on" in render_page(summary)

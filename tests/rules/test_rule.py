@@ -34,6 +34,13 @@ def test_rules_are_values(rule):
         rule.positive = "a"
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_rules_describe_themselves(rule):
+    assert rule.describe().startswith("answers ")
+    names = rule.answers if hasattr(rule, "answers") else [getattr(rule, "positive", "most")]
+    assert all(str(name) in rule.describe() for name in names)
+
+
 @pytest.mark.parametrize("rule", FITTED, ids=lambda rule: rule.name)
 def test_a_bound_rule_answers_by_position(rule):
     bound = pickle.loads(pickle.dumps(rule.bind(["a", "b"])))

@@ -106,7 +106,7 @@ def serve(
 
 
 def _answering(rule: BoundRule | None) -> str:
-    return "" if rule is None else f", answering by {rule.rule}"
+    return "" if rule is None else f"; its rule {rule.rule.describe()}"
 
 
 def _average(

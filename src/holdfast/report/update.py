@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.provenance import provenance
@@ -14,6 +15,7 @@ from holdfast.comparison.result import Comparison
 from holdfast.report.frontier import frontier
 from holdfast.report.ladder import ladder
 from holdfast.report.summarise import summarise_comparison
+from holdfast.rules import Rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +90,7 @@ def card_of(
         mixture=model.mixture,
         max_churn=model.max_churn,
         rule=None if model.rule_ is None else model.rule_.to_dict(),
+        utility=_plain_utility(model.utility),
         override_threshold=getattr(model, "override_threshold_", None),
         max_negative_flips=model.max_negative_flips,
         certificate=None if certificate is None else certificate.to_dict(),
@@ -101,6 +104,17 @@ def card_of(
             "test": n_test,
         },
     )
+
+
+def _plain_utility(utility: Any) -> Any:
+    """Return a utility as plain values: a name, a dictionary or a list of rows."""
+    if isinstance(utility, Rule):
+        return utility.to_dict()
+    if isinstance(utility, Mapping):
+        return {str(label): float(weight) for label, weight in utility.items()}
+    if utility is None or isinstance(utility, str):
+        return utility
+    return np.asarray(utility, dtype=np.float64).tolist()
 
 
 def budget_decision(model: Any, comparison: Comparison) -> Decision | None:

@@ -26,6 +26,16 @@ class Argmax(Rule):
 
     name = "argmax"
 
+    def describe(self) -> str:
+        """Return what the rule does in a few words.
+
+        Examples
+        --------
+        >>> Argmax().describe()
+        'answers the most probable class'
+        """
+        return "answers the most probable class"
+
     def bind(self, classes: ArrayLike) -> BoundRule:
         """Check the classes; see `Rule.bind`."""
         known = class_array(classes)

@@ -62,6 +62,21 @@ class Bands(Rule):
                 f"{len(self.bounds)} bounds; give the answer of each band"
             )
 
+    def describe(self) -> str:
+        """Return what the rule does in a few words.
+
+        Examples
+        --------
+        >>> Bands((0.05, 0.3), answers=("approve", "review", "decline")).describe()
+        'answers approve below 0.05, review from 0.05 on and decline from 0.3 on'
+        """
+        first, *later = self.answers
+        bands = [f"{first} below {self.bounds[0]:.4g}"]
+        for bound, answer in zip(self.bounds, later, strict=True):
+            bands.append(f"{answer} from {bound:.4g} on")
+        scale = "" if self.positive is None else f", by the probability of {self.positive}"
+        return f"answers {', '.join(bands[:-1])} and {bands[-1]}{scale}"
+
     def bind(self, classes: ArrayLike) -> BoundRule:
         """Find the positive class; see `Rule.bind`."""
         known = class_array(classes)

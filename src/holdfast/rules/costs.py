@@ -100,6 +100,20 @@ class Costs(Rule):
             classes=_values(header[1:]),
         )
 
+    def describe(self) -> str:
+        """Return what the rule does in a few words.
+
+        Examples
+        --------
+        >>> Costs([[0, 10], [1, 1]], answers=["approve", "review"]).describe()
+        'answers approve or review, whichever is expected to cost least'
+        """
+        if self.answers is None:
+            return "answers the class that is expected to cost least"
+        *others, last = map(str, self.answers)
+        listed = f"{', '.join(others)} or {last}" if others else last
+        return f"answers {listed}, whichever is expected to cost least"
+
     def as_utility(self) -> NamedMatrix:
         """Return minus the costs, with their names."""
         worth = 0 - np.array(self.matrix)

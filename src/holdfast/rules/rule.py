@@ -83,6 +83,10 @@ class Rule(ABC):
             When the rule does not fit the classes.
         """
 
+    @abstractmethod
+    def describe(self) -> str:
+        """Return what the rule does in a few words, which continue "the rule …"."""
+
     def decide(self, proba: ArrayLike, *, classes: ArrayLike | None = None) -> NDArray[Any]:
         """Return the answer to each row.
 

@@ -58,6 +58,17 @@ class Threshold(Rule):
         object.__setattr__(self, "threshold", checked)
         object.__setattr__(self, "positive", as_name("positive", self.positive))
 
+    def describe(self) -> str:
+        """Return what the rule does in a few words.
+
+        Examples
+        --------
+        >>> Threshold(0.12, positive="fraud").describe()
+        'answers fraud from a probability of 0.12 on'
+        """
+        answer = "the positive class" if self.positive is None else self.positive
+        return f"answers {answer} from a probability of {self.threshold:.4g} on"
+
     def bind(self, classes: ArrayLike) -> BoundRule:
         """Find the positive class; see `Rule.bind`."""
         known = class_array(classes)
@@ -143,6 +154,17 @@ class TopShare(Rule):
     def __post_init__(self) -> None:
         object.__setattr__(self, "share", check_share("share", self.share, open_ends=True))
         object.__setattr__(self, "positive", as_name("positive", self.positive))
+
+    def describe(self) -> str:
+        """Return what the rule does in a few words.
+
+        Examples
+        --------
+        >>> TopShare(0.01, positive="fraud").describe()
+        'answers fraud for the riskiest 1 % of rows'
+        """
+        answer = "the positive class" if self.positive is None else self.positive
+        return f"answers {answer} for the riskiest {100 * self.share:.4g} % of rows"
 
     def fit(
         self,
