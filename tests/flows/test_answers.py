@@ -247,6 +247,8 @@ def test_bands_are_answers_of_their_own():
         assert updated.comparison_.churn_rate == np.mean(new != deployed[2][SELECTING]) <= 0.02
     with pytest.raises(InvalidInputError, match="utility must be given"):
         update(deployed, rule=bands, mixture="override")
+    with pytest.raises(InvalidInputError, match="rule must give answers that the base model gives"):
+        update(deployed, rule=Threshold(0.2, positive="fraud"))
 
 
 def test_a_threshold_classifier_is_unwrapped():

@@ -104,11 +104,24 @@ class Ruling:
         base : BasePredictions
             For all rows of the update.
 
+        Raises
+        ------
+        InvalidInputError
+            When the rule gives none of the base model's answers.
+
         Warns
         -----
         UserWarning
             When the base model decides in a way that cannot be copied.
         """
+        answered = base.answered
+        if answered.any() and (base.pred[answered] < 0).all():
+            given = np.unique(base.served[answered])[:5].tolist()
+            raise InvalidInputError(
+                f"rule must give answers that the base model gives, got {self.rule.rule}, which "
+                f"answers {', '.join(map(repr, self.answers.tolist()[:5]))}, where the base model "
+                f"answers {', '.join(map(repr, given))}; name a rule with these answers"
+            )
         known = base.answered & ~base.missing & (base.pred >= 0)
         if not self.copied or not known.any():
             return
