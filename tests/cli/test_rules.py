@@ -11,10 +11,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 from typer.testing import CliRunner
 
-from holdfast import InvalidInputError, load_model, save_model
+from holdfast import InvalidInputError, compare, load_model, save_model
 from holdfast.cli import app
-from holdfast.cli.rules import RuleOptions, utility_of
+from holdfast.cli.rules import RuleOptions, class_weight_of, utility_of
 from holdfast.rules import Bands, Costs, Threshold, TopShare
+from holdfast.update.rows import held_out_rows
 
 COSTS = "answer,fine,fraud\nfine,0,10\nfraud,1,0\n"
 
@@ -77,7 +78,9 @@ def test_an_update_answers_by_the_rule(folder, options, rule):
 
 def test_a_first_release_answers_by_a_rule(folder):
     first = [part for part in TRAIN if part not in ("--base", "base.skops")]
-    result = run(*first, "--threshold", "0.2", "--positive", "fraud")
+    rule = ("--threshold", "0.2", "--positive", "fraud")
+    result = run(*first, *rule, "--report", "report.html")
+    assert "its rule answers fraud from a probability of 0.2 on" in Path("report.html").read_text()
     assert "its rule answers fraud from a probability of 0.2 on" in result.stdout
     model, rows = load_model("new.skops").model, folder[list("abcde")]
     expected = np.where(model.predict_proba(rows)[:, 1] >= 0.2, "fraud", "fine")
@@ -121,3 +124,66 @@ def test_wrong_options(options, match):
 def test_wrong_utility():
     with pytest.raises(InvalidInputError, match="--utility must be accuracy"):
         utility_of("precision")
+
+
+def test_class_weights():
+    assert class_weight_of(None, [0, 1]) is None
+    assert class_weight_of(["balanced"], [0, 1]) == "balanced"
+    assert class_weight_of(["1=20"], [0, 1]) == {0: 1.0, 1: 20.0}
+    assert class_weight_of(["a=b=2"], ["a=b", "c"]) == {"a=b": 2.0, "c": 1.0}
+    for texts in (["balanced", "1=2"], ["1"], ["1=x"], ["1=-1"], ["=2"], ["1=inf"]):
+        with pytest.raises(InvalidInputError, match="--class-weight must be balanced alone"):
+            class_weight_of(texts, [0, 1])
+    with pytest.raises(InvalidInputError, match="--class-weight must be one of the classes 0, 1"):
+        class_weight_of(["2=3"], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("learner", "weights"),
+    [("linear", "fraud=20"), ("forest", "fraud=20"), ("trees", "balanced")],
+)
+def test_class_weights_raise_the_share_of_their_class(folder, learner, weights):
+    first = [part for part in TRAIN if part not in ("--base", "base.skops")]
+    shares = []
+    for options in ((), ("--class-weight", weights)):
+        assert run(*first, "--learner", learner, *options).exit_code == 0
+        types = ["sklearn._loss.link.LogitLink", "sklearn._loss.loss.HalfBinomialLoss"]
+        types += ["sklearn.ensemble._hist_gradient_boosting.binning._BinMapper"]
+        types += ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
+        model = load_model("new.skops", trusted=[*types, "sklearn.tree._tree.Tree"]).model
+        shares.append(np.mean(model.predict(folder[list("abcde")]) == "fraud"))
+    assert shares[1] > shares[0]
+
+
+def test_trees_take_no_weights_of_named_classes(folder):
+    with pytest.raises(InvalidInputError, match="--class-weight must be balanced with the learner"):
+        run(*TRAIN, "--learner", "trees", "--class-weight", "fraud=20")
+
+
+def test_least_utility(folder):
+    worth = ("--costs", "costs.csv", "--min-utility")
+    result = run(*TRAIN, *worth, "cold", "--json")
+    assert result.exit_code in (0, 1, 3)
+    with pytest.raises(InvalidInputError, match="--min-utility must be a number or 'cold'"):
+        run(*TRAIN, *worth, "high")
+    with pytest.raises(InvalidInputError, match="--base must be given with --min-utility"):
+        run("train", "rows.csv", "--target", "kind", "--out", "new.skops", "--min-utility", "cold")
+
+
+def test_row_weights_count_and_are_no_feature(folder):
+    weight = np.where(np.arange(3_000) % 2, 3, 1)
+    folder.assign(importance=weight).to_csv("rows.csv", index=False)
+    options = ("--max-churn", "0.05", "--weight", "importance")
+    result = run(*TRAIN, *options, "--json")
+    stated = json.loads(result.stdout)
+    assert stated["weighted"]
+    assert stated["card"]["features"] == list("abcde")
+    base, new = (load_model(name).model for name in ("base.skops", "new.skops"))
+    _, codes = np.unique(folder["kind"], return_inverse=True)
+    _, test = held_out_rows(3_000, 0.2, 0, None, stratify=codes)
+    rows, truth = folder[list("abcde")].iloc[test], folder["kind"].iloc[test]
+    expected = compare(base.predict(rows), new.predict(rows), truth, sample_weight=weight[test])
+    assert stated["churn_rate"] == expected.churn_rate
+    assert stated["accuracy_new"] == expected.accuracy_new
+    with pytest.raises(InvalidInputError, match="must have the column 'kind2'"):
+        run(*TRAIN, "--weight", "kind2")

@@ -13,6 +13,7 @@ from holdfast.datasets.dataset import Dataset
 from holdfast.render.page import render_page
 from holdfast.report.frontier import frontier
 from holdfast.report.ladder import ladder
+from holdfast.report.saved import read_summary, to_json
 from holdfast.report.update import MeasuredRows, budget_decision, card_of, summarise_update
 from holdfast.rules import Costs, Threshold
 
@@ -131,3 +132,24 @@ def test_the_card_holds_the_rule_and_the_utility(rows, utility, stated):
     assert card["override_threshold"] == model.override_threshold_
     summary = summarise_update(model, measured(model, rows), title="Release 2", facts=card)
     assert "its rule answers 1 from a probability of 0.4 on" in render_page(summary)
+
+
+def test_utility_stands_where_accuracy_does(rows, tmp_path):
+    model = fitted(rows, max_churn=0.2, rule=Costs([[0, 3], [1, 0]]), confidence=0.9)
+    chart, steps = frontier(model), ladder(model)
+    assert chart["measure"] == steps["measure"] == "utility"
+    chosen = [point["utility"] for point in chart["points"] if point["chosen"]]
+    assert chosen == [model.selection_.utility]
+    at = [step["utility"] for step in steps["steps"] if step["chosen"]]
+    assert at == [model.selection_.utility]
+    summary = summarise_update(model, measured(model, rows), title="Release 2", facts={})
+    path = tmp_path / "report.json"
+    path.write_text(to_json(summary))
+    page = render_page(read_summary(path))
+    assert "Churn against utility" in page
+    assert page.count('<th scope="col" class="number">Utility</th>') == 2
+    assert f'data-height="{at[0]}"' in page
+    for utility in (None, "accuracy"):
+        plain = fitted(rows, max_churn=0.2, utility=utility)
+        assert frontier(plain)["measure"] == ladder(plain)["measure"] == "accuracy"
+        assert all("utility" not in point for point in frontier(plain)["points"])

@@ -14,13 +14,16 @@ from holdfast.exceptions import InvalidInputError
 __all__ = [
     "ANSWERS_OPTION",
     "BANDS_OPTION",
+    "CLASS_WEIGHT_OPTION",
     "COSTS_OPTION",
+    "MIN_UTILITY_OPTION",
     "POSITIVE_OPTION",
     "RULE_OPTION",
     "THRESHOLD_OPTION",
     "TOP_SHARE_OPTION",
     "UTILITY_OPTION",
     "RuleOptions",
+    "class_weight_of",
     "utility_of",
 ]
 
@@ -44,6 +47,14 @@ TOP_SHARE_OPTION = typer.Option(
 UTILITY_OPTION = typer.Option(
     help="What answers are worth: accuracy, balanced_accuracy, or a CSV file of costs [default: "
     "what the rule optimises]."
+)
+
+MIN_UTILITY_OPTION = typer.Option(
+    help="Lowest mean utility, in place of --max-churn: a number, or 'cold' for that of plain "
+    "retraining."
+)
+CLASS_WEIGHT_OPTION = typer.Option(
+    help="Class weight of the learner: balanced, or CLASS=WEIGHT, repeatable."
 )
 
 
@@ -71,7 +82,9 @@ class RuleOptions:
         from holdfast.rules import Bands, Costs, Threshold, TopShare
 
         given = self._given()
-        positive = self._positive_among(classes)
+        positive = None
+        if self.positive is not None:
+            positive = _class_named("--positive", self.positive, classes)
         if self.threshold is not None:
             return Threshold(self.threshold, positive=positive)
         if self.top_share is not None:
@@ -115,20 +128,44 @@ class RuleOptions:
             )
         return given
 
-    def _positive_among(self, classes: Sequence[Any]) -> Any:
-        """Return the positive class as a value of the classes' type."""
-        if self.positive is None:
-            return None
-        wanted = self.positive.strip().lower()
-        matching = [one for one in classes if str(one).lower() == wanted]
-        exact = [one for one in matching if str(one) == self.positive]
-        found = exact or matching
-        if len(found) != 1:
+
+def _class_named(option: str, text: str, classes: Sequence[Any]) -> Any:
+    """Return the class that a text names, as a value of the classes' type."""
+    wanted = text.strip().lower()
+    matching = [one for one in classes if str(one).lower() == wanted]
+    exact = [one for one in matching if str(one) == text]
+    found = exact or matching
+    if len(found) != 1:
+        listed = ", ".join(map(str, classes[:20]))
+        raise InvalidInputError(
+            f"{option} must be one of the classes {listed}, got {text!r}; write it as there"
+        )
+    return found[0]
+
+
+def class_weight_of(texts: Sequence[str] | None, classes: Sequence[Any]) -> Any:
+    """Return the class weights that options name: None, "balanced", or a weight for each class.
+
+    Classes that are not named have the weight 1.
+    """
+    if not texts:
+        return None
+    if list(texts) == ["balanced"]:
+        return "balanced"
+    weights = dict.fromkeys(classes, 1.0)
+    for text in texts:
+        name, _, weight = text.rpartition("=")
+        try:
+            number = float(weight)
+        except ValueError:
+            number = -1.0
+        if not name or not 0 < number < float("inf"):
             raise InvalidInputError(
-                f"--positive must be one of the classes {', '.join(map(str, classes))}, got "
-                f"{self.positive!r}; write it as there"
+                f"--class-weight must be balanced alone, or CLASS=WEIGHT with weights above 0, "
+                f"got {text!r}; e.g. {classes[0]}=20"
             )
-        return found[0]
+        weights[_class_named("--class-weight", name, classes)] = number
+    return weights
 
 
 def utility_of(text: str | None) -> Any:

@@ -22,13 +22,16 @@ from holdfast.cli.output import print_decision, print_json, progress, write_repo
 from holdfast.cli.rules import (
     ANSWERS_OPTION,
     BANDS_OPTION,
+    CLASS_WEIGHT_OPTION,
     COSTS_OPTION,
+    MIN_UTILITY_OPTION,
     POSITIVE_OPTION,
     RULE_OPTION,
     THRESHOLD_OPTION,
     TOP_SHARE_OPTION,
     UTILITY_OPTION,
     RuleOptions,
+    class_weight_of,
     utility_of,
 )
 from holdfast.exceptions import InvalidInputError
@@ -124,6 +127,11 @@ def train(
     costs: Annotated[Path | None, COSTS_OPTION] = None,
     top_share: Annotated[float | None, TOP_SHARE_OPTION] = None,
     utility: Annotated[str | None, UTILITY_OPTION] = None,
+    min_utility: Annotated[str | None, MIN_UTILITY_OPTION] = None,
+    class_weight: Annotated[list[str] | None, CLASS_WEIGHT_OPTION] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="Column with row weights, which is no feature.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of splits and learners.")] = 0,
     jobs: Annotated[int, typer.Option(help="Number of candidates that are fitted at once.")] = 1,
     trusted: Annotated[list[str] | None, TRUSTED_OPTION] = None,
@@ -156,6 +164,7 @@ def train(
         "--seen": seen,
         "--rule": rule,
         "--utility": utility,
+        "--min-utility": min_utility,
     }
     given = [name for name, option in update_options.items() if option is not None]
     if base is None and given:
@@ -166,30 +175,33 @@ def train(
     rules = RuleOptions(rule, threshold, positive, bands, answers, costs, top_share)
     worth = utility_of(utility)
     loaded = None if base is None else load_model(base, trusted=tuple(trusted or ()))
-    rows = _rows(data, target, drop or [], seen)
+    rows = _rows(data, target, drop or [], seen, weight)
+    classes = sorted(set(rows.y.tolist()))
     parts = _split(rows, test_fraction, seed)
     name = learner or (loaded.card.get("learner") if loaded else None) or "linear"
     model = LowChurnClassifier(
-        make_learner(name, rows.X, seed),
+        make_learner(name, rows.X, seed, class_weight_of(class_weight, classes)),
         loaded,
         method=method or "distill",
         max_churn=_budget(max_churn, group_churn),
         max_negative_flips=max_negative_flips,
-        min_accuracy=_min_accuracy(min_accuracy),
+        min_accuracy=_least("--min-accuracy", min_accuracy, "a share", "0.85"),
         mixture=mixture,
         confidence=confidence,
         validation_fraction=validation_fraction,
         n_jobs=jobs,
         random_state=seed,
-        rule=rules.rule_for(sorted(set(rows.y.tolist()))),
+        rule=rules.rule_for(classes),
         utility=worth,
+        min_utility=_least("--min-utility", min_utility, "a number", "-0.2"),
     )
     traffic = _traffic(unlabeled, rows)
     with progress(f"training on {len(parts.train):,} rows"), explained("training"):
         model.fit(
             rows.X.iloc[parts.train],
             rows.y[parts.train],
-            seen_by_base=None if rows.seen is None else rows.seen[parts.train],
+            sample_weight=_part(rows.weight, parts.train),
+            seen_by_base=_part(rows.seen, parts.train),
             groups=rows.data.X.iloc[parts.train] if group_churn else None,
             X_unlabeled=traffic,
         )
@@ -217,25 +229,26 @@ def _budget(overall: float | None, groups: list[str] | None) -> float | dict[str
     return budget
 
 
-def _min_accuracy(text: str | None) -> float | str | None:
+def _least(option: str, text: str | None, what: str, example: str) -> float | str | None:
     if text is None or text == "cold":
         return text
     try:
         return float(text)
     except ValueError as error:
         raise InvalidInputError(
-            f"--min-accuracy must be a share or 'cold', got {text!r}; give e.g. 0.85"
+            f"{option} must be {what} or 'cold', got {text!r}; give e.g. {example}"
         ) from error
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """The data, and a mask of the rows on which the base model was trained."""
+    """The data, the weights of rows, and a mask of those that the base model was trained on."""
 
     data: Dataset
     X: pd.DataFrame
     y: NDArray[Any]
     seen: NDArray[Any] | None
+    weight: NDArray[Any] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +257,14 @@ class _Parts:
     test: NDArray[Any]
 
 
-def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _Rows:
+def _part(values: NDArray[Any] | None, index: NDArray[Any]) -> NDArray[Any] | None:
+    return None if values is None else values[index]
+
+
+def _rows(
+    data: str, target: str | None, drop: list[str], seen: str | None, weight: str | None
+) -> _Rows:
+    from holdfast.common.arrays import check_weights
     from holdfast.datasets.loading import load
 
     loaded = load(data, target=target)
@@ -254,7 +274,7 @@ def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _
             f"{'text' if loaded.text else 'images'}; train on it in Python, with "
             "holdfast.nn.NetworkClassifier"
         )
-    named = [*drop, *([seen] if seen else [])]
+    named = list(dict.fromkeys([*drop, *filter(None, (seen, weight))]))
     check_columns(named, loaded.X)
     marks = None
     if seen is not None:
@@ -265,7 +285,10 @@ def _rows(data: str, target: str | None, drop: list[str], seen: str | None) -> _
                 "mark the rows that the base model was trained on"
             )
     features = loaded.X.drop(columns=named)
-    return _Rows(loaded, features, loaded.y, marks)
+    weights = None
+    if weight is not None:
+        weights = check_weights(f"--weight {weight}", loaded.X[weight], len(loaded.y))
+    return _Rows(loaded, features, loaded.y, marks, weights)
 
 
 def _traffic(path: Path | None, rows: _Rows) -> pd.DataFrame | None:
@@ -319,7 +342,9 @@ class _Result:
         classes = self.model.classes_
         base = BaseModel.of(self.loaded.model, None, classes)
         predicted = base.predict(X, classes, sha256=self.loaded.sha256)
-        comparison = compare(predicted.served, self.model.predict(X), y)
+        weight = _part(self.rows.weight, self.parts.test)
+        new = self.model.predict(X)
+        comparison = compare(predicted.served, new, y, sample_weight=weight)
         return MeasuredRows(X, y, predicted.served, predicted.matched.proba, comparison)
 
     def _part(self, index: NDArray[Any]) -> tuple[pd.DataFrame, NDArray[Any]]:
@@ -328,10 +353,13 @@ class _Result:
     @cached_property
     def accuracy(self) -> float | None:
         """Accuracy of the new model on the test rows."""
+        import numpy as np
+
         if not len(self.parts.test):
             return None
         X, y = self._part(self.parts.test)
-        return float((self.model.predict(X) == y).mean())
+        weight = _part(self.rows.weight, self.parts.test)
+        return float(np.average(self.model.predict(X) == y, weights=weight))
 
     def card(self) -> dict[str, Any]:
         """Return the card of the model file."""
@@ -366,6 +394,7 @@ class _Result:
             self.model.estimator,
             *self._part(self.parts.train),
             test=self._part(self.parts.test),
+            sample_weight=_part(self.rows.weight, self.parts.train),
             vary="bootstrap",
             n_models=n_models,
             n_jobs=jobs,

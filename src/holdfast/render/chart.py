@@ -45,10 +45,11 @@ def chart_view(
 
     With a ladder, the last trace marks the position of its slider. Returns None without points.
     """
+    measure = "utility" if frontier.get("measure") == "utility" else "accuracy"
     points = [
-        point
+        {**point, "height": point[measure], "height_interval": point.get(f"{measure}_interval")}
         for point in frontier.get("points") or []
-        if is_number(point.get("churn_rate")) and is_number(point.get("accuracy"))
+        if is_number(point.get("churn_rate")) and is_number(point.get(measure))
     ]
     if not points:
         return None
@@ -60,19 +61,21 @@ def chart_view(
     chosen = [point for point in points if point.get("chosen")]
     if chosen:
         data.append(_chosen_trace(chosen))
-    if ladder is not None:
-        data.append(_slider_trace(ladder["steps"][ladder["at"]]))
+    if ladder is not None and ladder["measure"] == measure:
+        step = ladder["steps"][ladder["at"]]
+        data.append(_slider_trace(step | {"height": step[measure]}))
     return {
         "points": [{**point, "weights_shown": _weights(point)} for point in points],
         "budget": frontier.get("budget"),
         "floor": frontier.get("floor"),
         "bars": any(
-            known_interval(point.get(f"{measure}_interval"))
+            known_interval(point.get(f"{name}_interval"))
             for point in points
-            for measure in ("churn_rate", "accuracy")
+            for name in ("churn_rate", "height")
         ),
+        "measure": measure,
         "measured_on": frontier.get("measured_on"),
-        "figure": {"data": data, "layout": _layout(len(data), frontier)},
+        "figure": {"data": data, "layout": _layout(len(data), frontier, measure)},
     }
 
 
@@ -83,7 +86,7 @@ def _trace(name: str, position: int, points: Sequence[Mapping[str, Any]]) -> dic
         "mode": "markers",
         "name": _plot_text(name),
         "x": [point["churn_rate"] for point in points],
-        "y": [point["accuracy"] for point in points],
+        "y": [point["height"] for point in points],
         "hoverinfo": "text",
         "hovertext": [_hover(point) for point in points],
         "marker": {
@@ -93,7 +96,7 @@ def _trace(name: str, position: int, points: Sequence[Mapping[str, Any]]) -> dic
         },
     }
     faint = f"rgba({red},{green},{blue},0.35)"
-    for axis, measure in (("x", "churn_rate"), ("y", "accuracy")):
+    for axis, measure in (("x", "churn_rate"), ("y", "height")):
         trace[f"error_{axis}"] = _error_bars(points, measure, faint)
     return trace
 
@@ -120,7 +123,7 @@ def _chosen_trace(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "mode": "markers",
         "name": "chosen",
         "x": [point["churn_rate"] for point in points],
-        "y": [point["accuracy"] for point in points],
+        "y": [point["height"] for point in points],
         "hoverinfo": "skip",
         "marker": {
             "size": 19,
@@ -137,7 +140,7 @@ def _slider_trace(step: Mapping[str, Any]) -> dict[str, Any]:
         "mode": "markers",
         "name": "at the slider",
         "x": [step["churn_rate"]],
-        "y": [step["accuracy"]],
+        "y": [step["height"]],
         "hoverinfo": "skip",
         "marker": {
             "size": 15,
@@ -148,7 +151,7 @@ def _slider_trace(step: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _layout(n_traces: int, frontier: Mapping[str, Any]) -> dict[str, Any]:
+def _layout(n_traces: int, frontier: Mapping[str, Any], measure: str) -> dict[str, Any]:
     axis = {"tickformat": ".3~%", "zeroline": False, "automargin": True, "showline": True}
     layout: dict[str, Any] = {
         "height": 400 + 14 * n_traces,  # room for a legend that wraps on a phone
@@ -161,10 +164,13 @@ def _layout(n_traces: int, frontier: Mapping[str, Any]) -> dict[str, Any]:
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
         "xaxis": {**axis, "title": {"text": "churn against the base model"}},
-        "yaxis": {**axis, "title": {"text": "accuracy"}},
+        "yaxis": {**axis, "title": {"text": measure}},
     }
     layout["xaxis"]["rangemode"] = "tozero"
-    layout["yaxis"] |= {"minallowed": -0.02, "maxallowed": 1.02}  # room for a marker at the end
+    if measure == "accuracy":
+        layout["yaxis"] |= {"minallowed": -0.02, "maxallowed": 1.02}  # room for a marker at the end
+    else:
+        layout["yaxis"]["tickformat"] = ".4~g"
     marks = [("budget", "dash", "bottom", 1.0), ("floor", "dot", "top", 0.06)]
     lines = [
         _upright(name, frontier[name], dash, anchor, height)
@@ -192,8 +198,10 @@ def _hover(point: Mapping[str, Any]) -> str:
     lines = [
         f"{point.get('series')} · {point.get('label')}",
         f"churn {share(point['churn_rate'], point.get('churn_rate_interval'))}",
-        f"accuracy {share(point['accuracy'], point.get('accuracy_interval'))}",
+        f"accuracy {share(point.get('accuracy'), point.get('accuracy_interval'))}",
     ]
+    if is_number(point.get("utility")):
+        lines.insert(2, f"utility {plain_number(point['utility'])}")
     if is_number(point.get("lam")):
         lines.append(f"λ {plain_number(point['lam'])}")
     lines += [f"weight {item}" for item in _weights(point)]

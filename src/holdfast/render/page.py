@@ -81,7 +81,8 @@ def render_page(summary: Mapping[str, Any]) -> str:
         - ``budgets`` : list of dicts with ``name``, ``budget``, ``accuracy``, ``churn_rate``,
           ``negative_flip_rate``, ``accuracy_gain``, ``status`` and ``*_interval``
         - ``frontier`` : ``points`` (dicts with ``series``, ``label``, ``churn_rate``, ``accuracy``,
-          their ``*_interval``, ``lam``, ``weights``, ``chosen``), ``budget``, ``floor``,
+          ``utility``, their ``*_interval``, ``lam``, ``weights``, ``chosen``), ``measure`` (the
+          height of points, "accuracy" by default or "utility"), ``budget``, ``floor``,
           ``measured_on``
         - ``ladder`` : the result of `holdfast.report.ladder.ladder`
         - ``rows`` : the result of `holdfast.report.rows.sampled_rows`

@@ -106,16 +106,18 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
 
 def ladder_view(ladder: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return the ladder with the text that a screen reader speaks for each step."""
+    measure = "utility" if (ladder or {}).get("measure") == "utility" else "accuracy"
     steps = [
         step
         for step in (ladder or {}).get("steps") or []
-        if all(is_number(step.get(name)) for name in ("budget", "churn_rate", "accuracy"))
+        if all(is_number(step.get(name)) for name in ("budget", "churn_rate", measure))
     ]
     if ladder is None or not steps:
         return None
     chosen = [i for i, step in enumerate(steps) if step.get("chosen")]
     return {
         **ladder,
+        "measure": measure,
         "cold": ladder.get("cold") or {},
         "steps": [{**step, "spoken": _spoken(step, ladder.get("confidence"))} for step in steps],
         "at": chosen[0] if chosen else len(steps) // 2,
@@ -126,7 +128,7 @@ def ladder_view(ladder: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _spoken(step: Mapping[str, Any], confidence: Any) -> str:
     parts = [
         f"budget {limit_text(step['budget'])}",
-        f"accuracy {share(step['accuracy']).value}",
+        f"accuracy {share(step.get('accuracy')).value}",
         f"churn {share(step['churn_rate']).value}",
         f"negative flips {share(step.get('negative_flip_rate')).value}",
     ]

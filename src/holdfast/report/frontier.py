@@ -1,15 +1,17 @@
-"""The candidates of an update as points of churn and accuracy, for the chart."""
+"""The candidates of an update as points of churn and accuracy or utility, for the chart."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.comparison.binomial import exact_interval
+from holdfast.rules import Argmax
 
-__all__ = ["frontier"]
+__all__ = ["frontier", "measure_of"]
 
 CONFIDENCE = 0.95
 
@@ -45,13 +47,25 @@ def frontier(model: Any, *, floor: float | None = None) -> dict[str, Any] | None
     rival = getattr(model, "rival_", None)
     if rival is not None:
         points += [point | {"chosen": False} for point in _points(model, rival)]
+    measure = measure_of(model, selection)
     hard = getattr(selection, "churn", "hard") == "hard"
     return {
-        "points": [_with_intervals(point, selection.n) for point in points],
+        "measure": measure,
+        "points": [_shown(point, selection.n, measure) for point in points],
         "budget": selection.max_churn if hard else None,
         "floor": floor,
         "measured_on": f"{selection.n:,} selection rows",
     }
+
+
+def measure_of(model: Any, selection: Any) -> str:
+    """Return "utility" where the utility of answers is known and is not accuracy."""
+    own = not isinstance(getattr(model, "rule_", None), Argmax | None)
+    named = getattr(model, "utility", None)
+    known = not math.isnan(getattr(selection, "utility", math.nan))
+    is_accuracy = isinstance(named, str) and named == "accuracy"
+    by_utility = known and not is_accuracy and (own or named is not None)
+    return "utility" if by_utility else "accuracy"
 
 
 def _points(model: Any, selection: Any) -> list[dict[str, Any]]:
@@ -74,6 +88,7 @@ def _mixture_points(model: Any, selection: Any) -> list[dict[str, Any]]:
             "label": names[used[0]] if single else f"average of {len(used)}",
             "churn_rate": point.churn_rate,
             "accuracy": point.accuracy,
+            "utility": getattr(point, "utility", math.nan),
             "lam": float(weights @ lambdas),
             "weights": {names[i]: float(weights[i]) for i in used},
             "chosen": point is selection,
@@ -100,6 +115,7 @@ def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
             "label": f"override by {what}, τ = {point.threshold:.3g}",
             "churn_rate": point.churn_rate,
             "accuracy": point.accuracy,
+            "utility": getattr(point, "utility", math.nan),
             "lam": float(point.weights @ lambdas),
             "weights": {names[i]: float(point.weights[i]) for i in used},
             "chosen": point is selection,
@@ -113,8 +129,10 @@ def _override_points(model: Any, selection: Any) -> list[dict[str, Any]]:
     return _distinct([*points, described(selection, True)])
 
 
-def _with_intervals(point: dict[str, Any], n: int) -> dict[str, Any]:
-    """Add exact 95 % intervals for measures on n selection rows."""
+def _shown(point: dict[str, Any], n: int, measure: str) -> dict[str, Any]:
+    """Add exact 95 % intervals for shares of n selection rows; leave out an unused utility."""
+    if measure != "utility":
+        del point["utility"]
     for name in ("churn_rate", "accuracy"):
         low, high = exact_interval(point[name], n, CONFIDENCE)
         point[f"{name}_interval"] = [float(low), float(high)]
@@ -125,7 +143,8 @@ def _distinct(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Sort points by series and churn; keep one of equal points, the chosen one if there is one."""
     kept: dict[tuple[Any, ...], dict[str, Any]] = {}
     for point in points:
-        key = (point["series"], round(point["churn_rate"], 12), round(point["accuracy"], 12))
+        measures = (point[name] for name in ("churn_rate", "accuracy", "utility"))
+        key = (point["series"], *(repr(round(value, 12)) for value in measures))
         if key not in kept or point["chosen"]:
             kept[key] = point
     return sorted(kept.values(), key=lambda point: (point["series"], point["churn_rate"]))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from holdfast.exceptions import InfeasibleBudgetError
+from holdfast.report.frontier import measure_of
 
 __all__ = ["ladder"]
 
@@ -53,6 +54,7 @@ def ladder(model: Any) -> dict[str, Any] | None:
     if not possible:
         return None
     return {
+        "measure": measure_of(model, model.selection_),
         "steps": possible,
         "impossible": len(steps) - len(possible),
         "accuracy_base": cold.accuracy_base,
@@ -98,6 +100,7 @@ def _step(model: Any, budget: float, cold_accuracy: float) -> dict[str, Any] | N
         "accuracy_interval": list(measured.accuracy_new_interval),
         "against_cold": measured.accuracy_new - cold_accuracy,
         "lateral_flip_rate": measured.lateral_flip_rate,
+        "utility": _known(getattr(selected.selection_, "utility", math.nan)),
         "serving": selected.serving_,
         "certificate": selected.certificate_.to_dict() if certified else None,
     }
@@ -105,6 +108,10 @@ def _step(model: Any, budget: float, cold_accuracy: float) -> dict[str, Any] | N
         step[name] = getattr(measured, name)
         step[f"{name}_interval"] = list(getattr(measured, f"{name}_interval"))
     return step
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _has_groups(model: Any) -> bool:

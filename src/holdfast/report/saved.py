@@ -223,8 +223,9 @@ SUMMARY: dict[str, Any] = {
     "frontier": {
         "points": [
             {**_MEASURES, "series": _is_text, "label": _is_text, "lam": _is_number}
-            | {"weights": {str: _is_number}, "chosen": _is_flag}
+            | {"weights": {str: _is_number}, "chosen": _is_flag, "utility": _is_number}
         ],
+        "measure": _is_text,
         "budget": _is_number,
         "floor": _is_number,
         "measured_on": _is_text,
@@ -232,8 +233,10 @@ SUMMARY: dict[str, Any] = {
     "ladder": {
         "steps": [
             {**_MEASURES, "budget": _is_number, "chosen": _is_flag, "against_cold": _is_number}
+            | {"utility": _is_number}
             | {"serving": _is_text, "certificate": {"limits": [{"upper": _is_number}]}}
         ],
+        "measure": _is_text,
         "impossible": _is_count,
         "accuracy_base": _is_number,
         "cold": _MEASURES,
