@@ -468,8 +468,9 @@ class TestPredictBoth:
         answers = champion.predict(X)
         assert (answers != inner.predict(X)).any()
         pair = predict_both(champion, inner, X, X, y)
-        assert (pair.base == answers).all()
-        found = compare(pair.base, pair.new, pair.y, classes=pair.classes)
+        assert (pair.base_pred == answers).all()
+        given = {"base_pred": pair.base_pred, "new_pred": pair.new_pred}
+        found = compare(pair.base, pair.new, pair.y, classes=pair.classes, **given)
         assert found.churn_rate == (answers != inner.predict(X)).mean()
         assert found.accuracy_base == (answers == y).mean()
 

@@ -40,7 +40,7 @@ def tail(successes: ArrayLike, n: ArrayLike, share: ArrayLike) -> Array:
 
     Examples
     --------
-    >>> tail([1, 2], 2, 0.5).tolist()
+    >>> tail([1, 2], 2, 0.5).round(9).tolist()
     [0.75, 0.25]
     """
     k, n, p = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (successes, n, share)))
@@ -90,8 +90,8 @@ def upper_bound(share: ArrayLike, n: ArrayLike, error: ArrayLike) -> Array:
 
     Examples
     --------
-    >>> round(float(upper_bound(0.0, 59, 0.05)), 3)
-    0.049
+    >>> round(float(upper_bound(0.0, 59, 0.05)), 4)
+    0.0495
     """
     return 1 - lower_bound(1 - np.asarray(share, dtype=float), n, error)
 
@@ -101,8 +101,8 @@ def lower_bound(share: ArrayLike, n: ArrayLike, error: ArrayLike) -> Array:
 
     Examples
     --------
-    >>> round(float(lower_bound(1.0, 59, 0.05)), 3)
-    0.95
+    >>> round(float(lower_bound(1.0, 59, 0.05)), 4)
+    0.9505
     """
     share, n, error = np.broadcast_arrays(
         *(np.asarray(value, dtype=float) for value in (share, n, error))

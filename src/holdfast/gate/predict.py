@@ -141,7 +141,7 @@ def figures(comparison: Comparison) -> dict[str, float]:
     >>> from holdfast.comparison import compare
     >>> measured = figures(compare([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 1, 0]))
     >>> measured["churn_rate"], round(measured["churn_rate_high"], 3)
-    (0.25, 0.699)
+    (0.25, 0.806)
     """
     numbers: dict[str, float] = {}
     for name, value in comparison.to_dict().items():

@@ -175,7 +175,7 @@ def classes_of_columns(
 
 def _library_booster(model: Any) -> bool:
     """Whether a model is a library's own booster, whose `predict` gives scores."""
-    return type(model).__name__ == "Booster"
+    return type(model).__module__.partition(".")[0] in ("catboost", "lightgbm", "xgboost")
 
 
 def _are_labels(predicted: Any) -> bool:

@@ -34,7 +34,7 @@ HOMES = {
     ("holdfast.path", "Path"): "holdfast.update.candidates",
     ("holdfast.persistence", "LoadedModel"): "holdfast.models.card",
     ("holdfast.policy", "Verdict"): "holdfast.comparison.policy",
-    ("holdfast.policy", "Check"): "holdfast.comparison.policy",
+    ("holdfast.policy", "Check"): "holdfast.comparison.checks",
     ("holdfast.policy", "Decision"): "holdfast.comparison.policy",
     ("holdfast.policy", "Policy"): "holdfast.comparison.policy",
     ("holdfast.regressor", "LowChurnRegressor"): "holdfast.update.regressor",
