@@ -66,3 +66,15 @@ def test_the_ends_of_the_range():
     assert -0.06 < low < 0 < high < 0.06
     low, high = (float(end) for end in gain_interval(1.0, 0.0, 10, 0.95))
     assert 0.4 < low < high == pytest.approx(1.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("confidence", [1e-16, 1e-3, 0.5, 0.999, 1 - 1e-12, np.nextafter(1.0, 0.0)])
+@pytest.mark.parametrize("n", [1, 2.5, 40, 10**6])
+def test_every_confidence(confidence, n):
+    gained, lost = np.random.default_rng(0).random((2, 20)) / 2
+    low, high = gain_interval(gained, lost, n, confidence)
+    assert (low >= -1).all()
+    assert (high <= 1).all()
+    if confidence > 0.5:  # the correction for the lattice moves very narrow intervals
+        assert (low <= gained - lost).all()
+        assert (gained - lost <= high).all()

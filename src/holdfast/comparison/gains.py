@@ -71,7 +71,7 @@ def gain_interval(
 
 def _lower(up: Array, down: Array, n: Array, error: float) -> Array:
     """Return the smallest gain δ that is not rejected in favour of a larger one."""
-    needed = NormalDist().inv_cdf(1 - error)
+    needed = -NormalDist().inv_cdf(error)
     low, high = np.full(up.shape, -1.0), up - down
     for _ in range(HALVINGS):
         middle = (low + high) / 2

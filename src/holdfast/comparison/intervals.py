@@ -1,4 +1,4 @@
-"""Confidence intervals of shares and of paired differences, for arrays."""
+"""Wilson's interval of shares, for arrays, and McNemar's test of paired answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["mcnemar_p_value", "paired_interval", "wilson_interval"]
+__all__ = ["mcnemar_p_value", "wilson_interval"]
 
 
 def wilson_interval(share: ArrayLike, n: ArrayLike, confidence: float) -> tuple[Any, Any]:
@@ -44,45 +44,6 @@ def wilson_interval(share: ArrayLike, n: ArrayLike, confidence: float) -> tuple[
     half = np.sqrt(z2 * (p * (1 - p) * n + z2 / 4)) / (n + z2)
     # For a share of 0 or 1 that bound equals the share; rounding must not move it past the share.
     return np.minimum(np.maximum(centre - half, 0), p), np.maximum(np.minimum(centre + half, 1), p)
-
-
-def paired_interval(
-    gained: ArrayLike, lost: ArrayLike, n: ArrayLike, confidence: float
-) -> tuple[Any, Any]:
-    """Return the two-sided adjusted Wald interval of the difference `gained` - `lost`.
-
-    Parameters
-    ----------
-    gained : array-like
-        Share of the rows that went from wrong to right.
-    lost : array-like
-        Share of the rows that went from right to wrong.
-    n : array-like
-        Number of rows behind each share (an effective number under weights).
-    confidence : float
-        Confidence level of the interval.
-
-    Returns
-    -------
-    low, high : ndarray
-        The ends of the interval, in [-1, 1].
-
-    References
-    ----------
-    Bonett and Price, "Adjusted Wald confidence interval for a difference of binomial proportions
-    based on paired data", Journal of Educational and Behavioral Statistics 37(4), 2012.
-
-    Examples
-    --------
-    >>> low, high = paired_interval(0.04, 0.02, 1000, 0.95)
-    >>> round(float(low), 4), round(float(high), 4)
-    (0.0046, 0.0353)
-    """
-    n = np.asarray(n, dtype=float)
-    up = (np.asarray(gained, dtype=float) * n + 1) / (n + 2)
-    down = (np.asarray(lost, dtype=float) * n + 1) / (n + 2)
-    half = _z(confidence) * np.sqrt((up + down - (up - down) ** 2) / (n + 2))
-    return np.maximum(up - down - half, -1), np.minimum(up - down + half, 1)
 
 
 def mcnemar_p_value(gained: int, lost: int) -> float:
