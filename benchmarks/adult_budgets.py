@@ -131,7 +131,7 @@ def page(result: dict[str, Any]) -> str:
 
 The base model is a HistGradientBoostingClassifier trained on the first {n["base"]:,} of
 {n["train"]:,} training rows. The update is trained on all of them, and measured on {n["test"]:,}
-test rows. Intervals are exact, at 95 %. `python benchmarks/adult_budgets.py` makes this page; the
+test rows. Intervals are Wilson's at 95 %. `python benchmarks/adult_budgets.py` makes this page; the
 figures are in `adult_budgets.json`.
 
 ## One split into training and selection rows (seed 0)
