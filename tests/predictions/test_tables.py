@@ -707,7 +707,7 @@ def test_a_prediction_column_wins(tmp_path, kind):
             table.to_csv(tmp_path / f"{name}.csv", index=False)
         tables = tmp_path / "base.csv", tmp_path / "new.csv"
     elif kind == "polars":
-        tables = pl.from_pandas(base), pl.from_pandas(new)
+        tables = tuple(pl.DataFrame(table.to_dict("list")) for table in tables)
     found = compare_tables(*tables, id="id")
     proba = [table[["proba_fine", "proba_fraud"]].to_numpy() for table in (base, new)]
     expected = compare(
@@ -726,7 +726,7 @@ def test_a_prediction_column_wins(tmp_path, kind):
 def test_in_one_table_the_prediction_column_is_the_base_model_s(tmp_path):
     base, new = with_answers(1, 0.2), with_answers(2, 0.5)
     one = base.assign(**{f"new_{c}": new[f"proba_{c}"] for c in ("fine", "fraud")})
-    one.to_parquet(tmp_path / "both.parquet")
+    write_table(one, tmp_path / "both.parquet")
     found = compare_tables(tmp_path / "both.parquet", new_proba_prefix="new_")
     assert found.churn_rate == np.mean(base["prediction"] != new["prediction"])
 
