@@ -6,11 +6,10 @@ import numpy as np
 
 from holdfast.common.plain import plain_scalar
 from holdfast.comparison.counts import PairedCounts
+from holdfast.comparison.labeled import is_selective
 from holdfast.comparison.measures import ENOUGH_POSITIVES, positives_of, recall_changes
 
 __all__ = ["warnings_of"]
-
-SELECTIVE = 0.001  # largest p-value at which selective labels are warned of
 
 
 def warnings_of(
@@ -67,7 +66,7 @@ def _rarest_class_loses(counts: PairedCounts, confidence: float) -> str | None:
 
 
 def _labels_are_selective(counts: PairedCounts, p_value: float | None) -> str | None:
-    if p_value is None or p_value > SELECTIVE:
+    if not is_selective(p_value):
         return None
     changed, kept = (
         float(counts.rows[cells & counts.labeled].sum() / counts.rows[cells].sum())

@@ -1,6 +1,7 @@
 """The test of a paired difference of accuracies, and the interval that inverts it.
 
-Of n rows, some are gained (wrong with the base model, right with the new one) and some are lost.
+Some of the n rows are gained (wrong with the base model, right with the new one), and some are
+lost.
 The difference T = gained − lost is a sum of n terms in {−1, 0, 1}. Under the hypothesis that the
 true gain is δ, one parameter is left, the share of discordant rows, which is estimated by maximum
 likelihood [1]_. The tail P(T ≥ t) is then taken by its saddlepoint approximation, whose relative

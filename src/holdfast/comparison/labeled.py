@@ -11,12 +11,16 @@ import numpy as np
 from holdfast.comparison.counts import GroupCounts, PairedCounts
 from holdfast.comparison.shares import GroupResult, group_results, shares_of
 
-__all__ = ["groups_of", "labels_selective", "overall_shares"]
+__all__ = ["groups_of", "is_selective", "labels_selective", "overall_shares"]
+
+SELECTIVE = 0.001  # largest p-value at which labels count as selective
 
 
 def overall_shares(counts: PairedCounts, confidence: float) -> dict[str, Any]:
     """Return shares and intervals of all rows, as `shares_of` does."""
     squares, labeled = counts.squares, counts.labeled
+    if counts.comparable and labeled.all():
+        return _shares(counts.cells, float(squares.sum()), confidence, has_truth=True)
     shares = _shares(counts.cells, float(squares.sum()), confidence, has_truth=False)
     if not counts.comparable:
         return shares
@@ -71,3 +75,8 @@ def labels_selective(counts: PairedCounts) -> float | None:
     determinant = table[0, 0] * table[1, 1] - table[0, 1] * table[1, 0]
     statistic = (table.sum() - 1) * determinant**2 / margins
     return math.erfc(math.sqrt(statistic / 2))
+
+
+def is_selective(p_value: float | None) -> bool:
+    """Whether labels are missing selectively, beyond chance, given `labels_selective`."""
+    return p_value is not None and p_value <= SELECTIVE

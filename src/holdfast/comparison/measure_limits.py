@@ -8,6 +8,7 @@ from typing import Any
 
 from holdfast.comparison.change import MeasureChange
 from holdfast.comparison.checks import Check, check, not_promoting
+from holdfast.comparison.labeled import is_selective
 from holdfast.comparison.result import Comparison
 from holdfast.exceptions import InvalidInputError
 
@@ -160,13 +161,8 @@ def _as_trusted(own: MeasureChange, found: Check, comparison: Comparison) -> Che
     if not own.reliable:
         return not_promoting(found, f"there are only {own.positives} positives, and ten are needed")
     needs_truth = own.name != "churn_rate" and not own.name.startswith("rate[")
-    return not_promoting(found, SELECTIVE) if needs_truth and is_selective(comparison) else found
+    selective = needs_truth and is_selective(comparison.labels_selective)
+    return not_promoting(found, SELECTIVE) if selective else found
 
 
 SELECTIVE = "labels are missing otherwise where the answer changed than where it did not"
-UNLIKELY = 0.001  # p-value of equal labelling
-
-
-def is_selective(comparison: Comparison) -> bool:
-    """Whether labels are missing selectively, beyond chance."""
-    return comparison.labels_selective is not None and comparison.labels_selective < UNLIKELY

@@ -7,14 +7,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from holdfast.common.parameters import check_share
 from holdfast.comparison.checks import Check, check, not_promoting
+from holdfast.comparison.labeled import is_selective
 from holdfast.comparison.measure_limits import (
     SELECTIVE,
-    is_selective,
+    MeasureLimit,
     measure_checks,
     read_limits,
 )
@@ -163,11 +165,15 @@ class Policy:
         policy.check()
         return policy
 
+    @cached_property
+    def _measure_limits(self) -> dict[str, MeasureLimit]:
+        return read_limits(self.limits)
+
     def check(self) -> None:
         """Raise InvalidInputError when a limit is out of range or none is given."""
         check_share("confidence", self.confidence, open_ends=True)
         given = {name: getattr(self, name) for name in SHARES if getattr(self, name) is not None}
-        if not given and not read_limits(self.limits):
+        if not given and not self._measure_limits:
             raise InvalidInputError(
                 "Policy must have at least one limit, got none; give one of "
                 f"{', '.join(SHARES)}, limits"
@@ -197,7 +203,7 @@ class Policy:
         measured = comparison.at(self.confidence, max_group_churn=self.per_group)
         checks = (
             *self._overall_checks(measured),
-            *measure_checks(read_limits(self.limits), measured, self.positive, self.costs),
+            *measure_checks(self._measure_limits, measured, self.positive, self.costs),
             *self._group_checks(measured),
         )
         statuses = {check.status for check in checks}
@@ -239,7 +245,7 @@ class Policy:
             for name, words, limit, at_least in limits
             if limit is not None
         ]
-        if not is_selective(measured):
+        if not is_selective(measured.labels_selective):
             return found
         return [one if one.name == "churn_rate" else not_promoting(one, SELECTIVE) for one in found]
 

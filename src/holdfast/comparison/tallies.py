@@ -55,8 +55,8 @@ def merged_cells(parts: list[Cells]) -> Cells:
 class CellTable:
     """Sums of each (base, new, truth): dense for few classes, sparse for many.
 
-    Of many classes, rows that both models get right need no sorting, since there are few such
-    cells.
+    Where there are many classes, rows that both models get right are not sorted, since there are
+    few such cells.
     """
 
     def __init__(self, n_classes: int, *, weighted: bool) -> None:

@@ -73,6 +73,7 @@ class BaseModel:
         X: Any,
         classes: NDArray[Any],
         *,
+        answers: Any = None,
         possible: NDArray[Any] | None = None,
         sha256: str | None = None,
     ) -> BasePredictions:
@@ -82,19 +83,21 @@ class BaseModel:
         ----------
         X : array-like of shape (n, …)
         classes : ndarray of shape (K,)
+        answers : array-like of shape (n,), optional
+            The model's answers as they were logged; it is then not asked for them.
         possible : ndarray of shape (A,), optional
             The answers that the new model can give. Left out, these are its classes.
         sha256 : str, optional
             The hash of the model's file. With it, predictions are kept in a cache on disk.
         """
-        proba, answers = None, None
+        proba, own, logged = None, answers, answers is not None
         if self.gives_proba:
             proba = self._asked("probabilities", X, sha256)
             if not hasattr(self.model, "predict_proba") and _are_labels(proba):
-                proba, answers = None, proba  # a callable that answers
-        if answers is None and self._answers_itself:
-            answers = self._asked("answers", X, sha256)
-        return self._matched(proba, answers, classes, possible)
+                proba, own = None, answers if logged else proba  # a callable that answers
+        if own is None and self._answers_itself:
+            own = self._asked("answers", X, sha256)
+        return self._matched(proba, own, classes, possible, logged=logged)
 
     def answers(self, X: Any, classes: NDArray[Any], possible: NDArray[Any]) -> BasePredictions:
         """Return the model's answers alone, where its probabilities are not needed."""
@@ -117,7 +120,13 @@ class BaseModel:
         return answers and (hasattr(self.model, "predict_proba") or not callable(self.model))
 
     def _matched(
-        self, proba: Any, answers: Any, classes: NDArray[Any], possible: NDArray[Any] | None
+        self,
+        proba: Any,
+        answers: Any,
+        classes: NDArray[Any],
+        possible: NDArray[Any] | None,
+        *,
+        logged: bool = False,
     ) -> BasePredictions:
         return base_predictions(
             proba,
@@ -125,7 +134,7 @@ class BaseModel:
             classes,
             answers=answers,
             possible=possible,
-            names=("base_model's probabilities", "base_model's answers"),
+            names=("base_model's probabilities", "base_pred" if logged else "base_model's answers"),
         )
 
     def _asked(self, what: str, X: Any, sha256: str | None) -> Any:

@@ -59,13 +59,6 @@ class BasePredictions:
         """Whether there are answers, and no row has probabilities."""
         return bool(self.answered.any() and self.missing.all())
 
-    def answering(self, answers: Any, possible: NDArray[Any]) -> BasePredictions:
-        """Return the predictions with other answers, as they were logged."""
-        served, answered = _checked_answers("base_pred", answers, possible)
-        check_same_length(X=self.pred, base_pred=served)
-        pred = np.where(answered, class_index(served, possible), -1)
-        return replace(self, pred=pred, served=served, answered=answered)
-
     def take(self, index: NDArray[np.intp]) -> BasePredictions:
         """Return the predictions for some of the rows."""
         matched = replace(self.matched, proba=self.matched.proba[index])
@@ -100,19 +93,19 @@ def base_predictions(
         The names of the probabilities and of the answers, for messages.
     """
     possible = classes if possible is None else possible
-    if answers is None:
-        checked = check_proba(names[0], proba, allow_missing=True)
-        missing = missing_rows(checked)
-        served = np.asarray(base_classes)[np.where(missing[:, None], 0.0, checked).argmax(axis=1)]
-        answered = ~missing
-        matched = match_classes(checked, base_classes, classes)
-    else:
+    checked = None if proba is None else check_proba(names[0], proba, allow_missing=True)
+    if answers is not None:
         served, answered = _checked_answers(names[1], answers, possible)
+        check_same_length(**{names[0]: checked, names[1]: served})
+    else:
+        assert checked is not None  # one of the two is given
+        answered = ~missing_rows(checked)
+        most_probable = np.where(answered[:, None], checked, 0.0).argmax(axis=1)
+        served = np.asarray(base_classes)[most_probable]
+    if checked is None:
         matched = _no_proba(len(served), classes)
-        if proba is not None:
-            checked = check_proba(names[0], proba, allow_missing=True)
-            check_same_length(**{names[0]: checked, names[1]: served})
-            matched = match_classes(checked, base_classes, classes)
+    else:
+        matched = match_classes(checked, base_classes, classes)
     pred = np.where(answered, class_index(served, possible), -1)
     return BasePredictions(matched, pred, served, answered)
 

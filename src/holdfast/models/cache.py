@@ -56,7 +56,7 @@ def remembered(
     compute : callable
         A function that returns the predictions, with one row for each row of X.
     what : str
-        What of the model's predictions these are.
+        The kind of the predictions: probabilities or answers.
 
     Examples
     --------

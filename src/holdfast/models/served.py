@@ -153,9 +153,9 @@ def served_proba(
     Parameters
     ----------
     proba : ndarray of shape (m, n, K)
-        The probabilities of the selected models.
+        The probabilities of the models.
     weights : ndarray of shape (m,)
-        Their weights; together with `base_weight` they sum to 1.
+        Their weights; together with `base_weight` they sum to 1. Models of weight 0 play no part.
     average_in : {"probability", "log_odds"}
         The scale on which the models are averaged.
     base : BasePredictions, optional
@@ -170,6 +170,9 @@ def served_proba(
     -------
     ndarray of shape (n, K)
     """
+    if not weights.all():
+        used = np.flatnonzero(weights)
+        proba, weights = proba[used], weights[used]
     if threshold is not None and base is not None:
         new = served_proba(
             proba, weights, average_in=average_in, base=base, base_weight=base_weight

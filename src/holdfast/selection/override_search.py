@@ -143,6 +143,8 @@ class _Rows:
             weight=self.weight,
             known=self.known,
         )
+        if not surcharges:
+            return plain
         charged = replace(plain, gain=rows.net_gain(surcharges), surcharges=surcharges)
         return max(plain, charged, key=lambda option: self._expected(option, gain))
 

@@ -363,10 +363,9 @@ class _Test:
         return _Expected(step.rule.decide(proba), proba)
 
     def _mixture(self, step: Step) -> NDArray[np.float64]:
-        used = np.flatnonzero(step.weights)
         return served_proba(
-            self.rows.proba[used],
-            step.weights[used],
+            self.rows.proba,
+            step.weights,
             average_in=self.selection.average_in,
             base=self.rows.rows.base,
             base_weight=step.base_weight,

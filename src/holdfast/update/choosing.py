@@ -153,13 +153,15 @@ class Chooser:
 
     def proba_of(self, choice: Choice, proba: Proba) -> Proba:
         """Return the probabilities (n, K) of a choice; those of what overrides, for an override."""
-        served = choice.served
+        return self._mixture_proba(choice.weights, choice.base_weight, proba)
+
+    def _mixture_proba(self, weights: Vector, base_weight: float, proba: Proba) -> Proba:
         return served_proba(
-            proba[served],
-            choice.weights[served],
+            proba,
+            weights,
             average_in=self.settings.average_in,
             base=self.rows.base,
-            base_weight=choice.base_weight,
+            base_weight=base_weight,
         )
 
     def answers_of(self, choice: Choice, proba: Proba) -> NDArray[np.intp]:
@@ -178,7 +180,7 @@ class Chooser:
 
     def rule_at(self, weights: Vector, base_weight: float, proba: Proba) -> BoundRule:
         """Return the rule of a mixture on the way to a choice, as the search has it."""
-        mixture = self.proba_of(Choice(None, weights, base_weight), proba)  # type: ignore[arg-type]
+        mixture = self._mixture_proba(weights, base_weight, proba)
         bound = self._bound(self.settings.budget, proba)
         return self.answering.under(bound).rule_of(mixture)
 

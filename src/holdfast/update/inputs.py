@@ -185,10 +185,9 @@ class RowReader:
     def _predictions(self, X: Any, base_proba: Any, base_pred: Any) -> BasePredictions:
         possible = self.ruling.answers
         if self.base_model is not None and base_proba is None:
-            asked = self.base_model.predict(
-                X, self.classes, possible=possible, sha256=self.loaded.sha256
+            return self.base_model.predict(
+                X, self.classes, answers=base_pred, possible=possible, sha256=self.loaded.sha256
             )
-            return asked if base_pred is None else asked.answering(base_pred, possible)
         known = self.classes
         if base_proba is not None:
             known = classes_of_columns(base_proba, self.base_classes, self.base_model, self.classes)

@@ -112,7 +112,7 @@ class Update:
         """
         chooser, proba = self._chooser(settings), self.path.proba
         choice, certificate = self._certified(chooser.choose(proba), chooser)
-        outcome = self._serve(choice, self._estimators(choice), settings)
+        outcome = self._serve(choice, self._estimators(choice), chooser)
         answers = ServedAnswers.of(outcome.served.model, self.selecting)
         return replace(
             outcome,
@@ -123,19 +123,18 @@ class Update:
 
     def refitted(self, settings: Settings, fitter: PathFitter) -> Outcome:
         """Choose under a budget and train the choice again; nothing is stated of what is served."""
-        choice = self._chooser(settings).choose(self.path.proba)
+        chooser = self._chooser(settings)
+        choice = chooser.choose(self.path.proba)
         again = fitter.fit([self.path.candidates[i].method for i in choice.served])
-        outcome = self._serve(choice, [candidate.estimator for candidate in again], settings)
+        outcome = self._serve(choice, [candidate.estimator for candidate in again], chooser)
         return replace(outcome, selection=unmeasured_selection(choice.selection))
 
     def compare_candidate(self, position: int, settings: Settings) -> Comparison:
         """Compare the answers of one candidate with those of the base model."""
-        candidate, answering = (
-            self.path.candidates[position],
-            self.ruling.answering(self.selecting, settings),
-        )
-        assert candidate.proba is not None
-        rule = answering.rule_of(candidate.proba) if self.ruling.decides else None
+        candidate, rule = self.path.candidates[position], None
+        if self.ruling.decides:
+            assert candidate.proba is not None  # on the path of an update
+            rule = self.ruling.answering(self.selecting, settings).rule_of(candidate.proba)
         model = serve([candidate.estimator], np.ones(1), self.path.classes, rule=rule).model
         return compare_answers(ServedAnswers.of(model, self.selecting).columns, self.selecting)
 
@@ -153,7 +152,7 @@ class Update:
 
         def ask(step: Step) -> Answers:
             at = _at(choice, step)
-            served = self._serve(at, self._estimators(at), settings).served
+            served = self._serve(at, self._estimators(at), chooser).served
             return ServedAnswers.of(served.model, rows)
 
         def rule_at(weights: NDArray[np.float64], base_weight: float) -> BoundRule:
@@ -174,19 +173,20 @@ class Update:
     def _estimators(self, choice: Choice) -> list[Any]:
         return [self.path.candidates[i].estimator for i in choice.served]
 
-    def _serve(self, choice: Choice, estimators: list[Any], settings: Settings) -> Outcome:
-        weights = choice.weights[choice.served]
-        answering = self.ruling.answering(self.selecting, settings)
+    def _serve(self, choice: Choice, estimators: list[Any], chooser: Chooser) -> Outcome:
+        weights, utility = choice.weights[choice.served], None
+        if choice.threshold is not None:
+            utility = chooser.answering.weighed_by(choice.rule)
         served = serve(
             estimators,
             weights,
             self.path.classes,
-            average_in=settings.average_in,
+            average_in=chooser.settings.average_in,
             base_model=self.base_model,
             base_weight=choice.base_weight,
             threshold=choice.threshold,
             rule=choice.rule if self.ruling.decides else None,
-            utility=None if choice.threshold is None else answering.weighed_by(choice.rule),
+            utility=utility,
             surcharges=choice.surcharges,
         )
         return Outcome(

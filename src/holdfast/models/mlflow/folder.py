@@ -233,8 +233,8 @@ class _PythonFunction:
     def predict(self, X: Any) -> NDArray[Any]:
         """Return a class for each row.
 
-        Of several columns it is the one that is named as an answer. Otherwise they are scores, and
-        the class is the name of the column with the largest one.
+        If there are several columns, one of them may be named as the answer. Otherwise they are
+        scores, and the class is the name of the column with the largest one.
         """
         import pandas as pd
 
