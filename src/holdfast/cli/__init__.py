@@ -17,6 +17,8 @@ The files that commands share:
 - `options`: options of several commands
 - `checks`: checks of outputs, columns and numbers
 - `rules`: options that name a decision rule
+- `training_rows`: the rows of `train`, read and parted
+- `trained`: what `train` has trained, measured and printed
 - `learners`: learners by name, and the features that a model takes
 - `output`: prints results, and writes reports
 """
