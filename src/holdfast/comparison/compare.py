@@ -20,6 +20,7 @@ from holdfast.common.classes import check_classes, whole_labels
 from holdfast.comparison.counting import count_pairs
 from holdfast.comparison.result import Comparison, check_limits, comparison_of
 from holdfast.exceptions import InvalidInputError
+from holdfast.rules.pairs import rule_pair
 
 __all__ = ["compare"]
 
@@ -34,6 +35,7 @@ def compare(
     groups: Any = None,
     sample_weight: ArrayLike | None = None,
     classes: ArrayLike | None = None,
+    rule: Any = None,
     confidence: float = 0.95,
     max_group_churn: float | None = None,
 ) -> Comparison:
@@ -59,6 +61,9 @@ def compare(
         number of rows (Σw)² / Σw² in place of n. No McNemar p-value is given.
     classes : array-like of shape (K,), optional
         Class of each probability column; 0 … K-1 when left out.
+    rule : Rule or pair of (Rule or None), optional
+        What turns probabilities into answers, such as ``Threshold(0.12, positive="fraud")``: one
+        rule for both models, or one for each. Answers that are given beside must be the same.
     confidence : float
         Confidence level of the two-sided intervals. Shares have the exact intervals of
         Clopper and Pearson, the paired difference of accuracies that of its test (see
@@ -78,7 +83,8 @@ def compare(
     ------
     InvalidInputError
         When lengths differ, answers or all labels are missing, probabilities do not sum to 1 or
-        look like logits, labels are of different types, or `base` and `new` are the same object.
+        look like logits, labels are of different types, `base` and `new` are the same object, or a
+        rule does not fit the classes, has no probabilities, or contradicts the given answers.
 
     Examples
     --------
@@ -102,6 +108,9 @@ def compare(
     }
     lengths = {f"{role}_pred": values for role, values in answers.items()}
     n = check_same_length(**arrays, **lengths, y=truth)
+    columns = _proba_classes(arrays, classes)
+    if rule is not None:
+        answers |= _decided(rule, arrays, columns, answers)
     weight = None
     if sample_weight is not None:
         weight = check_weights("sample_weight", sample_weight, n)
@@ -109,7 +118,7 @@ def compare(
         arrays["base"],
         arrays["new"],
         truth,
-        proba_classes=_proba_classes(arrays, classes),
+        proba_classes=columns,
         sample_weight=weight,
         groups=_group_columns(groups, n),
         labeled=labeled,
@@ -178,6 +187,34 @@ def _answers(name: str, values: ArrayLike, predicted: NDArray[Any]) -> NDArray[A
             f"give the answers as {role}"
         )
     return check_labels(name, values)
+
+
+def _decided(
+    rule: Any,
+    arrays: Mapping[str, NDArray[Any]],
+    classes: NDArray[Any] | None,
+    answers: Mapping[str, NDArray[Any]],
+) -> dict[str, NDArray[Any]]:
+    """Return the answers of rules to the probabilities that are given."""
+    found = {}
+    for role, one in zip(("base", "new"), rule_pair(rule), strict=True):
+        if one is None or arrays[role].ndim == 1:
+            continue
+        found[role] = one.decide(arrays[role], classes=classes)
+        given = answers.get(role)
+        different = 0 if given is None else int((given != found[role]).sum())
+        if different:
+            raise InvalidInputError(
+                f"rule must give the answers in {role}_pred, got {different} of "
+                f"{len(found[role])} rows whose answer is another; correct the rule, or leave "
+                f"{role}_pred out"
+            )
+    if not found:
+        raise InvalidInputError(
+            f"rule must be given with probabilities, got {rule!r} for labels of both models; give "
+            "probabilities of shape (n, K), or leave the rule out"
+        )
+    return found
 
 
 def _proba_classes(

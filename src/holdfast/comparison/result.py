@@ -24,6 +24,7 @@ from holdfast.comparison.measures import (
     most_frequent,
 )
 from holdfast.comparison.shares import GroupResult, Interval
+from holdfast.comparison.swaps import SwapSet, answer_swaps
 from holdfast.comparison.texts import text_of
 from holdfast.exceptions import InvalidInputError
 
@@ -198,6 +199,29 @@ class Comparison:
         return measures_of(
             self.counts, self.confidence, positive=positive, costs=costs, labels=labels
         )
+
+    def swaps(self, positive: Any) -> SwapSet:
+        """Return the rows that only one of the models answers with the positive class.
+
+        Parameters
+        ----------
+        positive : object
+            The positive class.
+
+        Returns
+        -------
+        SwapSet
+            The rows that are swapped in (the new model alone answers positive) and swapped out,
+            and how often each of them is positive in truth. It has no thresholds.
+
+        Examples
+        --------
+        >>> from holdfast.comparison import compare
+        >>> swaps = compare([1, 1, 0, 0], [1, 0, 1, 1], [1, 0, 1, 0]).swaps(1)
+        >>> swaps.swapped_in.n, swaps.swapped_in.positive_rate, swaps.swapped_out.n
+        (2, 0.5, 1)
+        """
+        return answer_swaps(self.counts, positive, self.confidence)
 
     @property
     def transitions(self) -> csr_array:

@@ -16,11 +16,22 @@ from numpy.typing import NDArray
 from holdfast.comparison.score_grid import score_bin
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["LOSSES", "ScoreCounts", "count_scores"]
+__all__ = [
+    "LOSSES",
+    "MOST_DISTINCT",
+    "SCORE_ROUNDING",
+    "SIDES",
+    "SMALLEST",
+    "UNKNOWN",
+    "ScoreCounts",
+    "count_scores",
+    "counts_of_score_cells",
+]
 
 Floats = NDArray[np.float64]
 
 UNKNOWN = -1  # the truth of a row without a label
+SCORE_ROUNDING = 1e-6  # how far outside [0, 1] rounding in single precision may take a score
 MOST_DISTINCT = 10_000  # distinct scores of one model that are kept apart
 SMALLEST = float(np.finfo(np.float64).eps)  # smallest probability whose logarithm is taken
 LOSSES = ("brier", "log_loss")
@@ -138,28 +149,67 @@ def count_scores(
     weight = np.ones(n) if sample_weight is None else sample_weight
     truth = np.full(n, UNKNOWN, dtype=np.int8) if truth is None else truth
     losses = _loss_sums(base, new, truth, weight)
+    exact = _few(base) and _few(new)
     if sample_weight is not None and not weight.all():
         kept = weight > 0
         base, new, truth, weight = base[kept], new[kept], truth[kept], weight[kept]
-    rows = ScoreCounts(
+    rows = counts_of_score_cells(
+        base,
+        new,
+        truth,
         n=n,
         weighted=sample_weight is not None,
         binned=False,
-        base_cuts=base_cuts,
-        new_cuts=new_cuts,
-        base_key=base,
-        new_key=new,
-        truth=truth,
+        cuts=(base_cuts, new_cuts),
         rows=np.ones(len(base), dtype=np.int64),
         weight=weight,
         weight_squares=weight**2,
-        base_sum=weight * base,
-        new_sum=weight * new,
+        sums=None,
+        losses=losses,
+        merge=exact,
+    )
+    return rows if exact else rows.on_grid()
+
+
+def counts_of_score_cells(
+    base_key: NDArray[Any],
+    new_key: NDArray[Any],
+    truth: NDArray[np.int8],
+    *,
+    n: int,
+    weighted: bool,
+    binned: bool,
+    cuts: tuple[tuple[float, ...], tuple[float, ...]],
+    rows: NDArray[np.int64],
+    weight: Floats,
+    weight_squares: Floats,
+    sums: tuple[Floats, Floats] | None,
+    losses: dict[str, Floats],
+    merge: bool = True,
+) -> ScoreCounts:
+    """Return the counts of cells in any order; equal cells become one if `merge`.
+
+    For the parameters see the attributes of `ScoreCounts`. `sums` are the weighted sums of both
+    models' scores; None where the keys are the scores.
+    """
+    base_sum, new_sum = (weight * base_key, weight * new_key) if sums is None else sums
+    cells = ScoreCounts(
+        n=n,
+        weighted=weighted,
+        binned=binned,
+        base_cuts=cuts[0],
+        new_cuts=cuts[1],
+        base_key=base_key,
+        new_key=new_key,
+        truth=truth,
+        rows=rows,
+        weight=weight,
+        weight_squares=weight_squares,
+        base_sum=base_sum,
+        new_sum=new_sum,
         losses=losses,
     )
-    if _few(base) and _few(new):
-        return _merged(rows, base, new, binned=False)
-    return rows.on_grid()
+    return _merged(cells, base_key, new_key, binned=binned) if merge else cells
 
 
 def _few(keys: NDArray[Any]) -> bool:

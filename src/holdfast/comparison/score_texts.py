@@ -10,7 +10,7 @@ from holdfast.comparison.swaps import Migration, RowSet, SwapSet
 if TYPE_CHECKING:
     from holdfast.comparison.scores import ScoreComparison
 
-__all__ = ["score_text"]
+__all__ = ["score_text", "swap_lines"]
 
 TITLES = {
     "auc": "AUC",
@@ -25,8 +25,8 @@ def score_text(result: ScoreComparison) -> str:
     """Return a comparison of scores as lines of text."""
     lines = [_first_line(result), *_measures(result), *_movement(result)]
     if result.swaps is not None and result.swaps_at_same_rate is not None:
-        lines += _swaps("at the thresholds", result.swaps)
-        lines += _swaps("at the same rate", result.swaps_at_same_rate)
+        lines += swap_lines("at the thresholds", result.swaps)
+        lines += swap_lines("at the same rate", result.swaps_at_same_rate)
     if result.migration is not None:
         lines += _migration(result.migration)
     return "\n".join(lines)
@@ -75,10 +75,15 @@ def _movement(result: ScoreComparison) -> list[str]:
     ]
 
 
-def _swaps(title: str, found: SwapSet) -> list[str]:
+def swap_lines(title: str, found: SwapSet) -> list[str]:
+    """Return the lines that say which rows only one model answers as positive."""
+    base, new = (
+        "" if threshold is None else f" {threshold:.4g}"
+        for threshold in (found.base_threshold, found.new_threshold)
+    )
     lines = [
-        f"  {title}: base {found.base_threshold:.4g} answers {found.base_rate:.2%} positive, "
-        f"new {found.new_threshold:.4g} answers {found.new_rate:.2%}",
+        f"  {title}: base{base} answers {found.base_rate:.2%} positive, "
+        f"new{new} answers {found.new_rate:.2%}",
         f"    swapped in   {_rows(found.swapped_in)}",
         f"    swapped out  {_rows(found.swapped_out)}",
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from holdfast.common.parameters import check_count, check_share
 from holdfast.common.plain import plain, plain_scalar
 from holdfast.comparison.change import MeasureChange
 from holdfast.comparison.movement import ScoreMovement, score_movement
-from holdfast.comparison.score_counts import UNKNOWN, ScoreCounts, count_scores
+from holdfast.comparison.score_counts import SCORE_ROUNDING, UNKNOWN, ScoreCounts, count_scores
 from holdfast.comparison.score_measures import grid_error, score_measures
 from holdfast.comparison.score_texts import score_text
 from holdfast.comparison.swaps import (
@@ -37,7 +37,6 @@ __all__ = ["ScoreComparison", "compare_scores"]
 Floats = NDArray[np.float64]
 Pair = tuple[float, float]
 
-ROUNDING = 1e-6  # how far outside [0, 1] rounding in single precision may take a score
 TOLERANCE = 0.05
 
 
@@ -176,6 +175,20 @@ class Asked:
             check_count("seed", seed, least=0, hint="give e.g. 0"),
         )
 
+    def rounded_like(self, *scores: Any) -> Asked:
+        """Return thresholds and bounds as they are compared with scores in single precision."""
+        single = [getattr(values, "dtype", None) == np.float32 for values in scores]
+
+        def rounded(value: float, side: int) -> float:
+            return float(np.float32(value)) if single[side] else value
+
+        pair, bands = self.thresholds, self.bands
+        if pair is not None:
+            pair = rounded(pair[0], 0), rounded(pair[1], 1)
+        if bands is not None:
+            bands = tuple(rounded(b, 0) for b in bands[0]), tuple(rounded(b, 1) for b in bands[1])
+        return replace(self, thresholds=pair, bands=bands)
+
     def cuts(self, side: int) -> tuple[float, ...]:
         """Return the scores of one model that no bin may straddle."""
         found = set() if self.thresholds is None else {self.thresholds[side]}
@@ -244,6 +257,7 @@ def compare_scores(
         )
     asked = Asked.checked(threshold, bands, tolerance, confidence, seed)
     scores = [_check_scores(name, values) for name, values in (("base", base), ("new", new))]
+    asked = asked.rounded_like(base, new)
     truth = None if y is None else _check_truth(y, positive)
     n = check_same_length(base=scores[0], new=scores[1], y=truth)
     weight = None
@@ -311,7 +325,7 @@ def _check_scores(name: str, values: Any) -> Floats:
             "NaN or None; drop those rows from both models"
         )
     low, high = scores.min(), scores.max()
-    if low < -ROUNDING or high > 1 + ROUNDING:
+    if low < -SCORE_ROUNDING or high > 1 + SCORE_ROUNDING:
         raise InvalidInputError(
             f"{name} must be probabilities in [0, 1], got values from {low:.4g} to {high:.4g}; "
             "turn margins into probabilities, e.g. by 1 / (1 + exp(-margin))"

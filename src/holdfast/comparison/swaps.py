@@ -10,12 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.plain import plain
+from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.intervals import wilson_interval
 from holdfast.comparison.score_counts import ScoreCounts
 from holdfast.comparison.score_grid import bin_starts, score_bin
 from holdfast.comparison.shares import Interval
 
-__all__ = ["Migration", "RowSet", "SwapSet", "migration", "same_rate_threshold", "swap_set"]
+__all__ = [
+    "Migration",
+    "RowSet",
+    "SwapSet",
+    "answer_swaps",
+    "migration",
+    "same_rate_threshold",
+    "swap_set",
+]
 
 Floats = NDArray[np.float64]
 
@@ -47,12 +56,13 @@ class RowSet:
 
 @dataclass(frozen=True)
 class SwapSet:
-    """The rows that two thresholds answer differently. A score at the threshold reaches it.
+    """The rows that only one of two models answers as positive.
 
     Attributes
     ----------
-    base_threshold, new_threshold : float
-        The threshold of each model.
+    base_threshold, new_threshold : float or None
+        The threshold of each model, which a score that equals it reaches. None where the answers
+        themselves were compared.
     base_rate, new_rate : float
         Share of the rows (or of the weight) that each model answers as positive.
     swapped_in : RowSet
@@ -66,8 +76,8 @@ class SwapSet:
         scores are exact, and for thresholds that were known when the rows were counted.
     """
 
-    base_threshold: float
-    new_threshold: float
+    base_threshold: float | None
+    new_threshold: float | None
     base_rate: float
     new_rate: float
     swapped_in: RowSet
@@ -122,18 +132,70 @@ def swap_set(
     """Return the rows that the two thresholds answer differently."""
     base, unsure_base = _reached(counts, "base", base_threshold)
     new, unsure_new = _reached(counts, "new", new_threshold)
-    weight, total = counts.weight, counts.weight.sum()
-    return SwapSet(
-        base_threshold=base_threshold,
-        new_threshold=new_threshold,
-        base_rate=float(weight[base].sum() / total),
-        new_rate=float(weight[new].sum() / total),
-        swapped_in=_rows(counts, ~base & new, confidence),
-        swapped_out=_rows(counts, base & ~new, confidence),
-        kept_positive=_rows(counts, base & new, confidence),
-        kept_negative=_rows(counts, ~base & ~new, confidence),
-        undecided_share=float(weight[unsure_base | unsure_new].sum() / total),
+    cells = _Cells(counts.rows, counts.weight, counts.weight_squares, counts.truth)
+    unsure = float(counts.weight[unsure_base | unsure_new].sum() / counts.weight.sum())
+    return cells.swaps(
+        base, new, confidence, thresholds=(base_threshold, new_threshold), unsure=unsure
     )
+
+
+def answer_swaps(counts: PairedCounts, positive: Any, confidence: float) -> SwapSet:
+    """Return the rows that one of two models answers with the positive class, by their answers."""
+    is_positive = np.append(counts.labels == positive, False)  # the last is no label
+    base, new, truth = is_positive[counts.triples].T
+    known = np.where(counts.labeled, truth, -1).astype(np.int8)
+    cells = _Cells(counts.rows, counts.weights, counts.squares, known)
+    return cells.swaps(base, new, confidence)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Rows by cell, with the truth: 1 for the positive class, 0 for others, -1 where unknown."""
+
+    rows: NDArray[np.int64]
+    weight: Floats
+    squares: Floats
+    truth: NDArray[np.int8]
+
+    def swaps(
+        self,
+        base: NDArray[np.bool_],
+        new: NDArray[np.bool_],
+        confidence: float,
+        *,
+        thresholds: tuple[float, float] | tuple[None, None] = (None, None),
+        unsure: float = 0.0,
+    ) -> SwapSet:
+        """Return the swaps of two models, which answer positive in the cells `base` and `new`."""
+        total = self.weight.sum()
+        return SwapSet(
+            base_threshold=thresholds[0],
+            new_threshold=thresholds[1],
+            base_rate=float(self.weight[base].sum() / total),
+            new_rate=float(self.weight[new].sum() / total),
+            swapped_in=self._set(~base & new, confidence),
+            swapped_out=self._set(base & ~new, confidence),
+            kept_positive=self._set(base & new, confidence),
+            kept_negative=self._set(~base & ~new, confidence),
+            undecided_share=unsure,
+        )
+
+    def _set(self, kept: NDArray[np.bool_], confidence: float) -> RowSet:
+        labeled = kept & (self.truth >= 0)
+        weight = self.weight[labeled]
+        rate = interval = None
+        if labeled.any():
+            rate = float(weight @ self.truth[labeled] / weight.sum())
+            size = weight.sum() ** 2 / self.squares[labeled].sum()
+            low, high = wilson_interval(rate, size, confidence)
+            interval = float(low), float(high)
+        return RowSet(
+            n=int(self.rows[kept].sum()),
+            share=float(self.weight[kept].sum() / self.weight.sum()),
+            labeled=int(self.rows[labeled].sum()),
+            positive_rate=rate,
+            positive_rate_interval=interval,
+        )
 
 
 def _reached(
@@ -149,24 +211,6 @@ def _reached(
     place = score_bin(threshold, cuts)
     known = threshold in cuts or threshold == bin_starts(cuts)[place]
     return key >= place, (key == place) & (not known)
-
-
-def _rows(counts: ScoreCounts, kept: NDArray[np.bool_], confidence: float) -> RowSet:
-    labeled = kept & (counts.truth >= 0)
-    weight = counts.weight[labeled]
-    rate = interval = None
-    if labeled.any():
-        rate = float(weight @ counts.truth[labeled] / weight.sum())
-        size = weight.sum() ** 2 / counts.weight_squares[labeled].sum()
-        low, high = wilson_interval(rate, size, confidence)
-        interval = float(low), float(high)
-    return RowSet(
-        n=int(counts.rows[kept].sum()),
-        share=float(counts.weight[kept].sum() / counts.weight.sum()),
-        labeled=int(counts.rows[labeled].sum()),
-        positive_rate=rate,
-        positive_rate_interval=interval,
-    )
 
 
 def same_rate_threshold(counts: ScoreCounts, base_threshold: float) -> float:

@@ -27,6 +27,19 @@ def raise_faults(pairing: Pairing, wrong: Mapping[str, int]) -> NoReturn:
             f"column {column!r} must be equal in both tables, got {n} rows that differ; "
             "correct it, or keep it in one table"
         )
+    if name.startswith("contradicts_"):
+        side = base if name.endswith("base") else new
+        raise InvalidInputError(
+            f"rule must give the answers in column {side.answer!r} of {side.name}, got {n} rows "
+            "whose answer is another; correct the rule, leave it out, or drop the column"
+        )
+    if name.endswith("_score"):
+        side = base if name.startswith("base") else new
+        raise InvalidInputError(
+            f"column {side.score!r} of {side.name} must be probabilities in [0, 1], got {n} rows "
+            "that are missing or are not; drop or fill those rows in both tables, and turn margins "
+            "into probabilities, e.g. by 1 / (1 + exp(-margin))"
+        )
     if name.endswith("_proba"):
         side = base if name.startswith("base") else new
         raise InvalidInputError(

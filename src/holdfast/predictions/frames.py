@@ -17,15 +17,37 @@ from numpy.typing import NDArray
 
 from holdfast.common.arrays import ROUNDING, SUM_TOLERANCE, check_labels, missing_values
 from holdfast.common.classes import whole_labels
+from holdfast.common.coding import factorize
 from holdfast.comparison.counting import CellRows, counts_of_cells
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, UNLABELED, PairedCounts
+from holdfast.comparison.score_counts import MOST_DISTINCT, UNKNOWN, ScoreCounts
 from holdfast.metrics import SMALLEST
+from holdfast.predictions.deciding import most_probable
+from holdfast.predictions.score_cells import (
+    KEYS,
+    Scores,
+    is_score,
+    score_counts,
+    score_sums,
+    with_keys,
+)
 
-__all__ = ["Answers", "Columns", "PairFrame", "collected", "count_frame", "failing", "with_classes"]
+__all__ = [
+    "Answers",
+    "Columns",
+    "Counted",
+    "PairFrame",
+    "collected",
+    "count_frame",
+    "failing",
+    "has_few_values",
+    "with_classes",
+]
 
 Expr = nw.Expr
 Columns = dict[str, NDArray[Any]]
 BASE, NEW, TRUTH, WEIGHT, SQUARES = "base", "new", "truth", "weight", "weight_squares"
+SAMPLE = 100_000  # rows that are looked at first, to see many distinct scores at little cost
 COUNTED = "counted"  # the number of rows of positive weight
 
 
@@ -83,6 +105,8 @@ class PairFrame:
         The user's names of the group columns.
     faults : mapping of str to Expr
         Further checks by name. Each is 1 for a row that fails it, else 0.
+    scores : Scores or None
+        How the columns `score_base` and `score_new` are counted; None without scores.
     """
 
     frame: nw.LazyFrame[Any]
@@ -92,6 +116,7 @@ class PairFrame:
     weighted: bool
     groups: tuple[str, ...]
     faults: Mapping[str, Expr]
+    scores: Scores | None = None
 
 
 def failing(good: Expr) -> Expr:
@@ -99,7 +124,23 @@ def failing(good: Expr) -> Expr:
     return nw.when(good).then(nw.lit(0)).otherwise(nw.lit(1))
 
 
-def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
+@dataclass(frozen=True)
+class Counted:
+    """What was counted in a frame of pairs.
+
+    Attributes
+    ----------
+    pairs : PairedCounts
+        The counts of answers.
+    scores : ScoreCounts or None
+        The counts of scores; None without scores.
+    """
+
+    pairs: PairedCounts
+    scores: ScoreCounts | None = None
+
+
+def count_frame(pairs: PairFrame) -> tuple[Counted | None, dict[str, int]]:
     """Count all rows, and the rows that fail each check.
 
     Parameters
@@ -108,15 +149,24 @@ def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
 
     Returns
     -------
-    counts : PairedCounts or None
+    counted : Counted or None
         None where a row fails a check.
     failed : dict of str to int
         The number of rows that fail each check.
     """
     frame, measures, faults = _with_answers(pairs)
-    truth_key = [TRUTH] if pairs.has_truth else []
-    first = ["group_0"] if pairs.groups else []
-    cells = _aggregated(frame, [BASE, NEW, *truth_key, *first], measures, faults)
+    keys = [BASE, NEW, *([TRUTH] if pairs.has_truth else [])]
+    # The first group column is counted along with the answers, except beside scores, whose cells
+    # are many.
+    first = ["group_0"] if pairs.groups and pairs.scores is None else []
+    if pairs.scores is None:
+        cells = _aggregated(frame, [*keys, *first], measures, faults)
+        fine = cells
+    else:
+        sums = score_sums(pairs.scores, has_truth=pairs.has_truth, weighted=pairs.weighted)
+        keyed = with_keys(frame, pairs.scores)
+        fine = _aggregated(keyed, [*keys, *KEYS], measures, faults, sums)
+        cells = _merged(fine, keys)
     rows = cells["rows"]
     failed = {key: int(rows[missing_values(cells[key])].sum()) for key in (BASE, NEW)}
     failed |= {name: int(cells[f"fault_{name}"].sum()) for name in faults}
@@ -127,7 +177,7 @@ def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
     own = _cell_rows(cells, base != new, _outcomes(base, new, truth, labeled))
     groups = {}
     for i, name in enumerate(pairs.groups):
-        if i == 0:  # the first group column was counted along with the classes
+        if i == 0 and first:
             groups[name] = own.of_groups(name, cells["group_0"])
             continue
         counted = _aggregated(_with_outcomes(pairs, frame), [f"group_{i}", *OUTCOME], {}, {})
@@ -144,7 +194,34 @@ def count_frame(pairs: PairFrame) -> tuple[PairedCounts | None, dict[str, int]]:
         sums={name: float(cells[f"sum_{name}"].sum()) for name in measures},
         groups=groups,
     )
-    return counts, failed
+    if pairs.scores is None:
+        return Counted(counts), failed
+    positive = _is_positive(fine, pairs.scores)
+    return Counted(counts, score_counts(fine, pairs.scores, positive)), failed
+
+
+def _merged(cells: Columns, keys: Sequence[str]) -> Columns:
+    """Return cells with one row for each combination of the keys, and the sums of all else."""
+    code = np.zeros(len(cells["rows"]), dtype=np.intp)
+    for key in keys:
+        own, distinct = factorize(cells[key])
+        code = code * max(len(distinct), 1) + own
+    _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    summed = {
+        name: np.bincount(place, values.astype(np.float64), len(first))
+        for name, values in cells.items()
+        if name not in (*keys, *KEYS)
+    }
+    return {key: cells[key][first] for key in keys} | summed
+
+
+def _is_positive(cells: Columns, scores: Scores) -> NDArray[np.int8]:
+    """Return 1 for cells of the positive class, 0 for other classes, -1 without the truth."""
+    truth = np.full(len(cells["rows"]), UNKNOWN, dtype=np.int8)
+    if TRUTH in cells:
+        known = ~missing_values(cells[TRUTH])
+        truth[known] = cells[TRUTH][known] == scores.positive
+    return truth
 
 
 OUTCOME = ("changed", "outcome")
@@ -195,9 +272,13 @@ def _aggregated(
     keys: Sequence[str],
     measures: Mapping[str, Expr],
     faults: Mapping[str, Expr],
+    sums: Mapping[str, Expr] | None = None,
 ) -> Columns:
-    """Return one row for each combination of the keys, with the sums of all else over its rows."""
-    columns = {f"fault_{name}": value for name, value in faults.items()}
+    """Return one row for each combination of the keys, with the sums of all else over its rows.
+
+    Measures are weighted; faults and further `sums` are added up as they are.
+    """
+    columns = {f"fault_{name}": value for name, value in faults.items()} | dict(sums or {})
     weight = nw.col(WEIGHT)
     weighted = WEIGHT in frame.collect_schema().names()
     columns |= {f"sum_{n}": weight * v if weighted else v for n, v in measures.items()}
@@ -220,6 +301,8 @@ def _with_answers(
     for model in (pairs.base, pairs.new):
         if model.proba_classes:
             faults[f"{model.role}_proba"] = failing(_is_distribution(model))
+        if pairs.scores is not None:
+            faults[f"{model.role}_score"] = failing(is_score(nw.col(f"score_{model.role}")))
     frame = with_classes(pairs)
     if pairs.weighted:
         weight = nw.col(WEIGHT).cast(nw.Float64)
@@ -231,7 +314,7 @@ def _with_answers(
 def with_classes(pairs: PairFrame) -> nw.LazyFrame[Any]:
     """Return the frame with columns `base` and `new`, the class that each model answers."""
     models = [model for model in (pairs.base, pairs.new) if not model.answered]
-    columns = {model.role: _most_probable(model) for model in models}
+    columns = {model.role: most_probable(model.distribution) for model in models}
     return pairs.frame.with_columns(**columns) if columns else pairs.frame
 
 
@@ -248,21 +331,13 @@ def _is_distribution(model: Answers) -> Expr:
     return sums_to_one & inside
 
 
-def _most_probable(model: Answers) -> Expr:
-    """Return the class of the largest probability, the first of several."""
-    highest = nw.max_horizontal(*model.proba_columns)
-    return nw.coalesce(
-        *(nw.when(p >= highest).then(nw.lit(c)) for c, p in model.distribution.items())
-    )
-
-
 def _measures(pairs: PairFrame) -> dict[str, Expr]:
     """Return the losses and divergences of each row, as `holdfast.metrics` defines them."""
     found: dict[str, Expr] = {}
     models = [model for model in (pairs.base, pairs.new) if model.proba_classes]
     for model in models:
         if model.answered:
-            otherwise = _most_probable(model) != nw.col(model.role)
+            otherwise = most_probable(model.distribution) != nw.col(model.role)
             found[f"otherwise_{model.role}"] = otherwise.cast(nw.Float64)
         if not pairs.has_truth:
             continue
@@ -288,6 +363,16 @@ def _measures(pairs: PairFrame) -> dict[str, Expr]:
         found["divergence_kl"] = nw.when(kl > 0).then(kl).otherwise(nw.lit(0.0))
         found["divergence_brier"] = nw.sum_horizontal(*((p - q) * (p - q) for p, q in both))
     return found
+
+
+def has_few_values(frame: nw.LazyFrame[Any], column: str) -> bool:
+    """Return whether a column has so few distinct scores that each can be counted apart."""
+    found = nw.col(column).n_unique()
+    sample = collected(frame.select(column).head(SAMPLE).select(rows=nw.len(), n=found))
+    few = bool(sample["n"][0] <= MOST_DISTINCT)
+    if sample["rows"][0] < SAMPLE or not few:
+        return few
+    return bool(collected(frame.select(n=found))["n"][0] <= MOST_DISTINCT)
 
 
 def collected(frame: nw.LazyFrame[Any]) -> Columns:

@@ -7,7 +7,7 @@ missing ids or labels that differ, become checks that are counted along with the
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,21 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.common.arrays import missing_values
 from holdfast.common.classes import union_classes
+from holdfast.common.coding import as_objects
 from holdfast.common.parameters import check_choice
 from holdfast.exceptions import InvalidInputError
-from holdfast.predictions.frames import Answers, PairFrame, failing
+from holdfast.predictions.deciding import Deciding, Known, TwoClasses, cuts_of, decided
+from holdfast.predictions.frames import (
+    Answers,
+    PairFrame,
+    collected,
+    failing,
+    has_few_values,
+)
+from holdfast.predictions.score_cells import Scores
+from holdfast.rules import BoundRule
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,6 +38,7 @@ __all__ = ["ROLES", "ColumnNames", "Pairing", "Side", "present", "sides_of"]
 
 ROLES = ("base", "new")
 NUMBERS = ("integers", "real numbers")
+MOST_VALUES = 1000  # the most distinct classes among which a positive one is looked for
 _INTEGER = re.compile(r"[+-]?\d+(\.0+)?")
 _BOOLEANS = {"false": False, "0": False, "true": True, "1": True}
 
@@ -49,6 +61,11 @@ class ColumnNames:
         The group columns.
     weight : str or None
         The column with row weights.
+    score : pair of (str or None)
+        The columns with the probability of the positive class, in the base table and in the new
+        one.
+    decide : callable or None
+        What gives the rules and the positive class, once the classes are known.
     """
 
     id: str | None
@@ -57,11 +74,13 @@ class ColumnNames:
     prefix: tuple[str, str]
     groups: tuple[str, ...]
     weight: str | None
+    score: tuple[str | None, str | None] = (None, None)
+    decide: Known | None = None
 
     @property
     def same_columns(self) -> bool:
         """Whether both tables have the same names of output columns."""
-        return len({*self.prediction}) == 1 and len({*self.prefix}) == 1
+        return all(len({*pair}) == 1 for pair in (self.prediction, self.prefix, self.score))
 
 
 @dataclass(frozen=True)
@@ -78,32 +97,35 @@ class Side:
         The rows.
     schema : mapping of str to narwhals dtype
         The types of the columns.
-    outputs : list of str
-        The column of classes, or the columns of probabilities.
+    answer : str or None
+        The column of classes: the answers, which count beside anything else.
+    proba : list of str
+        The columns of probabilities; empty where there are none.
     prefix : str
         The start of the names of probability columns.
-    answer : str or None
-        The column of classes beside probabilities: the answers, which count.
+    score : str or None
+        The column with the probability of the positive class.
     """
 
     role: str
     name: str
     frame: nw.LazyFrame[Any]
     schema: dict[str, Any]
-    outputs: list[str]
+    answer: str | None
+    proba: list[str]
     prefix: str
-    answer: str | None = None
+    score: str | None = None
 
     @property
     def has_proba(self) -> bool:
-        """Whether the outputs are probabilities rather than classes."""
-        return len(self.outputs) > 1
+        """Whether there are probabilities of all classes."""
+        return bool(self.proba)
 
     @property
     def output_name(self) -> str:
-        """The name of the output columns in messages."""
-        columns = f"columns {self.prefix}*" if self.has_proba else f"column {self.outputs[0]!r}"
-        return f"{columns} of {self.name}"
+        """The name of the columns that say most, in messages."""
+        column = f"column {self.answer or self.score!r}"
+        return f"{f'columns {self.prefix}*' if self.has_proba else column} of {self.name}"
 
 
 # --- columns -------------------------------------------------------------------------------------
@@ -117,28 +139,50 @@ def sides_of(
     own = list(names.prediction)
     if lazy[0] is lazy[1] and own[0] == own[1]:
         own[1] = ""  # in one table the column is that of the base model
-    sides = []
-    for i, role in enumerate(ROLES):
-        outputs = _output_columns(table_names[i], schemas[i], own[i], names.prefix[i])
-        beside = own[i] if len(outputs) > 1 and own[i] in schemas[i] else None
-        side = Side(role, table_names[i], lazy[i], schemas[i], outputs, names.prefix[i], beside)
-        sides.append(side)
-    return sides
+    return [
+        _side(role, table_names[i], lazy[i], schemas[i], own[i], names.prefix[i], names.score[i])
+        for i, role in enumerate(ROLES)
+    ]
 
 
-def _output_columns(table: str, schema: dict[str, Any], prediction: str, prefix: str) -> list[str]:
+def _side(
+    role: str,
+    table: str,
+    lazy: nw.LazyFrame[Any],
+    schema: dict[str, Any],
+    prediction: str,
+    prefix: str,
+    score: str | None,
+) -> Side:
     proba = [c for c in schema if c.startswith(prefix) and len(c) > len(prefix)]
-    if len(proba) == 1:
+    if len(proba) == 1 and score is None:
         raise InvalidInputError(
             f"{table} must have one column {prefix}<class> per class, got only {proba[0]!r}; "
-            "write the probabilities of all classes"
+            f"write the probabilities of all classes, or name it as a score: score={proba[0]!r}"
         )
-    if not proba and prediction not in schema:
+    if len(proba) == 1:
+        proba = []
+    answer = prediction if prediction in schema else None
+    if not proba and answer is None and score is None:
         raise InvalidInputError(
             f"{table} must have a column {prediction!r} or columns {prefix}<class>, got "
-            f"{', '.join(map(repr, schema))}; name them with prediction= or proba_prefix="
+            f"{', '.join(map(repr, schema))}; name them with prediction= or proba_prefix=, or name "
+            "the probability of the positive class with score="
         )
-    return proba or [prediction]
+    if score is not None:
+        check_choice(f"score (a column of {table})", score, schema)
+        if _kind(schema[score]) not in NUMBERS:
+            raise InvalidInputError(
+                f"column {score!r} of {table} must be numbers, got {_kind(schema[score])}; name "
+                "the column with the probability of the positive class"
+            )
+    return Side(role, table, lazy, schema, answer, proba, prefix, score)
+
+
+def _is_single(side: Side) -> bool:
+    """Return whether what a rule decides was stored in single precision."""
+    columns = side.proba or [str(side.score)]
+    return all(side.schema[column] == nw.Float32 for column in columns)
 
 
 def _kind(dtype: Any) -> str:
@@ -195,17 +239,10 @@ class Pairing:
 
     def _classes(self) -> None:
         """Find the classes of probability columns, and the type in which classes are compared."""
-        class_columns = {}
-        for side in self.sides:
-            if not side.has_proba:
-                class_columns[side.output_name] = side.schema[side.outputs[0]]
-            elif side.answer is not None:
-                name = f"column {side.answer!r} of {side.name}"
-                class_columns[name] = side.schema[side.answer]
-        for side in self.sides:
-            if self.label is not None and self.label in side.schema:
-                name = f"column {self.label!r} of {side.name}"
-                class_columns[name] = side.schema[self.label]
+        class_columns = {
+            f"column {column!r} of {side.name}": side.schema[column]
+            for side, column in self._class_columns()
+        }
         kinds = {name: _kind(dtype) for name, dtype in class_columns.items()}
         for name, kind in kinds.items():
             if kind not in (*NUMBERS, "booleans", "text"):
@@ -224,30 +261,104 @@ class Pairing:
         classes = {}
         for side in self.sides:
             if side.has_proba:
-                wrong = {_kind(side.schema[c]) for c in side.outputs} - set(NUMBERS)
+                wrong = {_kind(side.schema[c]) for c in side.proba} - set(NUMBERS)
                 if wrong:
                     raise InvalidInputError(
                         f"{side.output_name} must be numbers, got {', '.join(sorted(wrong))}; "
                         "write probabilities in them, or name other columns with proba_prefix="
                     )
-                texts = [column[len(side.prefix) :] for column in side.outputs]
+                texts = [column[len(side.prefix) :] for column in side.proba]
                 values = _class_values(side.output_name, texts, kind)
                 classes[side.role] = values
                 examples[side.output_name] = values
-        union = union_classes(**examples)
-        self.as_integers = union.dtype.kind in "iu"
         self.union: tuple[Any, ...] = ()
+        self.as_integers = False
+        self.own_classes: dict[str, tuple[Any, ...]] = {}
+        if examples:
+            union = union_classes(**examples)
+            self.as_integers = union.dtype.kind in "iu"
+            self.own_classes = {
+                role: tuple(v.astype(union.dtype).tolist()) for role, v in classes.items()
+            }
         if classes:
             known = np.concatenate([values.astype(union.dtype) for values in classes.values()])
             self.union = tuple(union_classes(known=known).tolist())
-        self.own_classes = {
-            role: tuple(v.astype(union.dtype).tolist()) for role, v in classes.items()
-        }
+        self._decide()
+
+    def _class_columns(self) -> Iterator[tuple[Side, str]]:
+        """Yield the columns that hold classes: answers, then the truth."""
+        yield from ((side, side.answer) for side in self.sides if side.answer is not None)
+        for side in self.sides:
+            if self.label is not None and self.label in side.schema:
+                yield side, self.label
+
+    # --- rules and scores -------------------------------------------------------------------------
+
+    def _decide(self) -> None:
+        """Bind the rules to the classes, and find the positive class of the scores."""
+        self.deciding, self.bound = Deciding(), dict[str, BoundRule]()
+        self.two: TwoClasses | None = None
+        self.one_against_rest = False
+        scored = any(side.score is not None for side in self.sides)
+        if self.names.decide is None and not scored:
+            return
+        known = list(self.union)
+        if scored or not known:
+            known = self._values()
+        if self.names.decide is not None:
+            self.deciding = self.names.decide(known)
+        if scored:
+            if any(side.score is None for side in self.sides):
+                raise InvalidInputError(
+                    "score must name a column of both models, got one of them; give new_score= too"
+                )
+            self.two = TwoClasses.of(known, self.deciding.positive)
+        self._bind(known)
+
+    def _bind(self, known: list[Any]) -> None:
+        for side, rule in zip(self.sides, self.deciding.rules, strict=True):
+            if rule is None:
+                if not side.has_proba and side.answer is None:
+                    raise InvalidInputError(
+                        f"{side.name} must say how its scores become answers, got column "
+                        f"{side.score!r} alone; give a rule, such as a threshold, or name the "
+                        "column of answers with prediction="
+                    )
+            elif side.has_proba:
+                self.bound[side.role] = rule.bind(np.array(self.union))
+            elif self.two is not None:
+                self.bound[side.role] = rule.bind(self.two.classes)
+        rules = [rule for rule in self.deciding.rules if rule is not None]
+        if rules and not self.bound:
+            raise InvalidInputError(
+                f"rule must be given with probabilities or scores, got {rules[0]!r} for tables of "
+                "answers; name the column with score=, or leave the rule out"
+            )
+        # Answers by a threshold on a score are one of two classes, so all other classes are one.
+        self.one_against_rest = self.two is not None and any(
+            not side.has_proba
+            and side.role in self.bound
+            and np.array_equal(self.bound[side.role].answers, self.two.classes)
+            for side in self.sides
+        )
+
+    def _values(self) -> list[Any]:
+        """Return the classes that the answers and labels of both tables hold."""
+        values: dict[Any, None] = dict.fromkeys(self.union)
+        seen: set[tuple[int, str]] = set()
+        for side, column in self._class_columns():
+            if (id(side.frame), column) in seen:
+                continue
+            seen.add((id(side.frame), column))
+            own = side.frame.select(value=self._as_class(side, column)).unique().head(MOST_VALUES)
+            objects = as_objects(collected(own)["value"])
+            values |= dict.fromkeys(objects[~missing_values(objects)].tolist())
+        return sorted(values)
 
     # --- one side ---------------------------------------------------------------------------------
 
     def _canonical(self, side: Side) -> nw.LazyFrame[Any]:
-        columns = self._answer_columns(side)
+        columns = self._output_columns(side)
         if self.names.id is not None and self.names.id in side.schema:
             columns[f"id_{side.role}"] = present(nw.col(self.names.id), side.schema[self.names.id])
         for name, column in self.shared.items():
@@ -257,22 +368,42 @@ class Pairing:
             columns[f"fraction_{side.role}"] = self._fractional(side)
         return side.frame.select(**columns)
 
-    def _answer_columns(self, side: Side) -> dict[str, nw.Expr]:
-        if not side.has_proba:
-            return {side.role: self._label(side, side.outputs[0])}
-        place = dict(zip(self.own_classes[side.role], side.outputs, strict=True))
-        answer = {}
+    def _output_columns(self, side: Side) -> dict[str, nw.Expr]:
+        role, columns = side.role, dict[str, nw.Expr]()
+        bound = self.bound.get(role)
+        if bound is not None:
+            columns[role] = self._decided(side, bound)
         if side.answer is not None:
-            answer = {side.role: self._label(side, side.answer)}
-        return answer | {
-            f"{side.role}_{i}": nw.col(place[v]).cast(nw.Float64) if v in place else nw.lit(0.0)
-            for i, v in enumerate(self.union)
-        }
+            label = self._label(side, side.answer)
+            if bound is None:
+                columns[role] = label
+            else:
+                columns[f"contradicts_{role}"] = failing(columns[role] == label)
+        if side.has_proba:
+            columns |= {f"{role}_{i}": p for i, p in enumerate(self._probabilities(side))}
+        if side.score is not None:
+            columns[f"score_{role}"] = nw.col(side.score).cast(nw.Float64)
+        return columns
+
+    def _probabilities(self, side: Side) -> list[nw.Expr]:
+        """Return the probability of each class of the union."""
+        place = dict(zip(self.own_classes[side.role], side.proba, strict=True))
+        return [
+            nw.col(place[v]).cast(nw.Float64) if v in place else nw.lit(0.0) for v in self.union
+        ]
+
+    def _decided(self, side: Side, bound: BoundRule) -> nw.Expr:
+        if side.has_proba:
+            return decided(bound, self._probabilities(side), single=_is_single(side))
+        assert side.score is not None and self.two is not None  # noqa: PT018
+        score = nw.col(side.score).cast(nw.Float64)
+        proba = [1 - score, score] if self.two.column else [score, 1 - score]
+        return decided(bound, proba, single=_is_single(side))
 
     def _shared_column(self, side: Side, name: str) -> nw.Expr:
         column = self.shared[name]
         if name == "truth":
-            if self._may_be_fractional(side):
+            if self._may_be_fractional(side) and not self.one_against_rest:
                 return self._real_truth(side)
             return self._label(side, column)
         return present(nw.col(column), side.schema[column])
@@ -293,6 +424,14 @@ class Pairing:
         return nw.when(truth.is_finite()).then(truth).cast(nw.Float64)
 
     def _label(self, side: Side, column: str) -> nw.Expr:
+        value = self._as_class(side, column)
+        if not self.one_against_rest or self.two is None:
+            return value
+        positive, other = nw.lit(self.two.names[1]), nw.lit(self.two.names[0])
+        named = nw.when(value == self.two.positive).then(positive).otherwise(other)
+        return nw.when(~value.is_null()).then(named)
+
+    def _as_class(self, side: Side, column: str) -> nw.Expr:
         dtype, value = side.schema[column], nw.col(column)
         kind = _kind(dtype)
         if kind == "real numbers":
@@ -308,7 +447,7 @@ class Pairing:
     def single(self) -> PairFrame:
         """Return the pairs in one table that has the columns of both models."""
         base, new = self.sides
-        columns = self._answer_columns(base) | self._answer_columns(new)
+        columns = self._output_columns(base) | self._output_columns(new)
         columns |= {name: self._shared_column(base, name) for name in self.shared}
         if self.names.id is not None:
             check_choice("id", self.names.id, base.schema)
@@ -365,8 +504,7 @@ class Pairing:
     def _merged(self, both: nw.LazyFrame[Any], **columns: nw.Expr) -> nw.LazyFrame[Any]:
         """Take shared columns from either side; a column of both sides must be equal in them."""
         for side in self.sides:
-            answers = self._answers(side)
-            columns |= {name: nw.col(name) for name in answers.columns}
+            columns |= {name: nw.col(name) for name in self._output_columns(side)}
         for name, column in self.shared.items():
             mine = [f"{name}_{s.role}" for s in self.sides if column in s.schema]
             columns[name] = nw.col(mine[0])
@@ -382,12 +520,14 @@ class Pairing:
         return both.select(**columns)
 
     def _answers(self, side: Side) -> Answers:
-        if not side.has_proba:
-            return Answers(side.role)
-        return Answers(side.role, self.union, answered=side.answer is not None)
+        answered = side.answer is not None or side.role in self.bound
+        return Answers(side.role, self.union if side.has_proba else (), answered=answered)
 
     def _pairs(self, frame: nw.LazyFrame[Any]) -> PairFrame:
         base, new = map(self._answers, self.sides)
+        for side in self.sides:
+            if side.answer is not None and side.role in self.bound:
+                self.faults[f"contradicts_{side.role}"] = nw.col(f"contradicts_{side.role}")
         return PairFrame(
             frame,
             base,
@@ -396,7 +536,15 @@ class Pairing:
             weighted="weight" in self.shared,
             groups=self.names.groups,
             faults=self.faults,
+            scores=None if self.two is None else self._scores(),
         )
+
+    def _scores(self) -> Scores:
+        assert self.two is not None
+        positive = self.two.names[1] if self.one_against_rest else self.two.positive
+        cuts = [cuts_of(self.bound.get(side.role), single=_is_single(side)) for side in self.sides]
+        exact = all(has_few_values(side.frame, str(side.score)) for side in self.sides)
+        return Scores(positive, (cuts[0], cuts[1]), exact=exact)
 
 
 def present(value: nw.Expr, dtype: Any) -> nw.Expr:

@@ -21,6 +21,7 @@ from holdfast.predictions.faults import raise_faults, raise_ids, size_of
 from holdfast.predictions.frames import (
     Answers,
     Columns,
+    Counted,
     PairFrame,
     collected,
     count_frame,
@@ -107,33 +108,38 @@ class Pairs:
     joined: bool = False
 
     def counts(self) -> PairedCounts:
+        """Count the answers of all rows; for errors see `counted`."""
+        return self.counted().pairs
+
+    def counted(self) -> Counted:
         """Count all rows; raise InvalidInputError for rows that cannot be paired or counted."""
         with reading(*self.paths):
-            counts, failed = count_frame(self._ready())
+            counted, failed = count_frame(self._ready())
             wrong = {name: n for name, n in failed.items() if n}
             if wrong:
                 raise_faults(self.pairing, wrong)
-            if counts is None:
+            if counted is None:
                 raise InvalidInputError(
                     "tables must have at least one row, got none; give tables with rows"
                 )
             sizes = {size_of(side.frame) for side in self.pairing.sides} if self.joined else set()
-            if sizes - {counts.n}:
+            if sizes - {counted.pairs.n}:
                 raise_ids(self.pairing)
                 raise InvalidInputError(
                     f"tables must not change while they are read, got {sorted(sizes)} rows of "
-                    f"which {counts.n} were compared; compare them again"
+                    f"which {counted.pairs.n} were compared; compare them again"
                 )
         weight = self.pairing.names.weight
-        if weight is not None and not counts.weights.sum() > 0:
+        if weight is not None and not counted.pairs.weights.sum() > 0:
             raise InvalidInputError(
                 f"column {weight!r} must have a positive sum, got only zeros; give weights"
             )
-        return counts
+        return counted
 
     def _ready(self) -> PairFrame:
         """Store the pairs that DuckDB joined, if they will be read more than once."""
-        if len(self.pairs.groups) < 2 or not self.joined or self.connection is None:
+        grouped = len(self.pairs.groups) + (self.pairs.scores is not None)
+        if grouped < 2 or not self.joined or self.connection is None:
             return self.pairs
         native: Any = nw.to_native(self.pairs.frame)
         native.to_table("joined_pairs")

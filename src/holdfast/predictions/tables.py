@@ -18,8 +18,9 @@ import narwhals as nw
 from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.result import Comparison
 from holdfast.exceptions import InvalidInputError
+from holdfast.predictions.deciding import decider
 from holdfast.predictions.pairing import ROLES, ColumnNames, Pairing, sides_of
-from holdfast.tables.reading import connect, open_table
+from holdfast.tables.reading import connect, open_table, reading
 
 if TYPE_CHECKING:
     import duckdb
@@ -106,6 +107,18 @@ def count_tables(base: Any, new: Any = None, **columns: Any) -> PairedCounts:
         value is None.
     weight : str, optional
         The column with row weights, in either table.
+    score : str, optional
+        The column with the probability of the positive class, where the table has no column of
+        probabilities for each class.
+    new_score : str, optional
+        Its name in the new table, if it differs.
+    rule : Rule or pair of (Rule or None), optional
+        What turns probabilities or scores into answers: one rule for both models, or one for each.
+        A column of predicted classes beside them must hold the same answers. Without a rule these
+        count, or else the most probable class does.
+    positive : object, optional
+        The positive class, whose probability the scores are. By default it is that which the rule
+        names, or 1 or True.
     memory_limit : str, optional
         The memory that DuckDB may use for files, such as "512MB". By default it is 80 % of the
         machine's memory.
@@ -152,10 +165,17 @@ def open_pairs(
     new_proba_prefix: str | None = None,
     groups: Sequence[str] = (),
     weight: str | None = None,
+    score: str | None = None,
+    new_score: str | None = None,
+    rule: Any = None,
+    positive: Any = None,
     memory_limit: str | None = None,
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> Iterator[Pairs]:
-    """Open two tables for counting; for parameters and errors see `count_tables`."""
+    """Open two tables for counting; for parameters and errors see `count_tables`.
+
+    `rule` may also be a callable that takes the classes and returns a `Deciding`.
+    """
     names = ColumnNames(
         id,
         label,
@@ -163,6 +183,8 @@ def open_pairs(
         (proba_prefix, new_proba_prefix or proba_prefix),
         (groups,) if isinstance(groups, str) else tuple(groups),
         weight,
+        (score, new_score or score),
+        rule if callable(rule) else decider(rule, positive),
     )
     if not _is_path(base):
         for parameter, value in (("memory_limit", memory_limit), ("temp_dir", temp_dir)):
@@ -199,7 +221,8 @@ def _pairs_of_files(
     table_names = [str(table.path) for table in tables]
     if same:
         lazy, table_names = lazy * 2, table_names * 2
-    pairing = Pairing(sides_of(lazy, table_names, names), names)
+    with reading(*(table.path for table in tables)):
+        pairing = Pairing(sides_of(lazy, table_names, names), names)
     source = (tuple(table.path for table in tables), connection)
     if same:
         return Pairs(pairing.single(), pairing, *source)

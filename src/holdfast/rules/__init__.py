@@ -10,6 +10,7 @@ The files in reading order:
 - `threshold`: one class from a threshold on, or for the riskiest share of some rows
 - `bands`: a scale of answers along the probability of one class
 - `costs`: the answer of the least expected cost
+- `pairs`: one rule for each of two models
 - `forms`: rules as plain dictionaries, for TOML and JSON
 """
 

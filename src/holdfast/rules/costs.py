@@ -192,7 +192,12 @@ class BoundCosts(BoundRule):
         return share.min(axis=1)
 
     def _worth(self, proba: NDArray[np.floating]) -> NDArray[np.float64]:
-        return proba @ self._utility().T
+        # The order of the sum is fixed, so that a row's answer depends neither on other rows nor
+        # on whether NumPy or a database adds up.
+        worth = np.multiply.outer(proba[:, 0], self._utility()[:, 0])
+        for k in range(1, proba.shape[1]):
+            worth += np.multiply.outer(proba[:, k], self._utility()[:, k])
+        return worth
 
     def _utility(self) -> NDArray[np.float64]:
         assert self.utility is not None

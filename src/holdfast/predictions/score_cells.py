@@ -1,0 +1,147 @@
+"""Counts the scores of two models in a frame of pairs, along with their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.comparison.score_counts import (
+    LOSSES,
+    SCORE_ROUNDING,
+    SIDES,
+    SMALLEST,
+    UNKNOWN,
+    ScoreCounts,
+    counts_of_score_cells,
+)
+from holdfast.comparison.score_grid import SCORE_BINS
+
+__all__ = [
+    "KEYS",
+    "Scores",
+    "is_score",
+    "score_counts",
+    "score_sums",
+    "with_keys",
+]
+
+Expr = nw.Expr
+Columns = dict[str, NDArray[Any]]
+KEYS = ("key_base", "key_new")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How the scores of two models are counted.
+
+    Attributes
+    ----------
+    positive : object
+        The positive class, as the truth has it.
+    cuts : pair of tuples of float
+        The scores of each model that no bin may straddle.
+    exact : bool
+        Whether each distinct score is kept; otherwise scores are counted on the grid.
+    """
+
+    positive: Any
+    cuts: tuple[tuple[float, ...], tuple[float, ...]]
+    exact: bool
+
+
+def is_score(score: Expr) -> Expr:
+    """Return whether a value is a probability, up to rounding in single precision."""
+    return ~score.is_null() & (score >= -SCORE_ROUNDING) & (score <= 1 + SCORE_ROUNDING)
+
+
+def with_keys(frame: nw.LazyFrame[Any], scores: Scores) -> nw.LazyFrame[Any]:
+    """Return the frame with the scores in [0, 1], and the key of each: the score or its bin."""
+    score = {name: nw.col(name).clip(0.0, 1.0) for name in ("score_base", "score_new")}
+    frame = frame.with_columns(**score)
+    keys = {
+        key: nw.col(name) if scores.exact else _bin(nw.col(name), cuts)
+        for key, name, cuts in zip(KEYS, score, scores.cuts, strict=True)
+    }
+    return frame.with_columns(**keys)
+
+
+def _bin(p: Expr, cuts: Sequence[float]) -> Expr:
+    """Return the bin of a score, as `score_bin` gives it."""
+    place = (p.sqrt() - (1 - p).sqrt() + 1) / 2
+    number = (place * SCORE_BINS).floor().clip(upper_bound=SCORE_BINS - 1).cast(nw.Int64)
+    for cut in cuts:
+        number = number + (p >= cut).cast(nw.Int64)
+    return number
+
+
+def score_sums(scores: Scores, *, has_truth: bool, weighted: bool) -> dict[str, Expr]:
+    """Return what is summed over the rows of each cell, by name."""
+    weight: Any = nw.col("weight") if weighted else 1.0
+    score = {"base": nw.col("score_base"), "new": nw.col("score_new")}
+    sums = {} if scores.exact else {f"{role}_sum": weight * p for role, p in score.items()}
+    if not has_truth:
+        return sums
+    positive = nw.col("truth") == nw.lit(scores.positive)
+    for loss in LOSSES:
+        value = {role: _loss(loss, p, positive) for role, p in score.items()}
+        value["change"] = value["new"] - value["base"]
+        for side in SIDES:
+            sums[f"{loss}_{side}_0"] = weight * value[side]
+            if weighted:
+                sums[f"{loss}_{side}_1"] = weight * weight * value[side]
+            sums[f"{loss}_{side}_2"] = (weight * value[side]) * (weight * value[side])
+    known = ~nw.col("truth").is_null()
+    return {
+        name: nw.when(known).then(value).otherwise(nw.lit(0.0)) if name[-1].isdigit() else value
+        for name, value in sums.items()
+    }
+
+
+def _loss(loss: str, p: Expr, positive: Expr) -> Expr:
+    if loss == "brier":
+        miss = nw.when(positive).then(1 - p).otherwise(p)
+        return miss * miss
+    right = nw.when(positive).then(p).otherwise(1 - p)
+    return -right.clip(SMALLEST, 1.0).log()
+
+
+def score_counts(cells: Columns, scores: Scores, truth: NDArray[np.int8]) -> ScoreCounts:
+    """Return the counts of cells that a data frame's own library counted.
+
+    Parameters
+    ----------
+    cells : dict of str to ndarray of shape (m,)
+        The keys, ``rows``, ``weight`` and so on, and the sums of `score_sums`.
+    scores : Scores
+    truth : ndarray of shape (m,)
+        1 for the positive class, 0 for any other, -1 where the truth is unknown.
+    """
+    weighted = "weight" in cells
+    weight = cells["weight" if weighted else "rows"].astype(np.float64)
+    keys = [cells[key] for key in KEYS]
+    kept = weight > 0
+    losses = {f"{loss}_{side}": np.zeros((2, 3)) for loss in LOSSES for side in SIDES}
+    if (truth != UNKNOWN).any():
+        for name, sums in losses.items():
+            for place in range(3):
+                values = cells[f"{name}_{place if weighted or place != 1 else 0}"]
+                sums[:, place] = [values[truth == label].sum() for label in (0, 1)]
+    return counts_of_score_cells(
+        keys[0][kept],
+        keys[1][kept],
+        truth[kept],
+        n=int(cells["rows"].sum()),
+        weighted=weighted,
+        binned=not scores.exact,
+        cuts=scores.cuts,
+        rows=cells["counted" if weighted else "rows"][kept].astype(np.int64),
+        weight=weight[kept],
+        weight_squares=cells["weight_squares" if weighted else "rows"][kept].astype(np.float64),
+        sums=None if scores.exact else (cells["base_sum"][kept], cells["new_sum"][kept]),
+        losses=losses,
+    )
