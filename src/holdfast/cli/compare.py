@@ -9,20 +9,25 @@ import typer
 
 from holdfast.cli.checks import check_outputs, check_report
 from holdfast.cli.options import JSON_OPTION, JUNIT_OPTION, REPORT_OPTION
-from holdfast.cli.output import (
-    EXIT_CODES,
-    print_comparison,
-    print_decision,
-    print_json,
-    progress,
-    summary_of,
-    write_junit,
-    write_report,
+from holdfast.cli.output import EXIT_CODES, print_json, progress, write_junit, write_report
+from holdfast.cli.rules import (
+    ANSWERS_OPTION,
+    BANDS_OPTION,
+    COSTS_OPTION,
+    NEW_THRESHOLD_OPTION,
+    THRESHOLD_OPTION,
+    UTILITY_OPTION,
+    RuleOptions,
+    utility_of,
 )
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
     from holdfast.comparison.policy import Policy
+    from holdfast.comparison.result import Comparison
+    from holdfast.comparison.score_counts import ScoreCounts
+    from holdfast.predictions.pairs import Pairs
+    from holdfast.report.answers import AnswerFacts
 
 
 def compare(
@@ -62,6 +67,22 @@ def compare(
         list[str] | None, typer.Option(help="Column whose groups are reported; repeatable.")
     ] = None,
     weight: Annotated[str | None, typer.Option(help="Column with row weights.")] = None,
+    score: Annotated[
+        str | None, typer.Option(help="Column with the probability of the positive class.")
+    ] = None,
+    new_score: Annotated[
+        str | None, typer.Option(help="The same as --score, for the new model.")
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="Positive class, whose recall, swaps and scores are reported."),
+    ] = None,
+    threshold: Annotated[float | None, THRESHOLD_OPTION] = None,
+    new_threshold: Annotated[float | None, NEW_THRESHOLD_OPTION] = None,
+    bands: Annotated[str | None, BANDS_OPTION] = None,
+    answers: Annotated[str | None, ANSWERS_OPTION] = None,
+    costs: Annotated[Path | None, COSTS_OPTION] = None,
+    utility: Annotated[str | None, UTILITY_OPTION] = None,
     max_churn: Annotated[
         float | None, typer.Option(help="Largest share of answers that may change.")
     ] = None,
@@ -97,11 +118,12 @@ def compare(
 
     With limits, the exit code is 0 for PROMOTE, 1 for REJECT and 3 for HOLD.
     """
+    from holdfast.cli.compared import judged
     from holdfast.comparison.result import Comparison
     from holdfast.predictions.tables import open_pairs
 
     check_report(report)
-    check_outputs(report, junit, inputs=[base, new, policy])
+    check_outputs(report, junit, inputs=[base, new, policy, costs])
     limits = _policy(
         policy,
         max_churn=max_churn,
@@ -114,6 +136,8 @@ def compare(
         raise InvalidInputError(
             "--junit must be given with limits, got none; give --policy, or e.g. --max-churn"
         )
+    rules = RuleOptions(None, threshold, positive, bands, answers, costs)
+    decides = rules != RuleOptions() or new_threshold is not None
     changed = None
     with (
         progress("comparing"),
@@ -128,33 +152,59 @@ def compare(
             new_proba_prefix=new_proba_prefix,
             groups=tuple(group or ()),
             weight=weight,
+            score=score,
+            new_score=new_score,
+            rule=(lambda known: rules.deciding_for(known, new_threshold)) if decides else None,
             memory_limit=memory_limit,
             temp_dir=temp_dir,
         ) as pairs,
     ):
+        counted = pairs.counted()
         comparison = Comparison.from_counts(
-            pairs.counts(),
+            counted.pairs,
             confidence=_confidence(limits, confidence),
             max_group_churn=None if limits is None else limits.per_group,
         )
+        facts = _answers(pairs, comparison, counted.scores, utility)
         if report is not None:
             from holdfast.report.rows import MOST_OF_ONE, worst_groups
 
             changed = pairs.changed(worst_groups(comparison), most_of_one=MOST_OF_ONE)
-    decision = None if limits is None else limits.decide(comparison)
+    found = judged(comparison, facts, limits)
     if report is not None and changed is not None:
-        facts = {"base": base.name, "new": (new or base).name}
-        write_report(report, summary_of(changed, comparison, decision, facts=facts))
-    if junit is not None and decision is not None:
-        write_junit(junit, decision, suite="holdfast compare")
+        names = {"base": base.name, "new": (new or base).name}
+        write_report(report, found.summary(changed, names))
+    if junit is not None and found.decision is not None:
+        write_junit(junit, found.decision, suite="holdfast compare")
     if as_json:
-        verdict: dict[str, Any] = {"verdict": None, "reasons": [], "checks": []}
-        print_json(comparison.to_dict() | (decision.to_dict() if decision else verdict))
+        print_json(found.to_dict())
     else:
-        print_comparison(comparison)
-        if decision is not None:
-            print_decision(decision)
-    raise typer.Exit(0 if decision is None else EXIT_CODES[str(decision.verdict)])
+        found.print()
+    raise typer.Exit(0 if found.decision is None else EXIT_CODES[str(found.decision.verdict)])
+
+
+def _answers(
+    pairs: Pairs, comparison: Comparison, scores: ScoreCounts | None, utility: str | None
+) -> AnswerFacts:
+    """Return how the models answer, and the comparison of their scores."""
+    from holdfast.report.answers import AnswerFacts, costs_of
+
+    pairing, costs = pairs.pairing, utility_of(utility)
+    if isinstance(costs, str):
+        raise InvalidInputError(
+            f"--utility must be a CSV file of costs here, got {costs!r}; the measures hold "
+            "accuracies in any case"
+        )
+    labels = comparison.counts.labels.tolist()
+    compared = None
+    if scores is not None:
+        compared = pairs.score_comparison(scores, confidence=comparison.confidence)
+    return AnswerFacts(
+        rules=pairing.deciding.rules,
+        positive=pairing.positive,
+        costs=costs_of(pairing.bound.get("new"), labels) if costs is None else costs,
+        scores=compared,
+    )
 
 
 def _policy(path: Path | None, **flags: float | None) -> Policy | None:

@@ -14,27 +14,29 @@ import typer
 from holdfast.cli.checks import check_columns, check_outputs, check_report, explained
 from holdfast.cli.learners import features_of
 from holdfast.cli.options import JSON_OPTION, JUNIT_OPTION, REPORT_OPTION
-from holdfast.cli.output import (
-    EXIT_CODES,
-    print_comparison,
-    print_decision,
-    print_json,
-    progress,
-    summary_of,
-    write_junit,
-    write_report,
+from holdfast.cli.output import EXIT_CODES, print_json, progress, write_junit, write_report
+from holdfast.cli.rules import (
+    ANSWERS_OPTION,
+    BANDS_OPTION,
+    COSTS_OPTION,
+    NEW_THRESHOLD_OPTION,
+    THRESHOLD_OPTION,
+    UTILITY_OPTION,
+    RuleOptions,
+    utility_of,
 )
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from holdfast.cli.compared import Compared
     from holdfast.comparison.policy import Decision, Policy
-    from holdfast.comparison.result import Comparison
     from holdfast.gate.promotion import LoggedRun
     from holdfast.models.card import LoadedModel
     from holdfast.models.mlflow.address import ModelAddress
     from holdfast.predictions.pairs import PredictionPair
+    from holdfast.report.answers import AnswerFacts
 
 
 def gate(
@@ -64,6 +66,16 @@ def gate(
     id_column: Annotated[
         str | None, typer.Option("--id", help="Column that names the rows in the report.")
     ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="Positive class, whose recall, swaps and scores are reported."),
+    ] = None,
+    threshold: Annotated[float | None, THRESHOLD_OPTION] = None,
+    new_threshold: Annotated[float | None, NEW_THRESHOLD_OPTION] = None,
+    bands: Annotated[str | None, BANDS_OPTION] = None,
+    answers: Annotated[str | None, ANSWERS_OPTION] = None,
+    costs: Annotated[Path | None, COSTS_OPTION] = None,
+    utility: Annotated[str | None, UTILITY_OPTION] = None,
     promote: Annotated[
         bool, typer.Option("--promote", help="Move the champion's alias if the verdict is PROMOTE.")
     ] = False,
@@ -94,10 +106,13 @@ def gate(
     from holdfast import registry
     from holdfast.comparison.policy import Policy
     from holdfast.gate import promotion
+    from holdfast.gate.answering import answering_of, classes_of
     from holdfast.tables.reading import read_table
 
     check_report(report)
-    check_outputs(report, junit, inputs=[data, policy])
+    check_outputs(report, junit, inputs=[data, policy, costs])
+    rules = RuleOptions(None, threshold, positive, bands, answers, costs)
+    worth = utility_of(utility)
     limits = Policy.from_toml(policy)
     table = read_table(data)
     if limits.per_group is not None and not group:
@@ -117,14 +132,15 @@ def gate(
             _check_limits(limits, truth)
             pair = _predicted(models, table, truth)
         pair = _with_columns(pair, table, group=group or [], weight=weight, id_column=id_column)
-        gated = _judged(pair, limits, data, old, new)
+        deciding = rules.deciding_for(classes_of(pair), new_threshold)
+        pair, answering = answering_of(pair, models, deciding, worth, limits.confidence)
+        gated = _judged(pair, answering, limits, data, old, new)
         if report is not None:
             write_report(report, gated.summary())
         if junit is not None:
             write_junit(junit, gated.decision, suite="holdfast gate")
         if not as_json:
-            print_comparison(gated.comparison)
-            print_decision(gated.decision)
+            gated.found.print()
         run = gated.log(policy, experiment)
         if not as_json:
             typer.echo(f"logged as run {run.name!r} of experiment {run.experiment!r}")
@@ -198,8 +214,14 @@ def _with_columns(
 
 
 def _judged(
-    pair: PredictionPair, limits: Policy, data: Path, old: ModelAddress, new: ModelAddress
+    pair: PredictionPair,
+    answering: AnswerFacts,
+    limits: Policy,
+    data: Path,
+    old: ModelAddress,
+    new: ModelAddress,
 ) -> _Gated:
+    from holdfast.cli.compared import judged
     from holdfast.comparison.compare import compare
 
     comparison = compare(
@@ -214,7 +236,7 @@ def _judged(
         confidence=limits.confidence,
         max_group_churn=limits.per_group,
     )
-    return _Gated(pair, comparison, limits, limits.decide(comparison), data, old, new)
+    return _Gated(pair, judged(comparison, answering, limits), limits, data, old, new)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,12 +244,17 @@ class _Gated:
     """A comparison of two registered models, with its verdict."""
 
     pair: PredictionPair
-    comparison: Comparison
+    found: Compared
     limits: Policy
-    decision: Decision
     data: Path
     champion: ModelAddress
     candidate: ModelAddress
+
+    @property
+    def decision(self) -> Decision:
+        """The verdict; a gate always has limits."""
+        assert self.found.decision is not None
+        return self.found.decision
 
     def facts(self) -> dict[str, Any]:
         """Return the addresses and versions of both models, and the name of the data."""
@@ -240,7 +267,7 @@ class _Gated:
         }
 
     def summary(self) -> dict[str, Any]:
-        return summary_of(self.pair, self.comparison, self.decision, facts=self.facts())
+        return self.found.summary(self.pair, self.facts())
 
     def log(self, policy: Path, experiment: str | None) -> LoggedRun:
         """Log the figures, the verdict, the report and the policy."""
@@ -251,12 +278,13 @@ class _Gated:
         from holdfast.gate.promotion import log_run
         from holdfast.render.page import render_page
 
-        known = self.facts() | asdict(self.limits)
-        content = self.comparison.to_dict() | self.decision.to_dict()
+        rule = self.found.answers.rule_text()
+        known = self.facts() | asdict(self.limits) | {"rule": rule}
+        content = self.found.to_dict()
         return log_run(
             self.candidate,
             name=f"gate of {self.champion}",
-            metrics=figures(self.comparison),
+            metrics=figures(self.found.comparison),
             params={name: str(value) for name, value in known.items() if value is not None},
             tags={"holdfast.verdict": str(self.decision.verdict)},
             files={
@@ -274,4 +302,4 @@ class _Gated:
             "experiment": run.experiment,
             "promoted_version": version,
         }
-        return self.comparison.to_dict() | self.decision.to_dict() | self.facts() | logged
+        return self.found.to_dict() | self.facts() | logged

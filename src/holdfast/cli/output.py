@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from holdfast.comparison.policy import Decision
     from holdfast.comparison.result import Comparison
     from holdfast.predictions.pairs import PredictionPair
+    from holdfast.report.answers import AnswerFacts
 
 __all__ = [
     "EXIT_CODES",
@@ -155,6 +156,7 @@ def summary_of(
     decision: Decision | None,
     *,
     facts: dict[str, Any],
+    answering: AnswerFacts | None = None,
 ) -> dict[str, Any]:
     """Return the summary of a comparison, with the rows of `pair`, which may be a sample."""
     from holdfast.report.summarise import summarise_comparison
@@ -171,6 +173,7 @@ def summary_of(
         ids=pair.ids,
         groups=pair.groups,
         facts=facts | {"rows": comparison.n},
+        answering=answering,
     )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from holdfast.exceptions import InvalidInputError
+
+if TYPE_CHECKING:
+    from holdfast.predictions.deciding import Deciding
 
 __all__ = [
     "ANSWERS_OPTION",
@@ -17,6 +20,7 @@ __all__ = [
     "CLASS_WEIGHT_OPTION",
     "COSTS_OPTION",
     "MIN_UTILITY_OPTION",
+    "NEW_THRESHOLD_OPTION",
     "POSITIVE_OPTION",
     "RULE_OPTION",
     "THRESHOLD_OPTION",
@@ -32,6 +36,9 @@ RULE_OPTION = typer.Option(
 )
 THRESHOLD_OPTION = typer.Option(
     help="Least probability from which the positive class is the answer, e.g. 0.12."
+)
+NEW_THRESHOLD_OPTION = typer.Option(
+    help="The same as --threshold, for the new model [default: that of --threshold]."
 )
 POSITIVE_OPTION = typer.Option(
     help="Positive class of --threshold, --bands and --top-share [default: the second of two]."
@@ -79,12 +86,55 @@ class RuleOptions:
             For options that contradict each other, a positive class that is none, or values out of
             range.
         """
+        given = self._given()
+        takes_positive = {"--threshold", "--bands", "--top-share"}
+        if self.positive is not None and not takes_positive & set(given):
+            raise InvalidInputError(
+                "--positive must be given with --threshold, --bands or --top-share, got none of "
+                "them; give one, or leave --positive out"
+            )
+        found = self._rule_for(classes)
+        if found is None:
+            return self.rule if "--rule" in given else "base"
+        return found
+
+    def deciding_for(self, classes: Sequence[Any], new_threshold: float | None = None) -> Deciding:
+        """Return the rules of two models, and the positive class, for classes by value.
+
+        Parameters
+        ----------
+        classes : sequence
+            The classes of the models; empty where none is known.
+        new_threshold : float, optional
+            The threshold of the new model, if it differs.
+
+        Raises
+        ------
+        InvalidInputError
+            As `rule_for`.
+        """
+        from holdfast.predictions.deciding import Deciding
+
+        self._given()
+        if new_threshold is not None and self.threshold is None:
+            raise InvalidInputError(
+                "--threshold must be given with --new-threshold, got none; give that of the base "
+                "model"
+            )
+        later = replace(self, threshold=self.threshold if new_threshold is None else new_threshold)
+        return Deciding(
+            (self._rule_for(classes), later._rule_for(classes)), self._positive_in(classes)
+        )
+
+    def _positive_in(self, classes: Sequence[Any]) -> Any:
+        if self.positive is None or not classes:
+            return self.positive
+        return _class_named("--positive", self.positive, classes)
+
+    def _rule_for(self, classes: Sequence[Any]) -> Any:
         from holdfast.rules import Bands, Costs, Threshold, TopShare
 
-        given = self._given()
-        positive = None
-        if self.positive is not None:
-            positive = _class_named("--positive", self.positive, classes)
+        positive = self._positive_in(classes)
         if self.threshold is not None:
             return Threshold(self.threshold, positive=positive)
         if self.top_share is not None:
@@ -100,7 +150,7 @@ class RuleOptions:
                     f"({len(bounds)}), got {self.answers!r}; give e.g. approve,review,decline"
                 )
             return Bands(bounds, answers=tuple(name.strip() for name in names), positive=positive)
-        return self.rule if "--rule" in given else "base"
+        return None
 
     def _given(self) -> list[str]:
         kinds = {
@@ -119,12 +169,6 @@ class RuleOptions:
         if self.answers is not None and self.bands is None:
             raise InvalidInputError(
                 "--bands must be given with --answers, got none; give its bounds"
-            )
-        takes_positive = {"--threshold", "--bands", "--top-share"}
-        if self.positive is not None and not takes_positive & set(given):
-            raise InvalidInputError(
-                "--positive must be given with --threshold, --bands or --top-share, got none of "
-                "them; give one, or leave --positive out"
             )
         return given
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from holdfast.models.card import LoadedModel
     from holdfast.report.update import MeasuredRows
+    from holdfast.rules import Rule
     from holdfast.update.classifier import LowChurnClassifier
 
 __all__ = ["Trained", "print_trained"]
@@ -69,6 +70,13 @@ class Trained:
         y, weight = (part(v, self.parts.test) for v in (self.rows.y, self.rows.weight))
         return float(np.average(self.answers == y, weights=weight))
 
+    @property
+    def base_rule(self) -> Rule | None:
+        """The rule by which the base model answers, where it is known."""
+        from holdfast.models.deciding import rule_of_model
+
+        return None if self.loaded is None else rule_of_model(self.loaded.model)
+
     def card(self) -> dict[str, Any]:
         """Return the card of the model file."""
         from holdfast.report.update import card_of
@@ -91,7 +99,14 @@ class Trained:
             return summarise_update(self.model, None, title="Model trained", facts=card)
         title = "Update inside a churn budget"
         floor = self._floor(n_floor, jobs)
-        return summarise_update(self.model, self.measured, title=title, facts=card, floor=floor)
+        return summarise_update(
+            self.model,
+            self.measured,
+            title=title,
+            facts=card,
+            floor=floor,
+            base_rule=self.base_rule,
+        )
 
     def _floor(self, n_models: int, jobs: int) -> float | None:
         from holdfast.update.floor import churn_floor
@@ -112,13 +127,16 @@ class Trained:
 
 def print_trained(result: Trained, card: dict[str, Any], out: Path, *, as_json: bool) -> None:
     """Print what was trained, how it does on the test rows, and whether it keeps the budget."""
-    from holdfast.report.update import budget_decision
+    from holdfast.report.update import answers_of_update, budget_decision
 
     measured = result.measured
     comparison = None if measured is None else measured.comparison
     decision = None if comparison is None else budget_decision(result.model, comparison)
     if as_json:
-        figures = {} if comparison is None else comparison.to_dict()
+        figures = {}
+        if comparison is not None:
+            answers = answers_of_update(result.model, comparison, result.base_rule)
+            figures = comparison.to_dict() | answers.to_dict(comparison)
         verdict = {"verdict": None, "reasons": []} if decision is None else decision.to_dict()
         accuracy = {"accuracy_new": result.accuracy} | figures
         print_json({"out": str(out), "card": card} | accuracy | verdict)
@@ -135,6 +153,9 @@ def print_trained(result: Trained, card: dict[str, Any], out: Path, *, as_json: 
         typer.echo(result.model.certificate_)
     if comparison is not None:
         typer.echo(f"on test rows: {comparison}")
+        answers = answers_of_update(result.model, comparison, result.base_rule)
+        for line in answers.lines(comparison):
+            typer.echo(line)
     elif result.accuracy is not None:
         typer.echo(f"accuracy {result.accuracy:.2%} on {len(result.parts.test):,} test rows")
     if decision is not None:

@@ -35,6 +35,10 @@ class Check:
         is judged together with other small groups.
     reason : str
         One readable sentence.
+    bound : {"at most", "at least"}
+        The side on which the measure must lie.
+    unit : {"share", "gain", "number"}
+        Whether the measure is a share of rows, a difference of shares, or another number.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Check:
     interval: Interval
     status: str
     reason: str
+    bound: str = "at most"
+    unit: str = "share"
 
 
 def check(
@@ -64,7 +70,8 @@ def check(
         f"{words} {shown[0]} ({shown[1]} to {shown[2]}) {_WORDS[status]} "
         f"the limit of {bound} {shown[3]}"
     )
-    return Check(name, float(limit), value, interval, status, reason)
+    unit = "number" if not share else "gain" if name.endswith(("_gain", " change")) else "share"
+    return Check(name, float(limit), value, interval, status, reason, bound, unit)
 
 
 def not_promoting(passed: Check, why: str) -> Check:

@@ -9,12 +9,15 @@ from typing import Any
 from holdfast.comparison.change import MeasureChange
 from holdfast.comparison.checks import Check, check, not_promoting
 from holdfast.comparison.labeled import is_selective
+from holdfast.comparison.measures import ENOUGH_POSITIVES
 from holdfast.comparison.result import Comparison
+from holdfast.comparison.scores import ScoreComparison
 from holdfast.exceptions import InvalidInputError
 
 __all__ = ["MeasureLimit", "measure_checks", "read_limits"]
 
 OF_THE_POSITIVE = ("recall", "precision", "f1", "specificity", "rate")
+OF_SCORES = ("auc", "average_precision", "brier", "log_loss", "calibration_error")
 OF_COMPARISON = ("churn_rate", "negative_flip_rate", "positive_flip_rate", "lateral_flip_rate")
 
 
@@ -71,9 +74,13 @@ def _read_limit(name: str, limit: Any) -> MeasureLimit:
 
 
 def measure_checks(
-    limits: Mapping[str, MeasureLimit], comparison: Comparison, positive: Any, costs: Any
+    limits: Mapping[str, MeasureLimit],
+    comparison: Comparison,
+    positive: Any,
+    costs: Any,
+    scores: ScoreComparison | None = None,
 ) -> list[Check]:
-    """Return the checks of limits on measures.
+    """Return the checks of limits on measures, those of `scores` included.
 
     Raises
     ------
@@ -83,6 +90,7 @@ def measure_checks(
     if not limits:
         return []
     measures = comparison.measures(costs=costs)
+    measures |= {} if scores is None else scores.measures
     found = []
     for name, limit in limits.items():
         own = _measure_of(name, comparison, measures, positive)
@@ -125,6 +133,7 @@ def _measure_of(
     else:
         known = [*OF_COMPARISON, "accuracy", *measures]
         hint = "give costs" if full == "cost" else "give labels, or correct the name"
+        hint = "give the scores of both models" if full in OF_SCORES else hint
         raise InvalidInputError(
             f"limits must name measures of this comparison, got {full!r} and not "
             f"{', '.join(known[:20])}; {hint}"
@@ -137,7 +146,7 @@ def _measure_of(
 
 
 def _checks_of(own: MeasureChange, limit: MeasureLimit) -> list[Check]:
-    share = own.name != "cost"
+    share = own.name != "cost" and own.name not in OF_SCORES
     found = []
     for field in fields(MeasureLimit):
         bound = getattr(limit, field.name)
@@ -159,10 +168,18 @@ def _checks_of(own: MeasureChange, limit: MeasureLimit) -> list[Check]:
 
 def _as_trusted(own: MeasureChange, found: Check, comparison: Comparison) -> Check:
     if not own.reliable:
-        return not_promoting(found, f"there are only {own.positives} positives, and ten are needed")
+        return not_promoting(found, _why_unreliable(own))
+    if own.name == "calibration_error":
+        return not_promoting(found, "the interval of a calibration error only describes")
     needs_truth = own.name != "churn_rate" and not own.name.startswith("rate[")
     selective = needs_truth and is_selective(comparison.labels_selective)
     return not_promoting(found, SELECTIVE) if selective else found
+
+
+def _why_unreliable(own: MeasureChange) -> str:
+    if own.positives is not None and own.positives < ENOUGH_POSITIVES:
+        return f"there are only {own.positives} positives, and ten are needed"
+    return "too few rows show an effect on it"
 
 
 SELECTIVE = "labels are missing otherwise where the answer changed than where it did not"

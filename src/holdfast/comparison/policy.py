@@ -21,6 +21,7 @@ from holdfast.comparison.measure_limits import (
     read_limits,
 )
 from holdfast.comparison.result import Comparison
+from holdfast.comparison.scores import ScoreComparison
 from holdfast.exceptions import InvalidInputError
 from holdfast.rules import Costs
 
@@ -92,8 +93,9 @@ class Policy:
     limits : mapping of str to mapping, optional
         Limits on other measures: ``{"recall": {"min_change": -0.02}, "cost": {"max": 0.4}}``. The
         kinds are ``min`` and ``max`` of the new model's measure, ``min_change`` and ``max_change``.
-        The measures are those of `Comparison.measures`, ``accuracy`` and the rates of churn and of
-        flips. A name without a class, such as ``recall``, is of the positive class.
+        The measures are those of `Comparison.measures`, ``accuracy``, the rates of churn and of
+        flips and, where scores are compared, those of `ScoreComparison.measures`. A name without a
+        class, such as ``recall``, is of the positive class.
     positive : object, optional
         The positive class.
     costs : Costs, mapping or array-like, optional
@@ -104,8 +106,10 @@ class Policy:
 
     Notes
     -----
-    Below ten rows of the true class, nothing that needs them can promote. Where labels are missing
-    otherwise for answers that changed than for others, nothing that needs the truth can promote.
+    Below ten rows of the true class, nothing that needs them can promote. The interval of the
+    calibration error only describes, so that no limit on it can promote either. Where labels are
+    missing otherwise for answers that changed than for others, nothing that needs the truth can
+    promote.
 
     Examples
     --------
@@ -181,13 +185,15 @@ class Policy:
         for name, limit in given.items():
             check_share(name, limit, low=-1.0 if name == "min_gain" else 0.0)
 
-    def decide(self, comparison: Comparison) -> Decision:
+    def decide(self, comparison: Comparison, scores: ScoreComparison | None = None) -> Decision:
         """Hold the comparison against the limits.
 
         Parameters
         ----------
         comparison : Comparison
             The comparison to judge. Only its counts are used, whatever its own confidence is.
+        scores : ScoreComparison, optional
+            The comparison of the same rows' scores, for limits on ``auc`` and the like.
 
         Returns
         -------
@@ -203,7 +209,13 @@ class Policy:
         measured = comparison.at(self.confidence, max_group_churn=self.per_group)
         checks = (
             *self._overall_checks(measured),
-            *measure_checks(self._measure_limits, measured, self.positive, self.costs),
+            *measure_checks(
+                self._measure_limits,
+                measured,
+                self.positive,
+                self.costs,
+                None if scores is None else scores.at(self.confidence),
+            ),
             *self._group_checks(measured),
         )
         statuses = {check.status for check in checks}

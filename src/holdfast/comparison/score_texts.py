@@ -10,7 +10,7 @@ from holdfast.comparison.swaps import Migration, RowSet, SwapSet
 if TYPE_CHECKING:
     from holdfast.comparison.scores import ScoreComparison
 
-__all__ = ["score_text", "swap_lines"]
+__all__ = ["score_lines", "score_text", "swap_lines"]
 
 TITLES = {
     "auc": "AUC",
@@ -23,13 +23,21 @@ TITLES = {
 
 def score_text(result: ScoreComparison) -> str:
     """Return a comparison of scores as lines of text."""
-    lines = [_first_line(result), *_measures(result), *_movement(result)]
-    if result.swaps is not None and result.swaps_at_same_rate is not None:
-        lines += swap_lines("at the thresholds", result.swaps)
-        lines += swap_lines("at the same rate", result.swaps_at_same_rate)
+    swaps = [] if result.swaps is None else swap_lines("at the thresholds", result.swaps)
+    measures, *others = score_lines(result)
+    return "\n".join(
+        [_first_line(result), *measures, *swaps, *(line for part in others for line in part)]
+    )
+
+
+def score_lines(result: ScoreComparison) -> list[list[str]]:
+    """Return the lines on measures and movement, on swaps at the same rate, and on bands."""
+    lines = [[*_measures(result), *_movement(result)]]
+    if result.swaps_at_same_rate is not None:
+        lines.append(swap_lines("at the same rate", result.swaps_at_same_rate))
     if result.migration is not None:
-        lines += _migration(result.migration)
-    return "\n".join(lines)
+        lines.append(_migration(result.migration))
+    return lines
 
 
 def _first_line(result: ScoreComparison) -> str:

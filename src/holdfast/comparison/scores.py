@@ -32,7 +32,7 @@ from holdfast.comparison.swaps import (
 )
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["ScoreComparison", "compare_scores"]
+__all__ = ["TOLERANCE", "ScoreComparison", "compare_scores"]
 
 Floats = NDArray[np.float64]
 Pair = tuple[float, float]
@@ -129,6 +129,22 @@ class ScoreComparison:
             )
         asked = Asked.checked(threshold, bands, tolerance, confidence, seed)
         return comparison_of(counts, asked)
+
+    def at(self, confidence: float) -> ScoreComparison:
+        """Return the same comparison at another confidence level."""
+        if confidence == self.confidence:
+            return self
+        swaps, bands, threshold = self.swaps, self.migration, None
+        if swaps is not None and swaps.base_threshold is not None:
+            threshold = swaps.base_threshold, swaps.new_threshold or 0.0
+        return self.from_counts(
+            self.counts,
+            threshold=threshold,
+            bands=None if bands is None else (bands.base_bounds, bands.new_bounds),
+            tolerance=self.movement.tolerance,
+            confidence=confidence,
+            seed=self.seed,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python values, ready for JSON, under the names of the fields."""

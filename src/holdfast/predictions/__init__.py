@@ -6,6 +6,8 @@ The files in reading order:
 
 - `tables`: `count_tables` and `compare_tables`, which open two tables
 - `pairing`: finds the meaning of the columns, and pairs the rows of both tables in one frame
+- `deciding`: decision rules as expressions of a frame
+- `score_cells`: counts scores along with the answers
 - `frames`: counts the rows of that frame in one expression
 - `pairs`: the opened pairs, which return counts and a sample of changed rows
 - `faults`: the errors for rows that cannot be paired or counted
@@ -14,6 +16,18 @@ The files in reading order:
 from __future__ import annotations
 
 from holdfast.predictions.pairs import Pairs, PredictionPair
-from holdfast.predictions.tables import compare_tables, count_tables, open_pairs
+from holdfast.predictions.tables import (
+    compare_score_tables,
+    compare_tables,
+    count_tables,
+    open_pairs,
+)
 
-__all__ = ["Pairs", "PredictionPair", "compare_tables", "count_tables", "open_pairs"]
+__all__ = [
+    "Pairs",
+    "PredictionPair",
+    "compare_score_tables",
+    "compare_tables",
+    "count_tables",
+    "open_pairs",
+]

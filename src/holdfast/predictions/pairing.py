@@ -307,6 +307,8 @@ class Pairing:
             known = self._values()
         if self.names.decide is not None:
             self.deciding = self.names.decide(known)
+            named = (getattr(rule, "classes", None) or () for rule in self.deciding.rules)
+            known = known or list(dict.fromkeys(value for classes in named for value in classes))
         if scored:
             if any(side.score is None for side in self.sides):
                 raise InvalidInputError(
@@ -314,6 +316,13 @@ class Pairing:
                 )
             self.two = TwoClasses.of(known, self.deciding.positive)
         self._bind(known)
+
+    @property
+    def positive(self) -> Any:
+        """The positive class as answers name it; None where none is known."""
+        if self.two is None:
+            return self.deciding.positive
+        return self.two.names[1] if self.one_against_rest else self.two.positive
 
     def _bind(self, known: list[Any]) -> None:
         for side, rule in zip(self.sides, self.deciding.rules, strict=True):
@@ -541,10 +550,9 @@ class Pairing:
 
     def _scores(self) -> Scores:
         assert self.two is not None
-        positive = self.two.names[1] if self.one_against_rest else self.two.positive
         cuts = [cuts_of(self.bound.get(side.role), single=_is_single(side)) for side in self.sides]
         exact = all(has_few_values(side.frame, str(side.score)) for side in self.sides)
-        return Scores(positive, (cuts[0], cuts[1]), exact=exact)
+        return Scores(self.positive, (cuts[0], cuts[1]), exact=exact)
 
 
 def present(value: nw.Expr, dtype: Any) -> nw.Expr:

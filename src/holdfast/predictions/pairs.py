@@ -15,6 +15,8 @@ from holdfast.common.arrays import check_labels, missing_values
 from holdfast.common.classes import whole_labels
 from holdfast.common.coding import as_objects
 from holdfast.comparison.counts import PairedCounts
+from holdfast.comparison.score_counts import ScoreCounts
+from holdfast.comparison.scores import TOLERANCE, ScoreComparison
 from holdfast.comparison.shares import GroupResult
 from holdfast.exceptions import InvalidInputError
 from holdfast.predictions.faults import raise_faults, raise_ids, size_of
@@ -135,6 +137,21 @@ class Pairs:
                 f"column {weight!r} must have a positive sum, got only zeros; give weights"
             )
         return counted
+
+    def score_comparison(
+        self, counts: ScoreCounts, *, tolerance: float = TOLERANCE, confidence: float, seed: int = 0
+    ) -> ScoreComparison:
+        """Return the comparison of the scores, at the thresholds or bounds of the rules."""
+        base, new = counts.base_cuts, counts.new_cuts
+        one_each = len(base) == len(new) == 1
+        return ScoreComparison.from_counts(
+            counts,
+            threshold=(base[0], new[0]) if one_each else None,
+            bands=(base, new) if len(base) > 1 and len(new) > 1 else None,
+            tolerance=tolerance,
+            confidence=confidence,
+            seed=seed,
+        )
 
     def _ready(self) -> PairFrame:
         """Store the pairs that DuckDB joined, if they will be read more than once."""

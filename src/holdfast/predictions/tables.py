@@ -17,6 +17,7 @@ import narwhals as nw
 
 from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.result import Comparison
+from holdfast.comparison.scores import TOLERANCE, ScoreComparison
 from holdfast.exceptions import InvalidInputError
 from holdfast.predictions.deciding import decider
 from holdfast.predictions.pairing import ROLES, ColumnNames, Pairing, sides_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import duckdb
 from holdfast.predictions.pairs import Pairs
 
-__all__ = ["compare_tables", "count_tables", "open_pairs"]
+__all__ = ["compare_score_tables", "compare_tables", "count_tables", "open_pairs"]
 
 
 def compare_tables(
@@ -71,6 +72,56 @@ def compare_tables(
     """
     counts = count_tables(base, new, **columns)
     return Comparison.from_counts(counts, confidence=confidence, max_group_churn=max_group_churn)
+
+
+def compare_score_tables(
+    base: Any,
+    new: Any = None,
+    *,
+    score: str,
+    tolerance: float = TOLERANCE,
+    confidence: float = 0.95,
+    seed: int = 0,
+    **columns: Any,
+) -> ScoreComparison:
+    """Compare the scores of two models in tables of any size.
+
+    Parameters
+    ----------
+    base, new : path-like or data frame
+        The tables, as in `count_tables`.
+    score : str
+        The column with the probability of the positive class.
+    tolerance, confidence, seed
+        As in `compare_scores`.
+    **columns
+        The other parameters of `count_tables`, such as `rule` and `positive`. A rule sets the
+        threshold or the bounds at which rows are swapped or move.
+
+    Returns
+    -------
+    ScoreComparison
+        The same as that of `compare_scores` on the same rows.
+
+    Raises
+    ------
+    InvalidInputError
+        In the cases in which `count_tables` or `compare_scores` raises it.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from holdfast.rules import Threshold
+    >>> rows = pl.DataFrame({"old": [0.1, 0.4, 0.8], "new": [0.2, 0.6, 0.9], "label": [0, 1, 1]})
+    >>> rule = Threshold(0.5, positive=1)
+    >>> found = compare_score_tables(rows, score="old", new_score="new", rule=rule)
+    >>> found.swaps.swapped_in.n, found.swaps.swapped_in.positive_rate
+    (1, 1.0)
+    """
+    with open_pairs(base, new, score=score, **columns) as pairs:
+        counts = pairs.counted().scores
+        assert counts is not None  # there is a score
+        return pairs.score_comparison(counts, tolerance=tolerance, confidence=confidence, seed=seed)
 
 
 def count_tables(base: Any, new: Any = None, **columns: Any) -> PairedCounts:

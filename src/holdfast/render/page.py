@@ -26,7 +26,13 @@ from holdfast.render.texts import (
     share,
     without_bidi,
 )
-from holdfast.render.views import decision_view, flips_in_words, ladder_view, provenance_view
+from holdfast.render.views import (
+    answers_view,
+    decision_view,
+    flips_in_words,
+    ladder_view,
+    provenance_view,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -77,6 +83,7 @@ def render_page(summary: Mapping[str, Any]) -> str:
         - ``certificate`` : list of str, one for each line
         - ``decision`` : the result of `Decision.to_dict`
         - ``comparison`` : the result of `Comparison.to_dict`
+        - ``answers`` : the result of `holdfast.report.answers.AnswerFacts.to_dict`
         - ``matrix`` : the result of `Comparison.matrix`
         - ``budgets`` : list of dicts with ``name``, ``budget``, ``accuracy``, ``churn_rate``,
           ``negative_flip_rate``, ``accuracy_gain``, ``status`` and ``*_interval``
@@ -118,6 +125,7 @@ def render_page(summary: Mapping[str, Any]) -> str:
         c=comparison,
         decision=decision_view(summary.get("decision")),
         flips=flips_in_words(comparison),
+        answers=answers_view(summary.get("answers")),
         matrix=matrix_view(matrix, picks),
         changes=changes_view(comparison, matrix, picks),
         groups=groups,

@@ -13,6 +13,7 @@ __all__ = [
     "is_number",
     "known_interval",
     "limit_text",
+    "number",
     "p_value",
     "percent_of",
     "plain_number",
@@ -66,6 +67,17 @@ def share(value: Any, interval: Any = None, limit: Any = None) -> Shown:
 def points(value: Any, interval: Any = None, limit: Any = None) -> Shown:
     """Show a difference of shares in signed percentage points, as `share` does."""
     return _shown(value, interval, limit, unit="points", sign=True)
+
+
+def number(value: Any, interval: Any = None, limit: Any = None) -> Shown:
+    """Show a loss, a cost or an area with its interval; the limit plays no part."""
+    if not is_number(value):
+        return Shown("–")
+    ends = known_interval(interval)
+    return Shown(
+        plain_number(value),
+        None if ends is None else f"{plain_number(ends[0])} to {plain_number(ends[1])}",
+    )
 
 
 def _shown(value: Any, interval: Any, limit: Any, *, unit: str, sign: bool) -> Shown:
@@ -123,9 +135,9 @@ def amount(number: Any) -> str:
     return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.1f}"
 
 
-def plain_number(number: Any) -> str:
+def plain_number(value: Any) -> str:
     """Show a loss, a divergence or a weight."""
-    return f"{number:.4g}".replace("-", "−") if is_number(number) else "–"
+    return f"{value:.4g}".replace("-", "−") if is_number(value) else "–"
 
 
 def p_value(p: Any) -> str:

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from holdfast.render.order import STATUS_ORDER
-from holdfast.render.texts import clip, is_number, limit_text, percent_of, points, share
+from holdfast.render.texts import (
+    clip,
+    is_number,
+    limit_text,
+    number,
+    percent_of,
+    plain_number,
+    points,
+    share,
+)
 
-__all__ = ["decision_view", "flips_in_words", "ladder_view", "provenance_view"]
+__all__ = [
+    "answers_view",
+    "decision_view",
+    "flips_in_words",
+    "ladder_view",
+    "provenance_view",
+]
 
 MAX_CHECKS = 200
 MAX_REASONS = 8
 MAX_FACT = 4000
 
+NUMBERS = ("cost", "auc", "average_precision", "brier", "log_loss", "calibration_error")
+_TITLES = {"auc": "AUC", "f1": "F1", "rate": "Rate of answers", "brier": "Brier score"}
 _MEASURES = {
     "churn_rate": "Churn",
     "negative_flip_rate": "Negative flips",
@@ -42,13 +60,15 @@ def decision_view(decision: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _check_view(check: Mapping[str, Any]) -> dict[str, Any]:
     measure, _, group = str(check.get("name")).partition("[")
     value, interval, limit = (check.get(key) for key in ("value", "interval", "limit"))
-    gain = measure.endswith("_gain")
+    unit = check.get("unit") or ("gain" if measure.endswith("_gain") else "share")
+    at_least = check.get("bound") == "at least" or measure.startswith("accuracy")
+    bound = plain_number(limit) if unit == "number" else limit_text(limit, gain=unit == "gain")
     return {
-        "measure": _MEASURES.get(measure, measure),
-        "group": group.removesuffix("]") or None,
-        "shown": (points if gain else share)(value, interval, limit),
-        "bound": "at least" if measure.startswith("accuracy") else "at most",
-        "limit": limit_text(limit, gain=gain),
+        "measure": _MEASURES.get(measure, measure.replace("_", " ")),
+        "group": group.replace("]", "") or None,
+        "shown": {"share": share, "gain": points}.get(unit, number)(value, interval, limit),
+        "bound": "at least" if at_least else "at most",
+        "limit": bound,
         "status": check.get("status"),
     }
 
@@ -78,6 +98,82 @@ def _round_to_total(numbers: Sequence[float], total: int) -> list[int]:
     for i in by_remainder[: total - sum(rounded)]:
         rounded[i] += 1
     return rounded
+
+
+def answers_view(answers: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the rule, the measures of the positive class, the swaps and the scores."""
+    if not answers:
+        return None
+    scores = answers.get("scores") or {}
+    measures = [_change_view(one) for one in answers.get("positive_measures") or []]
+    return {
+        "rule": answers.get("rule_text"),
+        "positive": answers.get("positive"),
+        "measures": measures,
+        "tiles": [one for one in measures if one["kind"] in ("recall", "cost")],
+        "swaps": [
+            _swaps_view(title, swaps)
+            for title, swaps in (
+                ("As they are answered", answers.get("swaps")),
+                ("At the same rate", scores.get("swaps_at_same_rate")),
+            )
+            if swaps
+        ],
+        "scores": [_change_view(one) for one in (scores.get("measures") or {}).values()],
+        "movement": scores.get("movement"),
+        "grid_error": scores.get("grid_error"),
+        "migration": _migration_view(scores.get("migration")),
+    }
+
+
+def _change_view(one: Mapping[str, Any]) -> dict[str, Any]:
+    kind, _, label = str(one.get("name")).partition("[")
+    is_number_of_its_own = kind in NUMBERS
+    value, change = (number, number) if is_number_of_its_own else (share, points)
+    return {
+        "kind": kind,
+        "name": _TITLES.get(kind, kind.replace("_", " ").capitalize()),
+        "label": label.removesuffix("]") or None,
+        "base": value(one.get("base"), one.get("base_interval")),
+        "new": value(one.get("new"), one.get("new_interval")),
+        "change": change(one.get("change"), one.get("interval")),
+        "reliable": one.get("reliable", True),
+    }
+
+
+def _swaps_view(title: str, swaps: Mapping[str, Any]) -> dict[str, Any]:
+    names = {
+        "swapped_in": "Swapped in",
+        "swapped_out": "Swapped out",
+        "kept_positive": "Positive in both",
+        "kept_negative": "Negative in both",
+    }
+    rows = []
+    for key, name in names.items():
+        part = swaps.get(key) or {}
+        rate = share(part.get("positive_rate"), part.get("positive_rate_interval"))
+        rows.append(
+            {"name": name, "n": part.get("n"), "share": share(part.get("share")), "rate": rate}
+        )
+    rates = [share(swaps.get(f"{role}_rate")) for role in ("base", "new")]
+    thresholds = [swaps.get(f"{role}_threshold") for role in ("base", "new")]
+    return {"title": title, "rows": rows, "rates": rates, "thresholds": thresholds}
+
+
+def _migration_view(migration: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not migration:
+        return None
+    base, new = (_bands(migration.get(f"{role}_bounds") or []) for role in ("base", "new"))
+    rows = [
+        {"name": name, "counts": counts}
+        for name, counts in zip(base, migration.get("rows") or [], strict=False)
+    ]
+    return {"across": new, "rows": rows}
+
+
+def _bands(bounds: Sequence[float]) -> list[str]:
+    edges = ["0", *(plain_number(bound) for bound in bounds), "1"]
+    return [f"{low} to {high}" for low, high in pairwise(edges)]
 
 
 def provenance_view(facts: Mapping[str, Any] | None) -> list[dict[str, Any]] | None:

@@ -4,6 +4,7 @@ The page needs neither models nor rows, and whatever is in the dictionary can be
 
 The files in reading order:
 
+- `answers`: the rule, the measures of the positive class, swaps and scores
 - `summarise`: the summary of a comparison
 - `rows`: chooses the rows that a report shows
 - `update`: the card and the summary of an update

@@ -185,6 +185,22 @@ _LOSSES = ("mcnemar_p_value", "unavoidable_churn", "excess_churn", "log_loss_bas
            "brier_base", "brier_new", "churn_divergence", "churn_divergence_brier", "confidence",
            "max_group_churn")  # fmt: skip
 _PAIR = {"base": _is_value, "new": _is_value}
+_CHANGE = {
+    "name": _is_text,
+    **dict.fromkeys(("base", "new", "change"), _is_number),
+    **dict.fromkeys(("interval", "base_interval", "new_interval"), _is_interval),
+    "reliable": _is_flag,
+}
+_ROWS = {
+    "n": _is_count,
+    "share": _is_number,
+    "positive_rate": _is_number,
+    "positive_rate_interval": _is_interval,
+}
+_SWAPS = {
+    **dict.fromkeys(("base_threshold", "new_threshold", "base_rate", "new_rate"), _is_number),
+    **dict.fromkeys(("swapped_in", "swapped_out", "kept_positive", "kept_negative"), _ROWS),
+}
 
 # The shape of a summary. A dictionary gives the shape of the value of each key; other keys are not
 # checked. The key `str` stands for every key. A list gives the shape of each of its entries.
@@ -212,6 +228,29 @@ SUMMARY: dict[str, Any] = {
         "transitions": [
             {**_PAIR, "weight": _is_number, "negative": _is_number, "positive": _is_number}
         ],
+    },
+    "answers": {
+        "rule_text": _is_text,
+        "positive": _is_value,
+        "positive_measures": [_CHANGE],
+        "swaps": _SWAPS,
+        "scores": {
+            "measures": {str: _CHANGE},
+            "movement": {
+                "tolerance": _is_number,
+                "moved_share": _is_number,
+                "moved_interval": _is_interval,
+                "rank_correlation": _is_number,
+                "population_stability_index": _is_number,
+            },
+            "grid_error": {str: _is_number},
+            "swaps_at_same_rate": _SWAPS,
+            "migration": {
+                "base_bounds": [_is_number],
+                "new_bounds": [_is_number],
+                "rows": [[_is_count]],
+            },
+        },
     },
     "matrix": {
         "classes": [_is_value],

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from holdfast.common.provenance import provenance
 from holdfast.comparison.result import TITLE, Comparison
+from holdfast.report.answers import AnswerFacts
 from holdfast.report.rows import sampled_rows
 
 __all__ = ["summarise_comparison"]
@@ -31,6 +32,7 @@ def summarise_comparison(
     groups: Mapping[str, ArrayLike] | None = None,
     title: str = TITLE,
     facts: Mapping[str, Any] | None = None,
+    answering: AnswerFacts | None = None,
 ) -> dict[str, Any]:
     """Gather what a report on two models shows.
 
@@ -47,6 +49,8 @@ def summarise_comparison(
     title : str
     facts : mapping, optional
         Facts for `provenance`, such as rows, seeds and commands.
+    answering : AnswerFacts, optional
+        The rules of the models, the positive class, the costs and the scores.
 
     Returns
     -------
@@ -77,6 +81,7 @@ def summarise_comparison(
         "title": title,
         "decision": None if decision is None else decision.to_dict(),
         "comparison": comparison.to_dict(),
+        "answers": None if answering is None else answering.to_dict(comparison),
         "matrix": matrix,
         "rows": rows,
         "provenance": provenance(**(facts or {})),

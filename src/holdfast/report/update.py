@@ -12,17 +12,24 @@ from numpy.typing import NDArray
 from holdfast.common.provenance import provenance
 from holdfast.comparison.policy import Decision, Policy
 from holdfast.comparison.result import Comparison
+from holdfast.report.answers import AnswerFacts, costs_of
 from holdfast.report.frontier import frontier
 from holdfast.report.ladder import ladder
 from holdfast.report.summarise import summarise_comparison
-from holdfast.rules import Rule
+from holdfast.rules import Costs, Rule
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from holdfast.datasets.dataset import Dataset
 
-__all__ = ["MeasuredRows", "budget_decision", "card_of", "summarise_update"]
+__all__ = [
+    "MeasuredRows",
+    "answers_of_update",
+    "budget_decision",
+    "card_of",
+    "summarise_update",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +148,26 @@ def budget_decision(model: Any, comparison: Comparison) -> Decision | None:
     return Policy(max_churn=overall, max_negative_flips=flips).decide(comparison)
 
 
+def answers_of_update(
+    model: Any, comparison: Comparison, base_rule: Rule | None = None
+) -> AnswerFacts:
+    """Return how a fitted model and its base model answer, and what their answers are worth.
+
+    Parameters
+    ----------
+    model : LowChurnClassifier
+        The fitted model.
+    comparison : Comparison
+        The comparison of both on some rows.
+    base_rule : Rule, optional
+        The rule of the base model, where it is known.
+    """
+    rule, costs = model.rule_, model.utility if isinstance(model.utility, Costs) else None
+    if costs is None and rule is not None:
+        costs = costs_of(rule.bind(model.classes_), comparison.counts.labels.tolist())
+    return AnswerFacts((base_rule, rule), getattr(rule, "positive", None), costs)
+
+
 def summarise_update(
     model: Any,
     test_rows: MeasuredRows | None,
@@ -148,6 +175,7 @@ def summarise_update(
     title: str,
     facts: Mapping[str, Any],
     floor: float | None = None,
+    base_rule: Rule | None = None,
 ) -> dict[str, Any]:
     """Gather what the report on an update shows.
 
@@ -163,6 +191,8 @@ def summarise_update(
         Rows, seeds, data and the like, for `provenance`.
     floor : float, optional
         `ChurnFloor.churn_rate`, which the chart draws as a line.
+    base_rule : Rule, optional
+        The rule by which the base model answers, where it is known.
 
     Returns
     -------
@@ -191,6 +221,7 @@ def summarise_update(
         ids=X.index.to_numpy(),
         title=title,
         facts=facts,
+        answering=answers_of_update(model, comparison, base_rule),
     )
     certificate = model.certificate_
     return summary | {
