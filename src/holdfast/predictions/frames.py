@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from holdfast.common.arrays import ROUNDING, SUM_TOLERANCE, check_labels, missing_values
 from holdfast.common.classes import whole_labels
-from holdfast.common.coding import factorize
+from holdfast.common.coding import as_objects
 from holdfast.comparison.counting import CellRows, counts_of_cells
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, UNLABELED, PairedCounts
 from holdfast.comparison.score_counts import MOST_DISTINCT, UNKNOWN, ScoreCounts
@@ -161,12 +161,11 @@ def count_frame(pairs: PairFrame) -> tuple[Counted | None, dict[str, int]]:
     first = ["group_0"] if pairs.groups and pairs.scores is None else []
     if pairs.scores is None:
         cells = _aggregated(frame, [*keys, *first], measures, faults)
-        fine = cells
     else:
         sums = score_sums(pairs.scores, has_truth=pairs.has_truth, weighted=pairs.weighted)
-        keyed = with_keys(frame, pairs.scores)
+        keyed = with_keys(frame, pairs.scores, has_truth=pairs.has_truth)
         fine = _aggregated(keyed, [*keys, *KEYS], measures, faults, sums)
-        cells = _merged(fine, keys)
+        cells, place = _merged(fine, keys)
     rows = cells["rows"]
     failed = {key: int(rows[missing_values(cells[key])].sum()) for key in (BASE, NEW)}
     failed |= {name: int(cells[f"fault_{name}"].sum()) for name in faults}
@@ -196,23 +195,27 @@ def count_frame(pairs: PairFrame) -> tuple[Counted | None, dict[str, int]]:
     )
     if pairs.scores is None:
         return Counted(counts), failed
-    positive = _is_positive(fine, pairs.scores)
+    positive = _is_positive(cells, pairs.scores)[place]
     return Counted(counts, score_counts(fine, pairs.scores, positive)), failed
 
 
-def _merged(cells: Columns, keys: Sequence[str]) -> Columns:
-    """Return cells with one row for each combination of the keys, and the sums of all else."""
-    code = np.zeros(len(cells["rows"]), dtype=np.intp)
-    for key in keys:
-        own, distinct = factorize(cells[key])
-        code = code * max(len(distinct), 1) + own
-    _, first, place = np.unique(code, return_index=True, return_inverse=True)
+def _merged(cells: Columns, keys: Sequence[str]) -> tuple[Columns, NDArray[np.intp]]:
+    """Return cells with one row for each combination of the keys, and the place of each cell.
+
+    All columns but the keys are added up.
+    """
+    # There are few answers and many cells, so one dictionary is the quickest.
+    known: dict[Any, int] = {}
+    rows = zip(*(as_objects(cells[key]).tolist() for key in keys), strict=True)
+    place = np.fromiter((known.setdefault(row, len(known)) for row in rows), dtype=np.intp)
+    first = np.full(len(known), len(place))
+    np.minimum.at(first, place, np.arange(len(place)))
     summed = {
         name: np.bincount(place, values.astype(np.float64), len(first))
         for name, values in cells.items()
         if name not in (*keys, *KEYS)
     }
-    return {key: cells[key][first] for key in keys} | summed
+    return {key: cells[key][first] for key in keys} | summed, place
 
 
 def _is_positive(cells: Columns, scores: Scores) -> NDArray[np.int8]:

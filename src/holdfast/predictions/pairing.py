@@ -359,7 +359,8 @@ class Pairing:
             if (id(side.frame), column) in seen:
                 continue
             seen.add((id(side.frame), column))
-            own = side.frame.select(value=self._as_class(side, column)).unique().head(MOST_VALUES)
+            values_of_side = side.frame.select(value=self._as_class(side, column))
+            own = values_of_side.group_by("value").agg(nw.len().alias("n")).head(MOST_VALUES)
             objects = as_objects(collected(own)["value"])
             values |= dict.fromkeys(objects[~missing_values(objects)].tolist())
         return sorted(values)

@@ -32,6 +32,9 @@ __all__ = [
 
 Expr = nw.Expr
 Columns = dict[str, NDArray[Any]]
+ROLES = ("base", "new")
+SCORES = ("score_base", "score_new")
+CLIPPED = ("p_base", "p_new")
 KEYS = ("key_base", "key_new")
 
 
@@ -59,15 +62,31 @@ def is_score(score: Expr) -> Expr:
     return ~score.is_null() & (score >= -SCORE_ROUNDING) & (score <= 1 + SCORE_ROUNDING)
 
 
-def with_keys(frame: nw.LazyFrame[Any], scores: Scores) -> nw.LazyFrame[Any]:
-    """Return the frame with the scores in [0, 1], and the key of each: the score or its bin."""
-    score = {name: nw.col(name).clip(0.0, 1.0) for name in ("score_base", "score_new")}
-    frame = frame.with_columns(**score)
+def with_keys(frame: nw.LazyFrame[Any], scores: Scores, *, has_truth: bool) -> nw.LazyFrame[Any]:
+    """Return the frame with the key of each score, which is itself or its bin, and with losses."""
+    # Each step names what the next one uses more than once, so that no database works it out twice.
+    clipped = {p: nw.col(name).clip(0.0, 1.0) for p, name in zip(CLIPPED, SCORES, strict=True)}
+    frame = frame.with_columns(**clipped)
     keys = {
-        key: nw.col(name) if scores.exact else _bin(nw.col(name), cuts)
-        for key, name, cuts in zip(KEYS, score, scores.cuts, strict=True)
+        key: nw.col(p) if scores.exact else _bin(nw.col(p), cuts)
+        for key, p, cuts in zip(KEYS, CLIPPED, scores.cuts, strict=True)
     }
-    return frame.with_columns(**keys)
+    if not has_truth:
+        return frame.with_columns(**keys)
+    unknown, positive = nw.col("truth").is_null(), nw.col("truth") == nw.lit(scores.positive)
+    for role in ROLES:
+        p = nw.col(f"p_{role}")
+        right = nw.when(positive).then(p).otherwise(1 - p)
+        wrong = nw.when(positive).then(1 - p).otherwise(p)
+        keys[f"right_{role}"] = nw.when(unknown).then(nw.lit(1.0)).otherwise(right)
+        keys[f"wrong_{role}"] = nw.when(unknown).then(nw.lit(0.0)).otherwise(wrong)
+    losses = {}
+    for role in ROLES:
+        wrong, right = nw.col(f"wrong_{role}"), nw.col(f"right_{role}")
+        losses[f"brier_{role}"] = wrong * wrong
+        losses[f"log_loss_{role}"] = -right.clip(SMALLEST, 1.0).log()
+    change = {f"{loss}_change": nw.col(f"{loss}_new") - nw.col(f"{loss}_base") for loss in LOSSES}
+    return frame.with_columns(**keys).with_columns(**losses).with_columns(**change)
 
 
 def _bin(p: Expr, cuts: Sequence[float]) -> Expr:
@@ -80,34 +99,23 @@ def _bin(p: Expr, cuts: Sequence[float]) -> Expr:
 
 
 def score_sums(scores: Scores, *, has_truth: bool, weighted: bool) -> dict[str, Expr]:
-    """Return what is summed over the rows of each cell, by name."""
-    weight: Any = nw.col("weight") if weighted else 1.0
-    score = {"base": nw.col("score_base"), "new": nw.col("score_new")}
-    sums = {} if scores.exact else {f"{role}_sum": weight * p for role, p in score.items()}
-    if not has_truth:
-        return sums
-    positive = nw.col("truth") == nw.lit(scores.positive)
-    for loss in LOSSES:
-        value = {role: _loss(loss, p, positive) for role, p in score.items()}
-        value["change"] = value["new"] - value["base"]
+    """Return what is summed over the rows of each cell of `with_keys`, by name."""
+    weight = nw.col("weight")
+    sums: dict[str, Expr] = {}
+    if not scores.exact:
+        for role in ROLES:
+            p = nw.col(f"p_{role}")
+            sums[f"{role}_sum"] = weight * p if weighted else p
+    for loss in LOSSES if has_truth else ():
         for side in SIDES:
-            sums[f"{loss}_{side}_0"] = weight * value[side]
-            if weighted:
-                sums[f"{loss}_{side}_1"] = weight * weight * value[side]
-            sums[f"{loss}_{side}_2"] = (weight * value[side]) * (weight * value[side])
-    known = ~nw.col("truth").is_null()
-    return {
-        name: nw.when(known).then(value).otherwise(nw.lit(0.0)) if name[-1].isdigit() else value
-        for name, value in sums.items()
-    }
-
-
-def _loss(loss: str, p: Expr, positive: Expr) -> Expr:
-    if loss == "brier":
-        miss = nw.when(positive).then(1 - p).otherwise(p)
-        return miss * miss
-    right = nw.when(positive).then(p).otherwise(1 - p)
-    return -right.clip(SMALLEST, 1.0).log()
+            value = nw.col(f"{loss}_{side}")
+            if side != "change":  # its sums are differences of the others
+                sums[f"{loss}_{side}_0"] = weight * value if weighted else value
+                if weighted:
+                    sums[f"{loss}_{side}_1"] = weight * weight * value
+            squares = value * value
+            sums[f"{loss}_{side}_2"] = weight * weight * squares if weighted else squares
+    return sums
 
 
 def score_counts(cells: Columns, scores: Scores, truth: NDArray[np.int8]) -> ScoreCounts:
@@ -128,9 +136,12 @@ def score_counts(cells: Columns, scores: Scores, truth: NDArray[np.int8]) -> Sco
     losses = {f"{loss}_{side}": np.zeros((2, 3)) for loss in LOSSES for side in SIDES}
     if (truth != UNKNOWN).any():
         for name, sums in losses.items():
-            for place in range(3):
+            for place in range(3) if not name.endswith("change") else (2,):
                 values = cells[f"{name}_{place if weighted or place != 1 else 0}"]
                 sums[:, place] = [values[truth == label].sum() for label in (0, 1)]
+        for loss in LOSSES:
+            base, new = losses[f"{loss}_base"], losses[f"{loss}_new"]
+            losses[f"{loss}_change"][:, :2] = new[:, :2] - base[:, :2]
     return counts_of_score_cells(
         keys[0][kept],
         keys[1][kept],
