@@ -223,11 +223,16 @@ class PairedCounts:
         return table.reshape(-1, N_OUTCOMES)
 
     @property
+    def pair_rows(self) -> NDArray[Any]:
+        """The number of rows of positive weight, for each pair."""
+        pairs, place = self._pair_of_cell
+        return np.bincount(place, self.rows, len(pairs))
+
+    @property
     def pair_labeled(self) -> NDArray[np.float64]:
         """The share of rows with a label, for each pair."""
         pairs, place = self._pair_of_cell
-        rows = np.bincount(place, self.rows, len(pairs))
-        return np.bincount(place, self.rows * self.labeled, len(pairs)) / rows
+        return np.bincount(place, self.rows * self.labeled, len(pairs)) / self.pair_rows
 
     @property
     def comparable(self) -> bool:

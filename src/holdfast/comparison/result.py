@@ -52,7 +52,7 @@ class Comparison:
     labels_selective : float or None
         Where only some rows have a label: the p-value of a chi-square test that rows whose answer
         changed are labelled as often as the others. If it is small, the labelled rows do not stand
-        for all rows. `counts.pair_labeled` has the share of labelled rows for each pair of answers.
+        for all rows. `labeled_shares` returns the share for each pair of answers.
     n_effective : float
         Number of rows that the intervals of churn use: `n`, or (Σw)² / Σw² under weights (Kish).
     weighted : bool
@@ -334,7 +334,8 @@ class Comparison:
         """Return plain Python values, ready for JSON, under the names of the fields.
 
         ``transitions`` lists the pairs of classes that changed, the most frequent first.
-        ``measures`` has those of the 20 most frequent classes, and ``warnings`` the sentences.
+        ``measures`` has those of the 20 most frequent classes, ``warnings`` the sentences, and
+        ``labeled_shares`` those of `labeled_shares`.
         """
         skipped = ("counts", "groups")
         result = {key: plain(value) for key, value in vars(self).items() if key not in skipped}
@@ -344,8 +345,44 @@ class Comparison:
         measures = self.measures(labels=shown)
         result["measures"] = {name: measure.to_dict() for name, measure in measures.items()}
         result["warnings"] = list(self.warnings)
+        result["labeled_shares"] = self.labeled_shares()
         result["groups"] = [group.to_dict() for group in self.groups]
         return result
+
+    def labeled_shares(self, most: int = 20) -> list[dict[str, Any]]:
+        """Return the share of labelled rows for each pair of answers, where labels are missing.
+
+        Parameters
+        ----------
+        most : int
+            The most pairs to return, those of most rows first.
+
+        Returns
+        -------
+        list of dict
+            ``base``, ``new``, ``n`` (rows of positive weight) and ``labeled`` (the share of them
+            that have a label). Empty where all rows or none have one.
+
+        Examples
+        --------
+        >>> from holdfast.comparison import compare
+        >>> found = compare(["a", "a", "a"], ["a", "a", "b"], ["a", None, "b"])
+        >>> [(one["new"], one["labeled"]) for one in found.labeled_shares()]
+        [('a', 0.5), ('b', 1.0)]
+        """
+        if not self.n_labeled or self.n_labeled == self.n:
+            return []
+        rows, labeled = self.counts.pair_rows, self.counts.pair_labeled
+        order = np.argsort(-rows, kind="stable")[:most]
+        return [
+            {
+                "base": plain(self.classes[self.counts.pairs[i, 0]]),
+                "new": plain(self.classes[self.counts.pairs[i, 1]]),
+                "n": int(rows[i]),
+                "labeled": float(labeled[i]),
+            }
+            for i in order.tolist()
+        ]
 
     def _changed_pairs(self) -> list[dict[str, Any]]:
         pairs, cells = self.counts.pairs, self.counts.pair_cells

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["text_of"]
 
+MOST_PAIRS = 6  # pairs of answers whose labelled share is shown
 LINES = (
     ("churn", "churn_rate"),
     ("negative flips", "negative_flip_rate"),
@@ -47,5 +48,9 @@ def text_of(comparison: Comparison) -> str:
             for status in ("pass", "fail", "underpowered", "small")
         )
         lines.append(f"  {'groups':<15}{tally} (churn at most {comparison.max_group_churn:.2%})")
+    shares = comparison.labeled_shares(most=MOST_PAIRS)
+    if shares:
+        shown = (f"{one['base']} → {one['new']} {one['labeled']:.1%}" for one in shares)
+        lines.append(f"  labelled       {', '.join(shown)}")
     lines += [f"  warning: {sentence}" for sentence in comparison.warnings]
     return "\n".join(lines)

@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 MAX_DECIMALS = 4
+MOST_DECIMALS = 8  # of numbers that are no shares
 
 _GAPS = {"%": "\N{NO-BREAK SPACE}%", "points": "\N{NO-BREAK SPACE}points"}
 
@@ -74,10 +75,11 @@ def number(value: Any, interval: Any = None, limit: Any = None) -> Shown:
     if not is_number(value):
         return Shown("–")
     ends = known_interval(interval)
-    return Shown(
-        plain_number(value),
-        None if ends is None else f"{plain_number(ends[0])} to {plain_number(ends[1])}",
-    )
+    if ends is None or ends[0] == ends[1]:
+        return Shown(plain_number(value))
+    decimals = min(max(1 - _magnitude((ends[1] - ends[0]) / 2), 0), MOST_DECIMALS)
+    value_text, low, high = (_fixed(one, decimals) for one in (value, *ends))
+    return Shown(value_text, f"{low} to {high}")
 
 
 def _shown(value: Any, interval: Any, limit: Any, *, unit: str, sign: bool) -> Shown:

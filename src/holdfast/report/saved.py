@@ -225,6 +225,7 @@ SUMMARY: dict[str, Any] = {
         "weighted": _is_flag,
         "classes": [_is_value],
         "groups": [{**_MEASURES, "column": _is_text, "value": _is_value, "pooled": _is_count}],
+        "labeled_shares": [{**_PAIR, "n": _is_count, "labeled": _is_number}],
         "transitions": [
             {**_PAIR, "weight": _is_number, "negative": _is_number, "positive": _is_number}
         ],
