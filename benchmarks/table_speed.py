@@ -1,10 +1,11 @@
 """Tables larger than memory: `compare_tables` against a query written by hand, and its memory.
 
 The tables have labels, the truth and one group column (1,000 values), with ids in two different
-shuffled orders. Each measurement runs in a process of its own, the two sides take turns, and times
-are medians.
+shuffled orders; another has the truth and two scores, which a threshold turns into answers. Each
+measurement runs in a process of its own, the two sides take turns, and times are medians.
 
 Run: python benchmarks/table_speed.py [--millions 50] [--folder FOLDER]
+    [--only joined one_table scores]
 Needs about 17 MB of disk for each million rows, and as much again for data that do not fit memory.
 Writes docs/results/table_speed.json and the table between the markers of docs/production.md.
 """
@@ -24,19 +25,25 @@ import duckdb
 from marked import write_between
 
 from holdfast.common.files import write_text
+from holdfast.rules import Threshold
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "table_speed.json"
 PAGE = ROOT / "docs" / "production.md"
+TABLES = (
+    ("joined", "two, joined by id"),
+    ("one_table", "one, both models"),
+    ("scores", "one, both models' scores"),
+)
 MEMORY = "512MB"
 REPEATS = 3
 
 OURS = """
 import json, resource, sys, time
 import holdfast
+from holdfast.rules import Threshold
 start = time.perf_counter()
-found = holdfast.compare_tables(*{paths}, groups=["group"], memory_limit={memory!r},
-                                temp_dir={folder!r}, **{options})
+found = holdfast.compare_tables(*{paths}, memory_limit={memory!r}, temp_dir={folder!r}, **{options})
 seconds = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({{"seconds": seconds, "peak_mib": peak, "churn_rate": found.churn_rate}}))
@@ -46,48 +53,107 @@ import json, resource, time
 import duckdb
 start = time.perf_counter()
 connection = duckdb.connect(config={{"memory_limit": {memory!r}, "temp_directory": {folder!r}}})
-rows = connection.execute({sql!r}).fetchall()
+found = connection.execute({sql!r}).fetchnumpy()
 seconds = time.perf_counter() - start
-changed = sum(row[-1] for row in rows if row[1] != row[2]) / sum(row[-1] for row in rows)
-print(json.dumps({{"seconds": seconds, "churn_rate": changed}}))
+changed = found["n"][found["old"] != found["new"]].sum() / found["n"].sum()
+print(json.dumps({{"seconds": seconds, "churn_rate": float(changed)}}))
 """
 JOINED = """
-SELECT "group", b.prediction, n.prediction,
-    (b.prediction = label)::INT + 2 * (n.prediction = label)::INT, count(*)
+SELECT "group", b.prediction AS old, n.prediction AS new,
+    (b.prediction = label)::INT + 2 * (n.prediction = label)::INT AS outcome, count(*) AS n
 FROM '{base}' b JOIN '{new}' n USING (id) GROUP BY ALL
 """
 ONE = """
-SELECT "group", old, new, (old = label)::INT + 2 * (new = label)::INT, count(*)
+SELECT "group", old, new, (old = label)::INT + 2 * (new = label)::INT AS outcome, count(*) AS n
 FROM '{one}' GROUP BY ALL
 """
+CUT = 0.12
+# Answers and bins of both scores, and what Brier score and log loss with their intervals rest on.
+SCORES = """
+SELECT label, old_score >= {cut} AS old, new_score >= {cut} AS new, {old_bin} AS a, {new_bin} AS b,
+    sum(old_score), sum(new_score), {losses}, count(*) AS n
+FROM '{scores}' GROUP BY ALL
+"""
+BIN = (
+    "least(floor((sqrt({0}) - sqrt(1 - {0}) + 1) / 2 * 4096), 4095)::BIGINT + ({0} >= {1})::BIGINT"
+)
+RIGHT = "CASE WHEN label = 'fraud' THEN {0} ELSE 1 - {0} END"
+LOSSES = ("(1 - ({0})) ** 2", "-ln(greatest({0}, 2.2e-16))")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--millions", type=int, nargs="*", default=[50, 200])
+    kinds = [name for name, _ in TABLES]
+    parser.add_argument("--only", nargs="*", choices=kinds, default=kinds)
     parser.add_argument("--folder", type=Path, help="where the tables are made")
     arguments = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         for millions in arguments.millions:
-            results[str(millions)] = measured(Path(name), millions * 10**6)
+            own = results.setdefault(str(millions), {})
+            own |= measured(Path(name), millions * 10**6, arguments.only)
             print(millions, json.dumps(results[str(millions)]), flush=True)
             write_text(RESULTS, json.dumps(results, indent=1) + "\n")
     write_between(PAGE, {"speed": table(results)})
 
 
-def measured(folder: Path, n: int) -> dict[str, Any]:
+def measured(folder: Path, n: int, only: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     repeats = REPEATS if n <= 50 * 10**6 else 1
+    if "scores" in only:
+        found["scores"] = measured_scores(folder, n, repeats)
+    if {*only} - {"scores"}:
+        found |= measured_answers(folder, n, repeats)
+    return {name: own for name, own in found.items() if name in only}
+
+
+def measured_scores(folder: Path, n: int, repeats: int) -> dict[str, Any]:
+    path = folder / f"scores-{n}.parquet"
+    run_sql(
+        folder,
+        "COPY (SELECT p AS old_score, "
+        "least(greatest(p + ((hash(id + 3) % 1000)::INT - 500) / 50000, 0), 1) AS new_score, "
+        "CASE WHEN hash(id + 7) % 1000000 < p * 1000000 THEN 'fraud' ELSE 'legit' END AS label "
+        "FROM (SELECT range AS id, power((hash(range) % 1000003) / 1000003, 6) AS p "
+        f"FROM range({n}))) TO '{path}' (FORMAT parquet)",
+    )
+    columns = {"score": "old_score", "new_score": "new_score"}
+    options = columns | {"rule": Threshold(CUT, positive="fraud")}
+    found = contest([path], options, hand_scores(path), repeats)
+    path.unlink()
+    return found
+
+
+def hand_scores(path: Path) -> str:
+    losses = []
+    for loss in LOSSES:
+        old, new = (loss.format(RIGHT.format(score)) for score in ("old_score", "new_score"))
+        losses += [f"sum({one}), sum(({one}) ** 2)" for one in (old, new)]
+        losses.append(f"sum((({new}) - ({old})) ** 2)")
+    return SCORES.format(
+        cut=CUT,
+        old_bin=BIN.format("old_score", CUT),
+        new_bin=BIN.format("new_score", CUT),
+        losses=", ".join(losses),
+        scores=path,
+    )
+
+
+def measured_answers(folder: Path, n: int, repeats: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     base, new = folder / f"base-{n}.parquet", folder / f"new-{n}.parquet"
     one = folder / f"one-{n}.parquet"
     make(folder, base, new, n)
-    found["joined"] = contest([base, new], {"id": "id"}, JOINED.format(base=base, new=new), repeats)
+    groups = {"groups": ["group"]}
+    found["joined"] = contest(
+        [base, new], {"id": "id"} | groups, JOINED.format(base=base, new=new), repeats
+    )
     new.unlink()
     both = f"SELECT id, prediction AS old, {CHANGED}, label, \"group\" FROM '{base}'"
     run_sql(folder, f"COPY ({both}) TO '{one}' (FORMAT parquet)")
     base.unlink()
-    columns = {"prediction": "old", "new_prediction": "new"}
+    columns = {"prediction": "old", "new_prediction": "new"} | groups
     found["one_table"] = contest([one], columns, ONE.format(one=one), repeats)
     one.unlink()
     return found
@@ -123,7 +189,7 @@ def run_sql(folder: Path, sql: str) -> None:
         connection.execute(sql)
 
 
-def contest(paths: list[Path], options: dict[str, str], sql: str, repeats: int) -> dict[str, Any]:
+def contest(paths: list[Path], options: dict[str, Any], sql: str, repeats: int) -> dict[str, Any]:
     folder = str(paths[0].parent)
     ours = OURS.format(paths=[*map(str, paths)], options=options, memory=MEMORY, folder=folder)
     hand = HAND.format(sql=sql, memory=MEMORY, folder=f"{folder}/hand")
@@ -154,8 +220,10 @@ def table(results: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for millions, found in sorted(results.items(), key=lambda item: int(item[0])):
-        for name, tables in (("joined", "two, joined by id"), ("one_table", "one, both models")):
-            own = found[name]
+        for name, tables in TABLES:
+            own = found.get(name)
+            if own is None:
+                continue
             lines.append(
                 f"| {millions} million | {tables} | {own['seconds']} | {own['hand_seconds']} | "
                 f"{own['ratio']} | {own['peak_mib']} MiB |"
