@@ -469,10 +469,14 @@ class TestTrainAndPredict:
         cli(*self.first)
         write_table(data.assign(x2="text"), tmp_path / "text.parquet")
         write_table(data.assign(x2=np.inf), tmp_path / "inf.parquet")
-        for name in ("text.parquet", "inf.parquet"):
+        reasons = {
+            "text.parquet": "column 'x2' must hold numbers, as in the training of the model, got text",
+            "inf.parquet": "the data must suit the model",
+        }
+        for name, reason in reasons.items():
             result = cli("predict", "v1.skops", name, "--out", "p.parquet")
             assert (result.code, result.out) == (2, "")
-            assert result.err.startswith("holdfast: the data must suit the model")
+            assert result.err.startswith(f"holdfast: {reason}")
         for flags in (("--seed", -1), ("--seed", 2**40), ("--jobs", 0), ("--test-fraction", 1)):
             result = cli(*self.update, *flags)
             assert result.code == 2
