@@ -225,7 +225,7 @@ def checked_rows(
     >>> checked.X["size"].tolist(), checked.unseen["colour"].values
     ([3, 4], ('green',))
     """
-    known = {name: columns[name] for name in map(str, X.columns) if name in columns}
+    known = {name: columns[name] for name in X.columns if name in columns}
     X = _reread(X, known, as_text)
     unseen = {}
     for name, column in known.items():
