@@ -289,3 +289,61 @@ def test_bad_choices_and_shapes():
         metrics.churn_divergence([[0.5, 0.5]], [[0.5, 0.5]], divergence="js")
     with pytest.raises(InvalidInputError, match=r"same shape, got \(1, 2\) and \(1, 3\)"):
         metrics.churn_divergence([[0.5, 0.5]], [[0.5, 0.5, 0]])
+
+
+LABELS, PROBA = [0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]
+PAIRED = {
+    metrics.churn_rate: (LABELS, LABELS[::-1]),
+    metrics.accuracy: (LABELS, LABELS),
+    metrics.pairwise_churn: (LABELS, LABELS[::-1]),
+    metrics.risk: (LABELS, PROBA),
+    metrics.log_loss: (LABELS, PROBA),
+    metrics.brier_score: (LABELS, PROBA),
+    metrics.churn_divergence: (PROBA, PROBA),
+} | {getattr(metrics, name): (LABELS,) * 3 for name in OF_TRUTH}
+
+
+@pytest.mark.parametrize("measure", PAIRED, ids=lambda measure: measure.__name__)
+def test_indexes_that_differ(measure):
+    given = PAIRED[measure]
+    indexed = [pd.DataFrame(values, index=[5, 3, 4]).squeeze(axis=1) for values in given]
+    moved = [*indexed[:-1], indexed[-1].set_axis([3, 4, 5])]
+    plain = [*indexed[:-1], given[-1]]
+
+    def measured(values, **options):
+        values = [values] if measure is metrics.pairwise_churn else values
+        return measure(*values, **options)
+
+    assert measured(indexed) == measured(plain) == measured(given)
+    with pytest.raises(InvalidInputError, match=r"must have the same index, .* got 3 of 3 rows"):
+        measured(moved)
+    if measure is not metrics.pairwise_churn:
+        weight = pd.Series([1, 2, 3], index=[3, 4, 5])
+        assert measured(given, sample_weight=weight) >= -1
+        with pytest.raises(InvalidInputError, match="and sample_weight must have the same index"):
+            measured(indexed, sample_weight=weight)
+
+
+@pytest.mark.parametrize(
+    ("y", "pred", "match"),
+    [
+        ([" Yes", "No"], ["Yes", "yes"], r"no answer \('Yes', 'yes'\) is among the true classes"),
+        ([" Yes", "n"], ["Yes", "No"], "' Yes', 'Yes' differ only in their spelling$"),
+        (
+            ["C", "I"] * 25,
+            ["A", "B"] * 25,
+            r"'A', 'B'\) is among the true classes \('C', 'I'\), so",
+        ),
+        ([0, 1] * 25, [7, 8] * 25, r"no answer \(7, 8\) is among"),
+    ],
+)
+def test_answers_that_are_no_classes(y, pred, match):
+    with pytest.warns(UserWarning, match=match):
+        assert metrics.accuracy(y, pred) == 0
+    with pytest.warns(UserWarning, match=match):
+        assert metrics.negative_flip_rate(y, pred, pred[::-1]) == 0
+
+
+def test_few_wrong_answers_are_no_cause_for_a_warning():
+    assert metrics.accuracy(["a", "b"], ["c", "c"]) == 0
+    assert metrics.accuracy([0, 1] * 25, [1, 0] * 25) == 0

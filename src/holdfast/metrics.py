@@ -7,14 +7,28 @@ and each row sums to 1. With `sample_weight` every share of rows is a weighted s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from holdfast.common.arrays import check_labels, check_proba, check_same_length, check_weights
-from holdfast.common.classes import check_classes, class_index, label_kind, union_classes
+from holdfast.common.arrays import (
+    check_labels,
+    check_proba,
+    check_same_index,
+    check_same_length,
+    check_weights,
+)
+from holdfast.common.classes import (
+    ENOUGH_ROWS,
+    check_classes,
+    class_index,
+    label_kind,
+    some_of,
+    spelled_otherwise,
+    union_classes,
+)
 from holdfast.common.parameters import check_choice
 from holdfast.common.warning import warn
 from holdfast.exceptions import InvalidInputError
@@ -64,7 +78,7 @@ def churn_rate(
     Raises
     ------
     InvalidInputError
-        When values are missing, lengths differ or the input is empty.
+        When values are missing, lengths or indexes of pandas differ, or the input is empty.
 
     References
     ----------
@@ -75,7 +89,7 @@ def churn_rate(
     >>> churn_rate(["cat", "dog", "dog", "cat"], ["cat", "cat", "dog", "cat"])
     0.25
     """
-    base, new = _labels(base_pred=base_pred, new_pred=new_pred)
+    base, new = _labels(sample_weight, base_pred=base_pred, new_pred=new_pred)
     return _share(base != new, sample_weight)
 
 
@@ -107,7 +121,7 @@ def negative_flip_rate(
     Raises
     ------
     InvalidInputError
-        When values are missing, lengths differ or the input is empty.
+        When values are missing, lengths or indexes of pandas differ, or the input is empty.
 
     References
     ----------
@@ -118,7 +132,7 @@ def negative_flip_rate(
     >>> negative_flip_rate([1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 0, 0])
     0.25
     """
-    truth, base, new = _labels(y=y, base_pred=base_pred, new_pred=new_pred)
+    truth, base, new = _labels(sample_weight, y=y, base_pred=base_pred, new_pred=new_pred)
     return _share((base == truth) & (new != truth), sample_weight)
 
 
@@ -150,14 +164,14 @@ def positive_flip_rate(
     Raises
     ------
     InvalidInputError
-        When values are missing, lengths differ or the input is empty.
+        When values are missing, lengths or indexes of pandas differ, or the input is empty.
 
     Examples
     --------
     >>> positive_flip_rate([1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 0, 0])
     0.25
     """
-    truth, base, new = _labels(y=y, base_pred=base_pred, new_pred=new_pred)
+    truth, base, new = _labels(sample_weight, y=y, base_pred=base_pred, new_pred=new_pred)
     return _share((base != truth) & (new == truth), sample_weight)
 
 
@@ -191,14 +205,14 @@ def lateral_flip_rate(
     Raises
     ------
     InvalidInputError
-        When values are missing, lengths differ or the input is empty.
+        When values are missing, lengths or indexes of pandas differ, or the input is empty.
 
     Examples
     --------
     >>> lateral_flip_rate([0, 0], [1, 0], [2, 0])
     0.5
     """
-    truth, base, new = _labels(y=y, base_pred=base_pred, new_pred=new_pred)
+    truth, base, new = _labels(sample_weight, y=y, base_pred=base_pred, new_pred=new_pred)
     return _share((base != truth) & (new != truth) & (base != new), sample_weight)
 
 
@@ -222,14 +236,14 @@ def accuracy(y: ArrayLike, pred: ArrayLike, *, sample_weight: ArrayLike | None =
     Raises
     ------
     InvalidInputError
-        When values are missing, lengths differ or the input is empty.
+        When values are missing, lengths or indexes of pandas differ, or the input is empty.
 
     Examples
     --------
     >>> accuracy([1, 1, 0, 0], [1, 1, 1, 0])
     0.75
     """
-    truth, predicted = _labels(y=y, pred=pred)
+    truth, predicted = _labels(sample_weight, y=y, pred=pred)
     return _share(truth == predicted, sample_weight)
 
 
@@ -263,14 +277,14 @@ def accuracy_gain(
     Raises
     ------
     InvalidInputError
-        When values are missing, lengths differ or the input is empty.
+        When values are missing, lengths or indexes of pandas differ, or the input is empty.
 
     Examples
     --------
     >>> accuracy_gain([1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0])
     0.25
     """
-    truth, base, new = _labels(y=y, base_pred=base_pred, new_pred=new_pred)
+    truth, base, new = _labels(sample_weight, y=y, base_pred=base_pred, new_pred=new_pred)
     gained = (new == truth).astype(np.float64) - (base == truth)
     return _mean(gained, sample_weight)
 
@@ -305,7 +319,7 @@ def unavoidable_churn(
     Raises
     ------
     InvalidInputError
-        When values are missing, lengths differ or the input is empty.
+        When values are missing, lengths or indexes of pandas differ, or the input is empty.
 
     Examples
     --------
@@ -344,7 +358,7 @@ def excess_churn(
     Raises
     ------
     InvalidInputError
-        When values are missing, lengths differ or the input is empty.
+        When values are missing, lengths or indexes of pandas differ, or the input is empty.
 
     Examples
     --------
@@ -391,6 +405,7 @@ def pairwise_churn(predictions: Sequence[ArrayLike]) -> float:
             "train the same model with several seeds"
         )
     runs = [check_labels(f"predictions[{i}]", pred) for i, pred in enumerate(predictions)]
+    check_same_index(**{f"predictions[{i}]": pred for i, pred in enumerate(predictions)})
     pairs = [(a, b) for i, a in enumerate(runs) for b in runs[i + 1 :]]
     return float(np.mean([churn_rate(a, b) for a, b in pairs]))
 
@@ -547,6 +562,7 @@ def risk(
     checked = check_proba("proba", proba)
     truth = check_labels("y", y)
     check_same_length(y=truth, proba=checked)
+    check_same_index(y=y, proba=proba, sample_weight=sample_weight)
     index = _column_of(truth, classes, checked.shape[1])
     return _mean(loss_per_row(index, checked, loss), sample_weight)
 
@@ -593,6 +609,7 @@ def churn_divergence(
     check_choice("divergence", divergence, DIVERGENCES)
     base, new = check_proba("base_proba", base_proba), check_proba("new_proba", new_proba)
     check_same_shape(base, new)
+    check_same_index(base_proba=base_proba, new_proba=new_proba, sample_weight=sample_weight)
     return _mean(divergence_per_row(base, new, divergence), sample_weight)
 
 
@@ -640,12 +657,30 @@ def check_same_shape(base: NDArray[Any], new: NDArray[Any]) -> None:
 # --- helpers --------------------------------------------------------------------------------------
 
 
-def _labels(**named: ArrayLike) -> list[NDArray[Any]]:
+def _labels(sample_weight: ArrayLike | None, **named: ArrayLike) -> list[NDArray[Any]]:
     arrays = {name: check_labels(name, values) for name, values in named.items()}
-    check_same_length(**arrays)
+    n = check_same_length(**arrays)
+    check_same_index(**named, sample_weight=sample_weight)
     if len({label_kind(array) for array in arrays.values()}) > 1:
         union_classes(**arrays)  # raises if one holds numbers and another strings
+    if "y" in arrays and not any(
+        np.any(arrays["y"] == answers) for answers in [*arrays.values()][1:]
+    ):
+        _warn_of_other_classes(arrays, n)
     return list(arrays.values())
+
+
+def _warn_of_other_classes(arrays: Mapping[str, NDArray[Any]], n: int) -> None:
+    """Warn where no answer is a true class and that is no accident; no row is right then."""
+    truth, *answers = ({*np.unique(array).tolist()} for array in arrays.values())
+    given = set().union(*answers)
+    alike = spelled_otherwise([*truth, *given])
+    if not truth & given and (alike or n >= ENOUGH_ROWS):
+        named = some_of(sorted(given)), some_of(sorted(truth))
+        also = f"; {some_of(alike[0])} differ only in their spelling" if alike else ""
+        warn(
+            f"no answer ({named[0]}) is among the true classes ({named[1]}), so none is right{also}"
+        )
 
 
 def _share(rows: NDArray[np.bool_], sample_weight: ArrayLike | None) -> float:

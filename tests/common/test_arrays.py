@@ -10,6 +10,7 @@ from holdfast.common.arrays import (
     as_array,
     check_labels,
     check_proba,
+    check_same_index,
     check_same_length,
     check_weights,
     missing_rows,
@@ -343,3 +344,57 @@ def test_match_classes_with_equal_classes_only_reorders():
 def test_match_classes_refuses(classes, match):
     with pytest.raises(InvalidInputError, match=match):
         match_classes(np.full((2, 3), 1 / 3), np.array(classes), np.array([0, 1, 2]))
+
+
+# --- indexes -------------------------------------------------------------------------------------
+
+
+def series(*index):
+    return pd.Series(range(len(index)), index=list(index))
+
+
+def test_equal_indexes_and_those_that_say_nothing():
+    plain = pd.Series([1, 2, 3])
+    check_same_index(a=series(3, 1, 2), b=series(3, 1, 2), c=plain, d=[1, 2, 3], e=None)
+    check_same_index(a=series(3, 1, 2), b=plain, c=series(3, 1, 2).to_frame())
+    check_same_index(a=plain, b=pl.Series([1, 2, 3]), c=np.arange(3), d=series("a", "b", "c"))
+    check_same_index(a=series(1, 2), b=series(1, 2, 3))  # lengths are checked elsewhere
+    missing = series(1.0, float("nan"))
+    check_same_index(a=missing, b=missing.copy())
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "match"),
+    [
+        (
+            (1, 2, 3),
+            (3, 2, 1),
+            r"got 2 of 3 rows .* \(e\.g\. 1 and 3\); reorder one with b\.loc\[a\.ind",
+        ),
+        (
+            ("x", "y"),
+            ("x", "z"),
+            r"got 1 of 2 rows that differ \(e\.g\. 'y' and 'z'\); pair the rows",
+        ),
+        (
+            (1, 1),
+            (1, 2),
+            r"got 1 of 2 rows that differ \(e\.g\. 1 and 2\); pair .* with b\.to_numpy",
+        ),
+        ((5, 6), (6, 7), "got 2 of 2 rows"),
+    ],
+)
+def test_different_indexes(first, other, match):
+    for change in (pd.Series, pd.Series.to_frame):
+        with pytest.raises(InvalidInputError, match=f"a and b must have the same index.*{match}"):
+            check_same_index(a=series(*first), between=[0], b=change(series(*other)))
+    # The default index of a frame of other rows is no default.
+    with pytest.raises(InvalidInputError, match="got 2 of 2 rows"):
+        check_same_index(a=pd.Series(range(9))[5:7], b=pd.Series(range(9))[6:8])
+
+
+def test_indexes_of_several_levels():
+    index = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)])
+    one, other = (pd.Series([0, 1, 2], index=levels) for levels in (index, index[::-1]))
+    with pytest.raises(InvalidInputError, match=r"got 2 of 3 rows .* \('a', 1\) and \('b', 1\)"):
+        check_same_index(one=one, other=other)

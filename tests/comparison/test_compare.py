@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -612,3 +613,28 @@ def test_frames_whose_columns_are_in_another_order():
     assert compare(base, base.set_axis(["p", "q"], axis=1)).churn_rate == 0
     pa = pytest.importorskip("pyarrow")
     assert compare(base, pa.table({"a": [0.9], "b": [0.1]})).churn_rate == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["new", "y", "base_pred", "new_pred", "sample_weight", "groups", "groups['g']"]
+)
+def test_indexes_that_differ(name):
+    index = pd.Index([5, 3, 4])
+    values = {
+        "base": pd.DataFrame({0: [0.9, 0.2, 0.4], 1: [0.1, 0.8, 0.6]}, index=index),
+        "new": np.array([[0.8, 0.2]] * 3),
+        name.partition("[")[0]: pd.Series([0, 1, 1], index=index),
+    }
+    if name == "new":
+        values["new"] = values["base"].copy()
+    if name == "groups['g']":
+        values["groups"] = {"g": values["groups"]}
+    assert compare(**values).n == 3
+    moved = [3, 4, 5]
+    if name == "groups['g']":
+        values["groups"] = {"g": values["groups"]["g"].set_axis(moved)}
+    else:
+        values[name] = values[name].set_axis(moved)
+    match = rf"base and {re.escape(name)} must have the same index, .* got 3 of 3 rows"
+    with pytest.raises(InvalidInputError, match=match):
+        compare(**values)

@@ -85,6 +85,20 @@ class TestCompare:
         for key in set(expected) - {"transitions"}:
             assert result.json[key] == expected[key], key
 
+    def test_rows_in_another_order(self, cli: Cli, pair: tuple[Path, Path]) -> None:
+        result = cli("compare", *pair)
+        assert (result.code, result.out) == (2, "")
+        assert (
+            " of 4000 rows whose column 'id' differs; pass id='id' to join by it, or " in result.err
+        )
+        assert "by_position=True (on the command line: --by-position)" in result.err
+        paired = cli("compare", *pair, "--by-position", "--json")
+        assert paired.code == 0, paired.err
+        assert paired.json["churn_rate"] > 0.5
+        both = cli("compare", *pair, "--by-position", "--id", "id")
+        assert both.code == 2
+        assert "by_position must only be given for two files without id" in both.err
+
     @pytest.mark.parametrize(
         ("flags", "code", "verdict"),
         [
@@ -469,10 +483,14 @@ class TestTrainAndPredict:
         cli(*self.first)
         write_table(data.assign(x2="text"), tmp_path / "text.parquet")
         write_table(data.assign(x2=np.inf), tmp_path / "inf.parquet")
-        for name in ("text.parquet", "inf.parquet"):
+        reasons = {
+            "text.parquet": "column 'x2' must hold numbers, as in the training of the model, got ",
+            "inf.parquet": "the data must suit the model",
+        }
+        for name, reason in reasons.items():
             result = cli("predict", "v1.skops", name, "--out", "p.parquet")
             assert (result.code, result.out) == (2, "")
-            assert result.err.startswith("holdfast: the data must suit the model")
+            assert result.err.startswith(f"holdfast: {reason}")
         for flags in (("--seed", -1), ("--seed", 2**40), ("--jobs", 0), ("--test-fraction", 1)):
             result = cli(*self.update, *flags)
             assert result.code == 2

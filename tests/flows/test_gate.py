@@ -23,6 +23,7 @@ from holdfast.cli import main
 from holdfast.exceptions import InvalidInputError
 from holdfast.gate import promotion
 from holdfast.gate.predict import figures, predict_both
+from holdfast.models.columns import KEY, columns_of
 from holdfast.models.mlflow.models import log_model
 from holdfast.tables import write_table
 
@@ -138,7 +139,8 @@ def registered(uri: str, name: str, folder: Path) -> Registered:
     mlflow.set_experiment("trials")
     runs = {}
     for kind, model in MODELS.items():
-        card = {"features": list(model.feature_names_in_), "target": "label"}
+        features = list(model.feature_names_in_)
+        card = {"features": features, "target": "label", KEY: columns_of(TRAIN[features])}
         save_model(model, folder / f"{kind}.skops", card=card)
         with mlflow.start_run() as run:
             register_as = name if kind == "old" else None
@@ -277,6 +279,19 @@ class TestBadInput:
         result = cli(*arguments[:at], *arguments[at + 2 :])
         assert result.code == 0, result.err
         assert len(held.gate_runs()) == 1
+
+    def test_columns_of_other_types(self, cli: Cli, held: Registered) -> None:
+        rows = TEST.astype({"b": str})
+        write_table(rows, "rows.parquet")
+        arguments = held.arguments(f"runs:/{held.runs['better']}/model")
+        result = cli(*arguments, "--json")  # numbers written as text lose nothing
+        assert result.code == 0, result.err
+        assert json.loads(result.out)["unseen"] == {"champion": {}, "candidate": {}}
+        write_table(rows.assign(b=["none", *rows["b"][1:]]), "rows.parquet")
+        result = cli(*arguments)
+        assert (result.code, result.out) == (2, "")
+        assert "column 'b' must hold numbers, as in the training of the champion" in result.err
+        assert "got text in 1 of 2,000 rows (e.g. 'none')" in result.err
 
     def test_no_such_alias(self, cli: Cli, held: Registered) -> None:
         arguments = held.arguments(f"runs:/{held.runs['better']}/model", "--promote")

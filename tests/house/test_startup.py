@@ -115,7 +115,7 @@ def test_comparing_files_loads_nothing_heavy(folder, suffix, as_json):
 @pytest.mark.parametrize(
     "options",
     [
-        [],
+        ["--by-position"],
         ["--id", "id", "--group", "region", "--group", "size", "--weight", "weight"],
         ["--id", "id", "--prediction", "number", "--label", "level"],
     ],

@@ -295,6 +295,7 @@ def test_later_format(tmp_path):
         {"features": ["a", 1]},
         {"target": 3},
         {"learner": ["linear"]},
+        {"feature_types": {"a": "text"}},
     ],
 )
 def test_crafted_card(tmp_path, card):

@@ -12,6 +12,7 @@ import pytest
 
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 from holdfast.tables import TABLE_SUFFIXES, read_table, write_table
+from holdfast.tables.reading import read_as_text
 
 CORE_SUFFIXES = [s for s in TABLE_SUFFIXES if s not in (".arrow", ".feather", ".ipc")]
 
@@ -284,3 +285,30 @@ def test_an_apostrophe_that_was_not_put_there_stays(tmp_path):
     path.write_text("'=a,=a\n1,2\n")
     with pytest.raises(InvalidInputError, match="column names that differ in more than case"):
         read_table(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv.gz"])
+def test_columns_of_a_text_file_as_written(tmp_path, suffix):
+    path, separator = tmp_path / f"table{suffix}", "\t" if "tsv" in suffix else ","
+    lines = [["a", "b", "c", "d"], ["7", "1.50", "True", "'=1+1"], ["", "2", "false", "'x"]]
+    text = "\n".join(map(separator.join, lines)) + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if suffix.endswith("gz") else text.encode())
+    found = read_as_text(path, ["d", "c", "b", "a"])
+    assert found.columns.tolist() == ["d", "c", "b", "a"]
+    assert found["b"].tolist() == ["1.50", "2"]
+    assert found["c"].tolist() == ["True", "false"]
+    assert found["d"].tolist() == ["=1+1", "'x"]
+    assert found["a"].iloc[0] == "7"
+    assert found["a"].isna().tolist() == [False, True]
+
+
+def test_whole_numbers_of_other_files_as_text(tmp_path):
+    columns = {"big": [2**62 + 1, None], "small": [1, 2], "real": [1.5, 2.0], "flag": [True, False]}
+    types = {"big": pl.Int64, "small": pl.UInt8}
+    pl.DataFrame(columns, schema_overrides=types).write_parquet(tmp_path / "t.parquet")
+    found = read_as_text(tmp_path / "t.parquet", list(columns))
+    assert found["big"].iloc[0] == str(2**62 + 1)
+    assert found["big"].isna().tolist() == [False, True]
+    assert found["small"].tolist() == ["1", "2"]
+    assert found["real"].tolist() == [1.5, 2.0]
+    assert found["flag"].tolist() == [True, False]

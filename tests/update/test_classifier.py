@@ -27,9 +27,12 @@ from holdfast import (
     InvalidInputError,
     LowChurnClassifier,
     UnsupportedEstimatorError,
+    save_model,
 )
 from holdfast.methods import Anchor, Distill
 from holdfast.metrics import accuracy, churn_divergence, churn_rate
+from holdfast.models.columns import KEY, columns_of
+from holdfast.preprocessing import preprocessor
 from holdfast.rules import Threshold, TopShare
 from holdfast.update.rows import held_out_rows
 
@@ -733,3 +736,22 @@ def test_a_first_release_answers_by_its_rule():
     for fitted in ("same_rate", "retuned", TopShare(0.1, positive="fraud")):
         with pytest.raises(InvalidInputError, match="rule must need no selection rows"):
             LowChurnClassifier(LogisticRegression(), rule=fitted).fit(X, y)
+
+
+def test_columns_that_a_base_model_s_card_knows(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"size": rng.normal(size=200), "flag": rng.random(200) < 0.5})
+    y = np.where(rows["flag"] ^ (rows["size"] > 1), "yes", "no")
+    learner = make_pipeline(preprocessor(rows, kind="linear"), LogisticRegression())
+    card = {KEY: columns_of(rows)}
+    save_model(clone(learner).fit(rows[:100], y[:100]), tmp_path / "base.skops", card=card)
+    model = LowChurnClassifier(
+        learner, tmp_path / "base.skops", max_churn=0.5, lambdas=GRID, random_state=0
+    )
+    assert model.fit(rows, y).comparison_.n > 0
+    named = rows.assign(flag=np.where(rows["flag"], "yes", "no"))
+    match = (
+        r"column 'flag' must hold booleans, as in the training of base_model, got text in 200 of"
+    )
+    with pytest.raises(InvalidInputError, match=match):
+        model.fit(named, y)

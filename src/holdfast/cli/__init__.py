@@ -19,7 +19,8 @@ The files that commands share:
 - `rules`: options that name a decision rule
 - `training_rows`: the rows of `train`, read and parted
 - `trained`: what `train` has trained, measured and printed
-- `learners`: learners by name, and the features that a model takes
+- `learners`: learners by name
+- `features`: the features that a model takes from a table, in the types that it was trained on
 - `output`: prints results, and writes reports
 """
 

@@ -48,6 +48,13 @@ def compare(
     id_column: Annotated[
         str | None, typer.Option("--id", help="Column by which the two tables are joined.")
     ] = None,
+    by_position: Annotated[
+        bool,
+        typer.Option(
+            "--by-position",
+            help="Pair rows by their position, although columns of both files differ.",
+        ),
+    ] = False,
     label: Annotated[
         str | None, typer.Option(help="Column with the truth [default: label, if there is one].")
     ] = None,
@@ -155,6 +162,7 @@ def compare(
             score=score,
             new_score=new_score,
             rule=(lambda known: rules.deciding_for(known, new_threshold)) if decides else None,
+            by_position=by_position,
             memory_limit=memory_limit,
             temp_dir=temp_dir,
         ) as pairs,

@@ -37,12 +37,15 @@ def floor(
 ) -> None:
     """Measure the churn that is only noise, between plain retrainings on the same data."""
     from holdfast.datasets.loading import load
+    from holdfast.models.columns import refuse_dates
     from holdfast.update.floor import churn_floor
 
     check_seed_and_jobs(seed, jobs)
     loaded = load(data, target=target)
     check_columns(drop or [], loaded.X)
     X = loaded.X.drop(columns=drop or [])
+    if not loaded.text and (loaded.numeric or loaded.categorical):
+        refuse_dates(X)
     with progress(f"training {models} times"), explained("training"):
         measured = churn_floor(
             make_learner(learner, X, seed),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.cli.checks import check_columns, check_outputs, check_report, explained
-from holdfast.cli.learners import features_of
+from holdfast.cli.features import checked_features, warn_of_unseen
 from holdfast.cli.options import JSON_OPTION, JUNIT_OPTION, REPORT_OPTION
 from holdfast.cli.output import EXIT_CODES, print_json, progress, write_junit, write_report
 from holdfast.cli.rules import (
@@ -34,9 +34,12 @@ if TYPE_CHECKING:
     from holdfast.comparison.policy import Decision, Policy
     from holdfast.gate.promotion import LoggedRun
     from holdfast.models.card import LoadedModel
+    from holdfast.models.columns import Unseen
     from holdfast.models.mlflow.address import ModelAddress
     from holdfast.predictions.pairs import PredictionPair
     from holdfast.report.answers import AnswerFacts
+
+ROLES = ("champion", "candidate")
 
 
 def gate(
@@ -130,16 +133,18 @@ def gate(
             models = [registry.load_registered(at, trusted=names) for at in (old, new)]
             truth = target or _target(models, table)
             _check_limits(limits, truth)
-            pair = _predicted(models, table, truth)
+            pair, unseen = _predicted(models, table, data, truth)
         pair = _with_columns(pair, table, group=group or [], weight=weight, id_column=id_column)
         deciding = rules.deciding_for(classes_of(pair), new_threshold)
         pair, answering = answering_of(pair, models, deciding, worth, limits.confidence)
-        gated = _judged(pair, answering, limits, data, old, new)
+        gated = _judged(pair, unseen, answering, limits, data, old, new)
         if report is not None:
             write_report(report, gated.summary())
         if junit is not None:
             write_junit(junit, gated.decision, suite="holdfast gate")
         if not as_json:
+            for name, values in unseen.items():
+                warn_of_unseen(values, f"the {name}")
             gated.found.print()
         run = gated.log(policy, experiment)
         if not as_json:
@@ -182,19 +187,23 @@ def _check_limits(limits: Policy, truth: str | None) -> None:
         )
 
 
-def _predicted(models: list[LoadedModel], table: pd.DataFrame, truth: str | None) -> PredictionPair:
+def _predicted(
+    models: list[LoadedModel], table: pd.DataFrame, data: Path, truth: str | None
+) -> tuple[PredictionPair, dict[str, dict[str, Unseen]]]:
+    """Return the predictions of both models, and what each of them was not trained on."""
     from holdfast.gate.predict import predict_both, with_known_classes
 
     y = None if truth is None else table[truth].to_numpy()
     base, new = (loaded.model for loaded in models)
     base = with_known_classes(base, new, y, name="the champion")
     new = with_known_classes(new, base, y, name="the candidate")
-    X = [
-        features_of(model, loaded.card, table)
-        for model, loaded in zip((base, new), models, strict=True)
-    ]
+    old_rows, new_rows = (
+        checked_features(model, loaded.card, table, data, name=f"the {name}")
+        for name, model, loaded in zip(ROLES, (base, new), models, strict=True)
+    )
     with explained("predicting"):
-        return predict_both(base, new, X[0], X[1], y)
+        pair = predict_both(base, new, old_rows.X, new_rows.X, y)
+    return pair, dict(zip(ROLES, (old_rows.unseen, new_rows.unseen), strict=True))
 
 
 def _with_columns(
@@ -215,6 +224,7 @@ def _with_columns(
 
 def _judged(
     pair: PredictionPair,
+    unseen: dict[str, dict[str, Unseen]],
     answering: AnswerFacts,
     limits: Policy,
     data: Path,
@@ -236,7 +246,7 @@ def _judged(
         confidence=limits.confidence,
         max_group_churn=limits.per_group,
     )
-    return _Gated(pair, judged(comparison, answering, limits), limits, data, old, new)
+    return _Gated(pair, unseen, judged(comparison, answering, limits), limits, data, old, new)
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,6 +254,7 @@ class _Gated:
     """A comparison of two registered models, with its verdict."""
 
     pair: PredictionPair
+    unseen: dict[str, dict[str, Unseen]]
     found: Compared
     limits: Policy
     data: Path
@@ -297,9 +308,12 @@ class _Gated:
 
     def to_dict(self, run: LoggedRun, version: str | None) -> dict[str, Any]:
         """Return the values that --json prints."""
+        from holdfast.common.plain import plain
+
         logged = {
             "run_id": run.run_id,
             "experiment": run.experiment,
             "promoted_version": version,
+            "unseen": plain(self.unseen),
         }
         return self.found.to_dict() | self.facts() | logged

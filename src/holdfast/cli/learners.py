@@ -1,8 +1,7 @@
-"""Learners by name, and the features that a model takes."""
+"""Learners by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from holdfast.exceptions import InvalidInputError
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["features_of", "make_learner"]
+__all__ = ["make_learner"]
 
 LEARNERS = ("linear", "trees", "forest")
 
@@ -56,24 +55,3 @@ def make_learner(name: str, X: pd.DataFrame, seed: int, class_weight: Any = None
         )
     boosted = HistGradientBoostingClassifier(random_state=seed, class_weight=class_weight)
     return make_pipeline(preprocessor(X, kind="trees"), boosted)
-
-
-def features_of(
-    model: Any, card: dict[str, Any], table: pd.DataFrame, named: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Return the columns that the user names, or else those that the model was trained on."""
-    features = list(named) or card.get("features")
-    if features is None:
-        features = list(getattr(model, "feature_names_in_", []))
-    if not features:
-        raise InvalidInputError(
-            f"the model must know the names of its features, got a {type(model).__name__} without "
-            "names; name them with --feature in their order, or train it on a data frame"
-        )
-    missing = [name for name in features if name not in table.columns]
-    if missing:
-        raise InvalidInputError(
-            "the data must have the columns that the model was trained on, got a table without "
-            f"{', '.join(map(repr, missing[:10]))}; it has {', '.join(table.columns[:20])}"
-        )
-    return table[list(features)]

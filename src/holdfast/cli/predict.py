@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.cli.checks import check_columns, check_outputs, explained
-from holdfast.cli.learners import features_of
+from holdfast.cli.features import checked_features, warn_of_unseen
 from holdfast.cli.options import JSON_OPTION, TRUSTED_OPTION
 from holdfast.cli.output import print_json, progress
 
@@ -49,6 +49,7 @@ def predict(
     """Predict rows with a model and write a prediction table for `holdfast compare`."""
     import pandas as pd
 
+    from holdfast.common.plain import plain
     from holdfast.models.loading import load_model
     from holdfast.tables.reading import read_table
     from holdfast.tables.writing import write_table
@@ -61,7 +62,8 @@ def predict(
     if label or target in table.columns:
         kept["label"] = str(target)
     check_columns(list(kept.values()), table)
-    X = features_of(loaded.model, loaded.card, table, feature or ())
+    rows = checked_features(loaded.model, loaded.card, table, data, feature or ())
+    X = rows.X
     with progress(f"predicting {len(X):,} rows"), explained("predicting"):
         columns: dict[str, Any] = {name: table[source] for name, source in kept.items()}
         columns["prediction"], proba = _predicted(loaded.model, X)
@@ -70,8 +72,10 @@ def predict(
                 columns[f"proba_{name}"] = proba[:, position]
         write_table(pd.DataFrame(columns), out)
     if as_json:
-        print_json({"n": len(X), "out": str(out), "columns": list(columns)})
+        facts = {"n": len(X), "out": str(out), "columns": list(columns)}
+        print_json(facts | {"unseen": plain(rows.unseen)})
     else:
+        warn_of_unseen(rows.unseen)
         typer.echo(f"{len(X):,} predictions in {out}")
 
 

@@ -165,7 +165,7 @@ def train(
     rules = RuleOptions(rule, threshold, positive, bands, answers, costs, top_share)
     worth = utility_of(utility)
     loaded = None if base is None else load_model(base, trusted=tuple(trusted or ()))
-    rows = training_table(data, target, drop or [], seen, weight)
+    rows = training_table(data, target, drop or [], seen, weight, loaded)
     classes = sorted(set(rows.y.tolist()))
     parts = split_rows(rows, test_fraction, seed)
     name = learner or (loaded.card.get("learner") if loaded else None) or "linear"

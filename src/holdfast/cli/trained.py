@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from holdfast.cli.features import warn_of_unseen
 from holdfast.cli.output import print_decision, print_json
 from holdfast.cli.training_rows import Parts, TrainingTable, part
 
@@ -79,9 +80,10 @@ class Trained:
 
     def card(self) -> dict[str, Any]:
         """Return the card of the model file."""
+        from holdfast.models.columns import KEY, columns_of
         from holdfast.report.update import card_of
 
-        return card_of(
+        card = card_of(
             self.model,
             self.rows.data,
             features=list(self.rows.X.columns),
@@ -90,11 +92,14 @@ class Trained:
             n_train=len(self.parts.train),
             n_test=len(self.parts.test),
         )
+        return card | {KEY: columns_of(self.rows.X.iloc[self.parts.train])}
 
     def summary(self, card: dict[str, Any], n_floor: int, jobs: int) -> dict[str, Any]:
         """Return what the report shows; `n_floor` retrainings measure the churn floor."""
+        from holdfast.models.columns import KEY
         from holdfast.report.update import summarise_update
 
+        card = {name: value for name, value in card.items() if name != KEY}
         if self.measured is None:
             return summarise_update(self.model, None, title="Model trained", facts=card)
         title = "Update inside a churn budget"
@@ -127,6 +132,8 @@ class Trained:
 
 def print_trained(result: Trained, card: dict[str, Any], out: Path, *, as_json: bool) -> None:
     """Print what was trained, how it does on the test rows, and whether it keeps the budget."""
+    from holdfast.common.plain import plain
+    from holdfast.models.columns import readable
     from holdfast.report.update import answers_of_update, budget_decision
 
     measured = result.measured
@@ -138,10 +145,11 @@ def print_trained(result: Trained, card: dict[str, Any], out: Path, *, as_json: 
             answers = answers_of_update(result.model, comparison, result.base_rule)
             figures = comparison.to_dict() | answers.to_dict(comparison)
         verdict = {"verdict": None, "reasons": []} if decision is None else decision.to_dict()
-        accuracy = {"accuracy_new": result.accuracy} | figures
-        print_json({"out": str(out), "card": card} | accuracy | verdict)
+        facts = {"out": str(out), "card": readable(card), "unseen": plain(result.rows.unseen)}
+        print_json(facts | {"accuracy_new": result.accuracy} | figures | verdict)
         return
     typer.echo(f"{out}: {result.model.serving_}, {len(result.rows.X.columns)} features")
+    warn_of_unseen(result.rows.unseen, "the base model")
     if result.learner != "linear":
         typer.echo("to load its trees, name their type with --trusted, as the error will say")
     if result.loaded is not None and result.rows.seen is None:

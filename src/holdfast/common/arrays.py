@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.common.plain import plain_scalar
 from holdfast.exceptions import InvalidInputError
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "as_probabilities",
     "check_labels",
     "check_proba",
+    "check_same_index",
     "check_same_length",
     "check_weights",
     "missing_rows",
@@ -327,3 +330,43 @@ def check_same_length(**arrays: Any) -> int:
             "give them for the same rows in the same order"
         )
     return next(iter(lengths.values()))
+
+
+def check_same_index(**named: Any) -> None:
+    """Raise if two of the named objects of pandas have different indexes.
+
+    Rows are paired by position, and an index says which rows they are. Arrays and objects with the
+    default index 0, 1, 2, … say nothing of that, and neither does None. Lengths are not compared.
+    """
+    indexes = {name: _own_index(values) for name, values in named.items()}
+    known = {name: index for name, index in indexes.items() if index is not None}
+    for (first, index), (name, other) in pairwise(known.items()):
+        if len(index) != len(other) or index.equals(other):
+            continue
+        rows = np.flatnonzero(np.asarray(index != other))
+        if not len(rows):  # the same values, some of them NaN
+            continue
+        one, another = (_entry(values, rows[0]) for values in (index, other))
+        same = index.is_unique and other.is_unique and bool(other.isin(index).all())
+        reorder = f"reorder one with {name}.loc[{first}.index], or " if same else ""
+        raise InvalidInputError(
+            f"{first} and {name} must have the same index, since it says which rows they are, got "
+            f"{len(rows)} of {len(index)} rows that differ (e.g. {one} and {another}); {reorder}"
+            f"pair the rows by position with {name}.to_numpy()"
+        )
+
+
+def _entry(index: Any, row: int) -> str:
+    """Return one entry of an index for a message."""
+    entry = index[row]
+    if isinstance(entry, tuple):
+        return repr(tuple(map(plain_scalar, entry)))
+    return repr(plain_scalar(entry))
+
+
+def _own_index(values: Any) -> Any:
+    """Return the index of an object of pandas unless it is the default one, else None."""
+    index: Any = getattr(values, "index", None) if hasattr(values, "iloc") else None
+    if type(index).__name__ == "RangeIndex" and (index.start, index.step) == (0, 1):
+        return None
+    return index

@@ -20,10 +20,13 @@ __all__ = [
     "class_index",
     "label_kind",
     "match_classes",
+    "some_of",
+    "spelled_otherwise",
     "union_classes",
     "whole_labels",
 ]
 
+ENOUGH_ROWS = 50  # labelled rows whose classes nobody answers are then no accident
 NARROW = 1 << 16  # the widest range of integers that are looked up in a table
 
 
@@ -101,6 +104,35 @@ def whole_labels(labels: NDArray[Any]) -> NDArray[Any]:
     if labels.dtype.kind != "f" or np.abs(labels).max(initial=0) >= 2**63:
         return labels
     return labels.astype(np.int64)
+
+
+def spelled_otherwise(classes: Sequence[Any]) -> list[list[str]]:
+    """Return the sets of classes that differ only in case, in blanks or in the form of a number.
+
+    Examples
+    --------
+    >>> spelled_otherwise(["Yes", " yes", "no", "1", "1.0"])
+    [['Yes', ' yes'], ['1', '1.0']]
+    """
+    alike: dict[Any, dict[str, None]] = {}
+    for text in classes:
+        if isinstance(text, str):
+            alike.setdefault(_plain_spelling(text), {})[text] = None
+    return [list(texts) for texts in alike.values() if len(texts) > 1]
+
+
+def _plain_spelling(text: str) -> str | float:
+    plain = " ".join(text.split()).casefold()
+    try:
+        return float(plain) if plain[-1:].isdigit() else plain
+    except ValueError:
+        return plain
+
+
+def some_of(classes: Sequence[Any], most: int = 3) -> str:
+    """Return the first of some classes, for a message."""
+    named = ", ".join(f"{plain_scalar(value)!r:.64}" for value in classes[:most])
+    return named + (f" and {len(classes) - most} more" if len(classes) > most else "")
 
 
 def class_index(values: ArrayLike, classes: Sequence[Any] | NDArray[Any]) -> NDArray[np.intp]:

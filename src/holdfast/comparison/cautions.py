@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from holdfast.common.classes import some_of, spelled_otherwise
 from holdfast.common.plain import plain_scalar
 from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.labeled import is_selective
@@ -19,6 +22,7 @@ def warnings_of(
     found = (
         *(_answers_otherwise(counts, role) for role in ("base", "new")),
         _no_answer_is_a_class(counts),
+        _spelled_otherwise(counts),
         _rarest_class_loses(counts, confidence),
         _labels_are_selective(counts, selective),
     )
@@ -38,12 +42,47 @@ def _answers_otherwise(counts: PairedCounts, role: str) -> str | None:
 
 
 def _no_answer_is_a_class(counts: PairedCounts) -> str | None:
-    if not counts.has_truth or counts.comparable:
+    base, new, truth = _classes_of(counts)
+    if not truth or truth & (base | new):
         return None
-    return (
-        "No answer of either model is among the true classes, so accuracy and flips from right to "
-        "wrong are not measured."
+    answers, classes = (
+        some_of([label for label in counts.labels.tolist() if label in among])
+        for among in (base | new, truth)
     )
+    so = "accuracy and flips from right to wrong are not measured"
+    if counts.comparable:
+        so = "neither is ever right"
+    return (
+        f"No answer of either model is among the true classes, so {so}. The answers are {answers}, "
+        f"the true classes {classes}."
+    )
+
+
+def _spelled_otherwise(counts: PairedCounts) -> str | None:
+    """Warn of classes that are probably one, written in two ways.
+
+    Both ways in every column may well be two classes, such as "a" and "A", unless they differ in
+    blanks alone.
+    """
+    columns = [column for column in _classes_of(counts) if column]
+    found = [
+        texts
+        for texts in spelled_otherwise(counts.labels.tolist())
+        if len({text.strip() for text in texts}) < len(texts)
+        or not all(column.issuperset(texts) for column in columns)
+    ]
+    if not found:
+        return None
+    named = "; ".join(map(some_of, found[:3])) + ("; …" if len(found) > 3 else "")
+    return f"Classes that differ only in their spelling count as different: {named}."
+
+
+def _classes_of(counts: PairedCounts) -> list[set[Any]]:
+    """Return the classes that the base model answers, that the new one does, and that are true."""
+    labels = counts.labels.tolist()
+    return [
+        {labels[i] for i in np.unique(column[column >= 0]).tolist()} for column in counts.triples.T
+    ]
 
 
 def _rarest_class_loses(counts: PairedCounts, confidence: float) -> str | None:

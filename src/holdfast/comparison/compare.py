@@ -12,6 +12,7 @@ from holdfast.common.arrays import (
     as_array,
     as_probabilities,
     check_labels,
+    check_same_index,
     check_same_length,
     check_weights,
     missing_values,
@@ -44,7 +45,9 @@ def compare(
     Parameters
     ----------
     base, new : array-like of shape (n,) or (n, K)
-        Predicted classes, or probabilities, of the base model and of the new model.
+        Predicted classes, or probabilities, of the base model and of the new model. Rows are paired
+        by position. Where several arguments have an index of pandas other than 0, 1, 2, …, these
+        must be equal.
     y : array-like of shape (n,), optional
         The truth. Without it only churn is measured. It may be missing (None or NaN) in some rows:
         churn is then measured on all rows, and whatever needs the truth on the labelled ones. Where
@@ -82,9 +85,10 @@ def compare(
     Raises
     ------
     InvalidInputError
-        When lengths differ, answers or all labels are missing, probabilities do not sum to 1 or
-        look like logits, labels are of different types, `base` and `new` are the same object, or a
-        rule does not fit the classes, has no probabilities, or contradicts the given answers.
+        When lengths or indexes of pandas differ, answers or all labels are missing, probabilities
+        do not sum to 1 or look like logits, labels are of different types, `base` and `new` are
+        the same object, or a rule does not fit the classes, has no probabilities, or contradicts
+        the given answers.
 
     Examples
     --------
@@ -108,19 +112,29 @@ def compare(
     }
     lengths = {f"{role}_pred": values for role, values in answers.items()}
     n = check_same_length(**arrays, **lengths, y=truth)
-    columns = _proba_classes(arrays, classes)
+    proba_classes = _proba_classes(arrays, classes)
     if rule is not None:
-        answers |= _decided(rule, arrays, columns, answers)
+        answers |= _decided(rule, arrays, proba_classes, answers)
     weight = None
     if sample_weight is not None:
         weight = check_weights("sample_weight", sample_weight, n)
+    columns = _group_columns(groups, n)
+    check_same_index(
+        base=base,
+        new=new,
+        y=y,
+        base_pred=base_pred,
+        new_pred=new_pred,
+        sample_weight=sample_weight,
+        **_named_groups(groups),
+    )
     counts = count_pairs(
         arrays["base"],
         arrays["new"],
         truth,
-        proba_classes=columns,
+        proba_classes=proba_classes,
         sample_weight=weight,
-        groups=_group_columns(groups, n),
+        groups=columns,
         labeled=labeled,
         answers=answers,
     )
@@ -234,6 +248,13 @@ def _proba_classes(
             "bring both to the same classes, with zeros for a class that a model does not know"
         )
     return check_classes("classes", classes, next(iter(widths.values())))
+
+
+def _named_groups(groups: Any) -> dict[str, Any]:
+    """Return the groups as they were given, by their names in messages."""
+    if isinstance(groups, Mapping):
+        return {f"groups[{str(name)!r}]": values for name, values in groups.items()}
+    return {"groups": groups}
 
 
 def _group_columns(groups: Any, n: int) -> dict[str, NDArray[Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.classes import class_index, union_classes
+from holdfast.common.classes import ENOUGH_ROWS, class_index, union_classes
 from holdfast.exceptions import InvalidInputError
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
 # outcome UNLABELED where such rows are counted apart.
 BASE_RIGHT, NEW_RIGHT = 1, 2
 N_OUTCOMES = UNLABELED = 4
-ENOUGH_ROWS = 50  # labelled rows whose classes nobody answers are then no accident
 MAX_LABELS = 2_000_000  # the cells of more labels have no number of 64 bits
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from holdfast.common.arrays import (
     as_array,
     as_probabilities,
+    check_same_index,
     check_same_length,
     check_weights,
     missing_values,
@@ -256,8 +257,9 @@ def compare_scores(
     Raises
     ------
     InvalidInputError
-        When lengths differ, scores are missing or outside [0, 1], `y` has other values than 0 and
-        1, a parameter is out of range, or `base` and `new` are the same object.
+        When lengths or indexes of pandas differ, scores are missing or outside [0, 1], `y` has
+        other values than 0 and 1, a parameter is out of range, or `base` and `new` are the same
+        object.
 
     Examples
     --------
@@ -276,6 +278,7 @@ def compare_scores(
     asked = asked.rounded_like(base, new)
     truth = None if y is None else _check_truth(y, positive)
     n = check_same_length(base=scores[0], new=scores[1], y=truth)
+    check_same_index(base=base, new=new, y=y, sample_weight=sample_weight)
     weight = None
     if sample_weight is not None:
         weight = check_weights("sample_weight", sample_weight, n)

@@ -11,6 +11,7 @@ The files in reading order:
 - `files`: `save_model`, and the readers of model files
 - `skops`: reads and writes skops files, and decides what is trusted in them
 - `moved`: where the classes that model files of release 0.1.0 name are today
+- `columns`: the types of a model's feature columns, kept in its card and checked in new rows
 - `card`: a loaded model with its card
 - `onnx`: models of other libraries as ONNX files
 - `mlflow`: models in an MLflow registry

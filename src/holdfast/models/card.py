@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.exceptions import InvalidInputError
+from holdfast.models.columns import KEY, are_columns
 
 __all__ = ["LoadedModel"]
 
@@ -20,7 +21,8 @@ class LoadedModel:
     model : object
         The model, which has `predict`.
     card : dict
-        The card that `save_model` was given. It is empty for files that holdfast did not write.
+        The card that `save_model` was given. It is empty for files that holdfast did not write. Its
+        `feature_types` are the types of the features, which `holdfast train` writes.
     sha256 : str or None
         The hash of the file, under which predictions for training rows are kept. It is None if the
         file alone does not determine the model's answers, which is so for a pickle.
@@ -36,8 +38,8 @@ def checked_card(source: Path, card: Any) -> dict[str, Any]:
     if not _is_card(card):
         raise InvalidInputError(
             f"{source} must have a card that is a dictionary, in which `features` is a list of "
-            "text and `target` and `learner` are text, if given, got another card; write the file "
-            "with holdfast.save_model"
+            "text, `target` and `learner` are text and `feature_types` is what `holdfast train` "
+            "writes, if given, got another card; write the file with holdfast.save_model"
         )
     return card
 
@@ -50,4 +52,5 @@ def _is_card(card: Any) -> bool:
         isinstance(features, list)
         and all(isinstance(feature, str) for feature in features)
         and all(isinstance(card.get(key), (str, type(None))) for key in ("target", "learner"))
+        and are_columns(card.get(KEY, {}))
     )

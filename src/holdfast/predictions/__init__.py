@@ -8,6 +8,7 @@ The files in reading order:
 - `pairing`: finds the meaning of the columns, and pairs the rows of both tables in one frame
 - `deciding`: decision rules as expressions of a frame
 - `score_cells`: counts scores along with the answers
+- `order`: checks that the rows of two files without ids belong together
 - `frames`: counts the rows of that frame in one expression
 - `pairs`: the opened pairs, which return counts and a sample of changed rows
 - `faults`: the errors for rows that cannot be paired or counted

@@ -34,7 +34,16 @@ from holdfast.rules import BoundRule
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["ROLES", "ColumnNames", "Pairing", "Side", "present", "sides_of"]
+__all__ = [
+    "ROLES",
+    "ColumnNames",
+    "Pairing",
+    "Side",
+    "check_same_kind",
+    "kind_of",
+    "present",
+    "sides_of",
+]
 
 ROLES = ("base", "new")
 NUMBERS = ("integers", "real numbers")
@@ -171,9 +180,9 @@ def _side(
         )
     if score is not None:
         check_choice(f"score (a column of {table})", score, schema)
-        if _kind(schema[score]) not in NUMBERS:
+        if kind_of(schema[score]) not in NUMBERS:
             raise InvalidInputError(
-                f"column {score!r} of {table} must be numbers, got {_kind(schema[score])}; name "
+                f"column {score!r} of {table} must be numbers, got {kind_of(schema[score])}; name "
                 "the column with the probability of the positive class"
             )
     return Side(role, table, lazy, schema, answer, proba, prefix, score)
@@ -185,7 +194,8 @@ def _is_single(side: Side) -> bool:
     return all(side.schema[column] == nw.Float32 for column in columns)
 
 
-def _kind(dtype: Any) -> str:
+def kind_of(dtype: Any) -> str:
+    """Return what a column of this type holds, in words: integers, text, booleans and so on."""
     if dtype.is_integer():
         return "integers"
     if dtype.is_numeric():
@@ -243,7 +253,7 @@ class Pairing:
             f"column {column!r} of {side.name}": side.schema[column]
             for side, column in self._class_columns()
         }
-        kinds = {name: _kind(dtype) for name, dtype in class_columns.items()}
+        kinds = {name: kind_of(dtype) for name, dtype in class_columns.items()}
         for name, kind in kinds.items():
             if kind not in (*NUMBERS, "booleans", "text"):
                 raise InvalidInputError(
@@ -261,7 +271,7 @@ class Pairing:
         classes = {}
         for side in self.sides:
             if side.has_proba:
-                wrong = {_kind(side.schema[c]) for c in side.proba} - set(NUMBERS)
+                wrong = {kind_of(side.schema[c]) for c in side.proba} - set(NUMBERS)
                 if wrong:
                     raise InvalidInputError(
                         f"{side.output_name} must be numbers, got {', '.join(sorted(wrong))}; "
@@ -419,7 +429,7 @@ class Pairing:
         return present(nw.col(column), side.schema[column])
 
     def _may_be_fractional(self, side: Side) -> bool:
-        return self.label in side.schema and _kind(side.schema[self.label]) == "real numbers"
+        return self.label in side.schema and kind_of(side.schema[self.label]) == "real numbers"
 
     def _fractional(self, side: Side) -> nw.Expr:
         """Return 1 for a true class that is not a whole number; a missing one is no fault."""
@@ -443,7 +453,7 @@ class Pairing:
 
     def _as_class(self, side: Side, column: str) -> nw.Expr:
         dtype, value = side.schema[column], nw.col(column)
-        kind = _kind(dtype)
+        kind = kind_of(dtype)
         if kind == "real numbers":
             # A value that is not a whole number becomes a missing one, and is reported as that.
             whole = value.is_finite() & (value.round(0) == value)
@@ -472,7 +482,7 @@ class Pairing:
         assert self.names.id is not None
         for side in self.sides:
             check_choice(f"id (a column of {side.name})", self.names.id, side.schema)
-        self._check_same_kind(self.names.id)
+        check_same_kind(self.sides, self.names.id)
         base, new = (self._canonical(side) for side in self.sides)
         # Ids are unique and the same in both tables if a full join leaves no row over on either
         # side and has as many pairs as each table has rows. A row that is left over has no answer
@@ -484,32 +494,8 @@ class Pairing:
         """Return the pairs of two files whose rows are in the same order."""
         for side in self.sides:
             nw.to_native(self._canonical(side)).to_view(f"{side.role}_side")
-        if all("id" in side.schema for side in self.sides):
-            self._check_same_ids(connection)
         both = connection.sql("SELECT * FROM base_side POSITIONAL JOIN new_side")
         return self._pairs(self._merged(nw.from_native(both)))
-
-    def _check_same_ids(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._check_same_kind("id")
-        sql = (
-            "SELECT count(*), count(CASE WHEN base.id IS DISTINCT FROM new.id THEN 1 END) "
-            "FROM base POSITIONAL JOIN new"
-        )
-        ((n, differ),) = connection.execute(sql).fetchall()
-        if differ:
-            raise InvalidInputError(
-                f"rows of base and new must be in the same order, got {differ} of {n} rows whose "
-                "column 'id' differs; pass id='id' to join by it"
-            )
-
-    def _check_same_kind(self, column: str) -> None:
-        base, new = self.sides
-        kinds = [_kind(side.schema[column]) for side in self.sides]
-        if kinds[0] != kinds[1]:
-            raise InvalidInputError(
-                f"column {column!r} must have one type in both tables, got {kinds[0]} in "
-                f"{base.name} and {kinds[1]} in {new.name}; write it the same way in both"
-            )
 
     def _merged(self, both: nw.LazyFrame[Any], **columns: nw.Expr) -> nw.LazyFrame[Any]:
         """Take shared columns from either side; a column of both sides must be equal in them."""
@@ -554,6 +540,17 @@ class Pairing:
         cuts = [cuts_of(self.bound.get(side.role), single=_is_single(side)) for side in self.sides]
         exact = all(has_few_values(side.frame, str(side.score)) for side in self.sides)
         return Scores(self.positive, (cuts[0], cuts[1]), exact=exact)
+
+
+def check_same_kind(sides: Sequence[Side], column: str, advice: str = "") -> None:
+    """Raise if a column of both tables has two kinds of values."""
+    base, new = sides
+    kinds = [kind_of(side.schema[column]) for side in sides]
+    if kinds[0] != kinds[1]:
+        raise InvalidInputError(
+            f"column {column!r} must have one type in both tables, got {kinds[0]} in "
+            f"{base.name} and {kinds[1]} in {new.name}; write it the same way in both{advice}"
+        )
 
 
 def present(value: nw.Expr, dtype: Any) -> nw.Expr:

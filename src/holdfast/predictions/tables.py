@@ -20,6 +20,7 @@ from holdfast.comparison.result import Comparison
 from holdfast.comparison.scores import TOLERANCE, ScoreComparison
 from holdfast.exceptions import InvalidInputError
 from holdfast.predictions.deciding import decider
+from holdfast.predictions.order import check_order
 from holdfast.predictions.pairing import ROLES, ColumnNames, Pairing, sides_of
 from holdfast.tables.reading import connect, open_table, reading
 
@@ -138,7 +139,8 @@ def count_tables(base: Any, new: Any = None, **columns: Any) -> PairedCounts:
         model's predictions, in the columns that `new_prediction` or `new_proba_prefix` names.
     id : str, optional
         The column to join by, which both tables have. Without it, the rows of files are paired in
-        their order. Data frames need it.
+        their order, and columns that both files have must then be equal in every row. Data frames
+        need it.
     label : str, optional
         The column with the truth, in either table. By default it is `label`, if there is one. The
         truth may be missing in some rows, as in `compare`.
@@ -170,6 +172,10 @@ def count_tables(base: Any, new: Any = None, **columns: Any) -> PairedCounts:
     positive : object, optional
         The positive class, whose probability the scores are. By default it is that which the rule
         names, or 1 or True.
+    by_position : bool
+        Whether the rows of two files belong together in their order although columns other than
+        answers, probabilities and weights differ. By default such columns are an error, since they
+        show that the rows are not the same.
     memory_limit : str, optional
         The memory that DuckDB may use for files, such as "512MB". By default it is 80 % of the
         machine's memory.
@@ -187,7 +193,8 @@ def count_tables(base: Any, new: Any = None, **columns: Any) -> PairedCounts:
     InvalidInputError
         When a file cannot be read; a column or values are missing; ids are missing, repeat, differ
         in type or are in one table only; the numbers of rows differ; a column of both tables
-        differs between them; or both tables are the same and have the same columns.
+        differs between them where it must not; or both tables are the same and have the same
+        columns.
 
     Examples
     --------
@@ -220,6 +227,7 @@ def open_pairs(
     new_score: str | None = None,
     rule: Any = None,
     positive: Any = None,
+    by_position: bool = False,
     memory_limit: str | None = None,
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> Iterator[Pairs]:
@@ -237,6 +245,7 @@ def open_pairs(
         (score, new_score or score),
         rule if callable(rule) else decider(rule, positive),
     )
+    _check_by_position(by_position, base, new, id)
     if not _is_path(base):
         for parameter, value in (("memory_limit", memory_limit), ("temp_dir", temp_dir)):
             if value is not None:
@@ -247,15 +256,29 @@ def open_pairs(
         yield _pairs_of_frames(base, new, names)
         return
     with connect(memory_limit, temp_dir) as connection:
-        yield _pairs_of_files(connection, base, new, names)
+        yield _pairs_of_files(connection, base, new, names, by_position=by_position)
 
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, (str, os.PathLike))
 
 
+def _check_by_position(by_position: bool, base: Any, new: Any, id: str | None) -> None:  # noqa: A002
+    if by_position and (id is not None or new is None or not _is_path(base)):
+        other = f"id={id!r}" if id is not None else "one table" if new is None else "data frames"
+        raise InvalidInputError(
+            f"by_position must only be given for two files without id, got it with {other}; leave "
+            f"{'one of the two out' if id is not None else 'it out'}"
+        )
+
+
 def _pairs_of_files(
-    connection: duckdb.DuckDBPyConnection, base: Any, new: Any, names: ColumnNames
+    connection: duckdb.DuckDBPyConnection,
+    base: Any,
+    new: Any,
+    names: ColumnNames,
+    *,
+    by_position: bool,
 ) -> Pairs:
     if new is not None and not _is_path(new):
         raise InvalidInputError(
@@ -285,6 +308,9 @@ def _pairs_of_files(
             f"{tables[0].n} and {tables[1].n}; give the same rows in the same order, or the column "
             "to join by with id="
         )
+    if not by_position:
+        with reading(*source[0]):
+            check_order(connection, pairing)
     return Pairs(pairing.in_order(connection), pairing, *source)
 
 

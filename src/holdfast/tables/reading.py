@@ -35,6 +35,7 @@ __all__ = [
     "open_table",
     "ordinary_columns",
     "quoted",
+    "read_as_text",
     "read_table",
     "reading",
     "rows_of",
@@ -47,8 +48,10 @@ _MEMORY = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b", re.IGNORECASE)
 _CSV_OPTIONS = (
     "header = true, skip = 0, quote = '\"', escape = '\"', comment = '', strict_mode = true, "
     "null_padding = false, ignore_errors = false, sample_size = -1, "
-    "auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR']"
+    "auto_type_candidates = [{types}]"
 )
+_CSV_TYPES = "'BIGINT', 'DOUBLE', 'VARCHAR'"
+_INTEGER = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
 NEVER_TEXT = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$")
 
 
@@ -92,6 +95,23 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     with connect() as connection:
         table = open_table(connection, Path(path), "single")
         return fetch(table, list(table.types))
+
+
+def read_as_text(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Read columns of a table as text, row by row as `read_table` has them.
+
+    Values of a CSV file stay as they are written there. Other files have types: their whole numbers
+    become text, and columns of other types stay what they are.
+    """
+    with connect() as connection:
+        table = open_table(connection, path, "single", as_written=True)
+        listed = [
+            f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}"
+            if _INTEGER.fullmatch(table.types[name])
+            else quoted(name)
+            for name in columns
+        ]
+        return fetch_sql(table, f"SELECT {', '.join(listed)} FROM {table.name}")
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -158,7 +178,9 @@ def connect(
         yield connection
 
 
-def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> Table:
+def open_table(
+    connection: duckdb.DuckDBPyConnection, path: Path, name: str, *, as_written: bool = False
+) -> Table:
     """Make a table readable under `name`; raise unless it is whole and has rows.
 
     Parameters
@@ -169,6 +191,8 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> 
         columns.
     name : str
         Name of the table in queries; it must need no quotes.
+    as_written : bool
+        Whether all values of CSV files are text, as they are written there.
     """
     files, root = files_of(path)
     suffix = suffix_of(files[0])
@@ -178,7 +202,7 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> 
         elif suffix == ".parquet":
             columns = _open_parquet(connection, files, name, root)
         else:
-            columns = _open_csv(connection, files, name, suffix, root)
+            columns = _open_csv(connection, files, name, suffix, root, as_written=as_written)
         types = {row[0]: row[1] for row in rows_of(connection, f"DESCRIBE {name}")}
         ((n,),) = rows_of(connection, f"SELECT count(*) FROM {name}")
     check_columns(str(path), columns)
@@ -264,13 +288,16 @@ def _open_csv(
     name: str,
     suffix: str,
     root: Path | None,
+    *,
+    as_written: bool,
 ) -> list[str]:
     """Read the files into a table at once, since later queries would parse them again."""
     opener = gzip.open if suffix.endswith(".gz") else open
     with opener(files[0], "rt", encoding="utf-8-sig", newline="") as file:
         first = file.readline()
     delimiter = "\t" if suffix.startswith(".tsv") else ";" if _semicolons(first) else ","
-    options = f"delim = '{delimiter}', {_CSV_OPTIONS}, {_hive(files, root)}"
+    dialect = _CSV_OPTIONS.format(types="'VARCHAR'" if as_written else _CSV_TYPES)
+    options = f"delim = '{delimiter}', {dialect}, {_hive(files, root)}"
     source = f"read_csv({_literals(files)}, {options})"
     connection.execute(f"CREATE TABLE {name}_text AS SELECT * FROM {source}")
     types = {row[0]: row[1] for row in rows_of(connection, f"DESCRIBE {name}_text")}
@@ -284,7 +311,7 @@ def _open_csv(
     listed = []
     for column in types:
         value = source = quoted(column)
-        if source in boolean:
+        if source in boolean and not as_written:
             value = f"CAST({source} AS BOOLEAN)"
         elif source in escaped:
             value = f"CASE WHEN {was_escaped(source)} THEN substr({source}, 2) ELSE {source} END"

@@ -17,6 +17,7 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.models.base import BaseModel, classes_of_columns
 from holdfast.models.base_predictions import BasePredictions, base_predictions
 from holdfast.models.card import LoadedModel
+from holdfast.models.columns import KEY, checked_rows
 from holdfast.models.loading import as_loaded
 from holdfast.selection.limits import BASE_ANSWER, group_columns
 from holdfast.update.base import check_two_objects
@@ -185,6 +186,7 @@ class RowReader:
     def _predictions(self, X: Any, base_proba: Any, base_pred: Any) -> BasePredictions:
         possible = self.ruling.answers
         if self.base_model is not None and base_proba is None:
+            self._check_types(X)
             return self.base_model.predict(
                 X, self.classes, answers=base_pred, possible=possible, sha256=self.loaded.sha256
             )
@@ -197,6 +199,16 @@ class RowReader:
         name = "base_pred" if base_proba is None else "base_proba"
         check_same_length(**{"X": _row_range(X), name: predictions.pred})
         return predictions
+
+    def _check_types(self, X: Any) -> None:
+        """Raise if columns hold what the base model was not trained on, as far as its card knows.
+
+        Nothing is converted here, since the served model asks the base model for the rows as they
+        are.
+        """
+        types = self.loaded.card.get(KEY, {})
+        if types and hasattr(X, "iloc"):
+            checked_rows(X, types, model="base_model")
 
     def _validation(self, validation: Any) -> UpdateRows:
         """Return the rows of ``fit(validation=…)``."""
