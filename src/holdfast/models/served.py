@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InvalidInputError
-from holdfast.learners.estimators import final_of, proba_of
+from holdfast.learners.boosting import sums
+from holdfast.learners.estimators import final_of, proba_of, transformers_of
 from holdfast.learners.lookup import joined_boosters
 from holdfast.models.base import BaseModel
 from holdfast.models.base_predictions import BasePredictions
@@ -59,6 +60,7 @@ def serve(
     rule: BoundRule | None = None,
     utility: NDArray[np.float64] | None = None,
     surcharges: Sequence[Surcharge] = (),
+    X: Any = None,
 ) -> Served:
     """Build the simplest classifier that predicts as a selection does.
 
@@ -84,10 +86,18 @@ def serve(
         worth 1 and any other nothing.
     surcharges : sequence of Surcharge
         What an override must gain beyond the threshold in some rows.
+    X : array-like of shape (n, d), optional
+        Rows on which one model in place of several is compared with their average. The average is
+        served where the two differ.
+
+    Warns
+    -----
+    UserWarning
+        Where the two differ.
     """
     n = len(estimators)
     if threshold is not None and base_model is not None:
-        new = _average(estimators, weights, classes, average_in, base_model, base_weight)
+        new = _average(estimators, weights, classes, average_in, base_model, base_weight, X)
         overridden = OverrideClassifier(
             new.model, base_model, threshold, classes, rule, utility, tuple(surcharges)
         )
@@ -99,7 +109,7 @@ def serve(
             estimators, weights, classes, average_in, base_model, base_weight, rule
         )
         return Served(unchanged, "the base model, unchanged")
-    served = _average(estimators, weights, classes, average_in, base_model, base_weight)
+    served = _average(estimators, weights, classes, average_in, base_model, base_weight, X)
     if rule is None:
         return served
     return Served(DecidingClassifier(served.model, rule), f"{served.needs}{_answering(rule)}")
@@ -116,16 +126,17 @@ def _average(
     average_in: str,
     base_model: BaseModel | None,
     base_weight: float,
+    X: Any,
 ) -> Served:
     """Return the simplest model with the probabilities of an average."""
     n, base = len(estimators), base_model if base_weight else None
     if n == 1 and base is None:
         return Served(estimators[0], "one model")
-    if average_in == "log_odds":
-        joined = _joined(estimators, weights, classes, base, base_weight)
-        if joined is not None:
-            return joined
     averaged = AveragedClassifier(estimators, weights, classes, average_in, base, base_weight)
+    if average_in == "log_odds":
+        joined = _joined(estimators, weights, classes, base, base_weight, X)
+        if joined is not None and _says_the_same(joined.model, averaged, X):
+            return joined
     models = f"{n} new model{'s' if n > 1 else ''}{'' if base is None else ' and the base model'}"
     return Served(averaged, f"{models}, averaged")
 
@@ -379,6 +390,7 @@ def _joined(
     classes: NDArray[Any],
     base_model: BaseModel | None,
     base_weight: float,
+    X: Any,
 ) -> Served | None:
     """Return one model in place of an average in log-odds, or None if there is no such model."""
     if base_model is None:
@@ -390,9 +402,25 @@ def _joined(
         estimators, weights = [deployed, *estimators], np.append(base_weight, weights)
     if not same_head(estimators):
         return None
-    trees = joined_boosters([final_of(e) for e in estimators], weights, classes)
+    head = transformers_of(estimators[-1])
+    rows = X if head is None or X is None else head.transform(X)
+    trees = joined_boosters([final_of(e) for e in estimators], weights, classes, rows)
     if trees is None:
         return None
     whole = with_final(estimators[-1], trees)
     count = f"{len(estimators)} models{'' if base_model is None else ', the base model among them'}"
     return Served(whole, f"one model, which holds the trees of {count}")
+
+
+def _says_the_same(joined: Any, averaged: AveragedClassifier, X: Any) -> bool:
+    """Whether one model has the probabilities of an average; a warning says where it has not.
+
+    Very sure models are apart where the average takes a probability for at least 2e-16, and the one
+    model does not.
+    """
+    alike = sums.agree(
+        lambda rows: proba_of(joined, rows, averaged.classes), averaged.predict_proba, X
+    )
+    if not alike:
+        sums.report_apart("one model in place of the average", "the average is served")
+    return alike

@@ -112,7 +112,7 @@ class Update:
         """
         chooser, proba = self._chooser(settings), self.path.proba
         choice, certificate = self._certified(chooser.choose(proba), chooser)
-        outcome = self._serve(choice, self._estimators(choice), chooser)
+        outcome = self._serve(choice, self._estimators(choice), chooser, self.selecting.X)
         answers = ServedAnswers.of(outcome.served.model, self.selecting)
         return replace(
             outcome,
@@ -121,12 +121,16 @@ class Update:
             certificate=certificate,
         )
 
-    def refitted(self, settings: Settings, fitter: PathFitter) -> Outcome:
-        """Choose under a budget and train the choice again; nothing is stated of what is served."""
+    def refitted(self, settings: Settings, fitter: PathFitter, X: Any) -> Outcome:
+        """Choose under a budget and train the choice again on X.
+
+        Nothing is stated of what is served.
+        """
         chooser = self._chooser(settings)
         choice = chooser.choose(self.path.proba)
         again = fitter.fit([self.path.candidates[i].method for i in choice.served])
-        outcome = self._serve(choice, [candidate.estimator for candidate in again], chooser)
+        estimators = [candidate.estimator for candidate in again]
+        outcome = self._serve(choice, estimators, chooser, X)
         return replace(outcome, selection=unmeasured_selection(choice.selection))
 
     def compare_candidate(self, position: int, settings: Settings) -> Comparison:
@@ -152,7 +156,7 @@ class Update:
 
         def ask(step: Step) -> Answers:
             at = _at(choice, step)
-            served = self._serve(at, self._estimators(at), chooser).served
+            served = self._serve(at, self._estimators(at), chooser, self.selecting.X).served
             return ServedAnswers.of(served.model, rows)
 
         def rule_at(weights: NDArray[np.float64], base_weight: float) -> BoundRule:
@@ -173,7 +177,7 @@ class Update:
     def _estimators(self, choice: Choice) -> list[Any]:
         return [self.path.candidates[i].estimator for i in choice.served]
 
-    def _serve(self, choice: Choice, estimators: list[Any], chooser: Chooser) -> Outcome:
+    def _serve(self, choice: Choice, estimators: list[Any], chooser: Chooser, X: Any) -> Outcome:
         weights, utility = choice.weights[choice.served], None
         if choice.threshold is not None:
             utility = chooser.answering.weighed_by(choice.rule)
@@ -188,6 +192,7 @@ class Update:
             rule=choice.rule if self.ruling.decides else None,
             utility=utility,
             surcharges=choice.surcharges,
+            X=X,
         )
         return Outcome(
             estimators,
@@ -277,7 +282,7 @@ def refit(update: Update, inputs: Inputs, settings: Settings, plan: Plan) -> Out
         n_jobs=settings.n_jobs,
         verbose=settings.verbose,
     )
-    return update.refitted(settings, fitter)
+    return update.refitted(settings, fitter, inputs.everything.X)
 
 
 def fit_first_release(
