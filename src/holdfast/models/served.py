@@ -8,21 +8,18 @@ update.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InvalidInputError
-from holdfast.learners.boosting import sums
-from holdfast.learners.estimators import final_of, proba_of, transformers_of
-from holdfast.learners.lookup import joined_boosters
+from holdfast.learners.estimators import proba_of
 from holdfast.models.base import BaseModel
 from holdfast.models.base_predictions import BasePredictions
 from holdfast.models.deciding import DecidingClassifier
 from holdfast.models.fitted import FittedClassifier
-from holdfast.models.joining import joined_linear_model, same_head, with_final
+from holdfast.models.joining import Served, joined, says_the_same
 from holdfast.rules import Argmax, BoundRule
 from holdfast.selection.answering import Answering
 from holdfast.selection.limits import BASE_ANSWER, GroupColumns
@@ -38,14 +35,6 @@ __all__ = [
     "serve",
     "served_proba",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Served:
-    """A fitted classifier, and a short text that says what serving it needs."""
-
-    model: Any
-    needs: str
 
 
 def serve(
@@ -134,9 +123,9 @@ def _average(
         return Served(estimators[0], "one model")
     averaged = AveragedClassifier(estimators, weights, classes, average_in, base, base_weight)
     if average_in == "log_odds":
-        joined = _joined(estimators, weights, classes, base, base_weight, X)
-        if joined is not None and _says_the_same(joined.model, averaged, X):
-            return joined
+        one = joined(estimators, weights, classes, base, base_weight, X)
+        if one is not None and says_the_same(one.model, averaged, X):
+            return one
     models = f"{n} new model{'s' if n > 1 else ''}{'' if base is None else ' and the base model'}"
     return Served(averaged, f"{models}, averaged")
 
@@ -382,45 +371,3 @@ class OverrideClassifier(FittedClassifier):
                 "rows without it; give a data frame with the columns of the training"
             )
         return {name: base.served if name == BASE_ANSWER else np.asarray(X[name]) for name in names}
-
-
-def _joined(
-    estimators: Sequence[Any],
-    weights: NDArray[np.float64],
-    classes: NDArray[Any],
-    base_model: BaseModel | None,
-    base_weight: float,
-    X: Any,
-) -> Served | None:
-    """Return one model in place of an average in log-odds, or None if there is no such model."""
-    if base_model is None:
-        model = joined_linear_model(estimators, weights)
-        if model is not None:
-            return Served(model, f"one model, joined from {len(estimators)} linear models")
-    else:
-        deployed = getattr(base_model.model, "served_", base_model.model)
-        estimators, weights = [deployed, *estimators], np.append(base_weight, weights)
-    if not same_head(estimators):
-        return None
-    head = transformers_of(estimators[-1])
-    rows = X if head is None or X is None else head.transform(X)
-    trees = joined_boosters([final_of(e) for e in estimators], weights, classes, rows)
-    if trees is None:
-        return None
-    whole = with_final(estimators[-1], trees)
-    count = f"{len(estimators)} models{'' if base_model is None else ', the base model among them'}"
-    return Served(whole, f"one model, which holds the trees of {count}")
-
-
-def _says_the_same(joined: Any, averaged: AveragedClassifier, X: Any) -> bool:
-    """Whether one model has the probabilities of an average; a warning says where it has not.
-
-    Very sure models are apart where the average takes a probability for at least 2e-16, and the one
-    model does not.
-    """
-    alike = sums.agree(
-        lambda rows: proba_of(joined, rows, averaged.classes), averaged.predict_proba, X
-    )
-    if not alike:
-        sums.report_apart("one model in place of the average", "the average is served")
-    return alike

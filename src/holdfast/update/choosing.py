@@ -98,12 +98,16 @@ class Chooser:
         Whether the base model can be served.
     answering : Answering
         How models answer the rows, and what their answers are worth.
+    never_below_base : bool
+        Whether a choice that is worth less than the base model gives way to it, where it may be
+        served.
     """
 
     rows: UpdateRows
     settings: Settings
     serves_base: bool
     answering: Answering
+    never_below_base: bool = False
 
     def choose(self, proba: Proba) -> Choice:
         """Return what is to be served, before anything is certified.
@@ -114,6 +118,8 @@ class Chooser:
             When nothing keeps the budget.
         """
         choice = Choice.of(self._selected(proba))
+        if self.never_below_base and self._base_in_hull:
+            choice = self._base_where_better(choice, proba)
         return self._better_of(choice, proba) if self.settings.override_competes else choice
 
     def choose_for_search(self, proba: Proba, soft_budget: float | None) -> Proba:
@@ -268,7 +274,21 @@ class Chooser:
             return self.answering.utilities(answers, self.rows.y)
         return self.answering.right(answers, self.rows.y).astype(np.float64)
 
-    # --- the rival --------------------------------------------------------------------------------
+    # --- the base model, and the rival ------------------------------------------------------------
+
+    def _base_where_better(self, choice: Choice, proba: Proba) -> Choice:
+        """Return the base model alone in place of an average that is worth less than it."""
+        if isinstance(choice.selection, OverrideSelection):
+            return choice
+        kept = "utility" if self.answering.by_utility else "accuracy"
+        own, base = (
+            np.average(self._values(answers, kept), weights=self.rows.weight)
+            for answers in (self.answers_of(choice, proba), self.rows.base.pred)
+        )
+        if own >= base:
+            return choice
+        alone = replace(choice.selection, weights=np.zeros(len(proba)), base_weight=1.0)
+        return Choice.of(alone)
 
     def _better_of(self, choice: Choice, proba: Proba) -> Choice:
         """Return an override of the base model instead, where it is better.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.arrays import check_proba
+from holdfast.common.warning import warn
 from holdfast.comparison.result import Comparison
 from holdfast.methods.method import Method
 from holdfast.methods.training import Cold
@@ -144,7 +145,9 @@ class Update:
 
     def _chooser(self, settings: Settings) -> Chooser:
         answering = self.ruling.answering(self.selecting, settings)
-        return Chooser(self.selecting, settings, self.base_model is not None, answering)
+        goes_on = bool(self.path.dropped) or any(c.goes_on for c in self.path.candidates)
+        serves_base = self.base_model is not None
+        return Chooser(self.selecting, settings, serves_base, answering, never_below_base=goes_on)
 
     def _certified(self, choice: Choice, chooser: Chooser) -> tuple[Choice, Certificate | None]:
         """Return what can be certified along a choice, with its certificate."""
@@ -228,12 +231,16 @@ def fit_update(inputs: Inputs, settings: Settings, plan: Plan, ruling: Ruling) -
         verbose=settings.verbose,
     )
 
+    dropped: list[Method] = []
+
     def fit(methods: Sequence[Method]) -> list[Candidate]:
-        """Fit methods, and check the probabilities of their candidates, once."""
+        """Fit methods, check the probabilities of their candidates, and drop those that fail."""
         candidates = fitter.fit(methods)
         for candidate in candidates:
             check_proba(f"probabilities of {candidate.method}", candidate.proba)
-        return candidates
+        fallen = [c for c in candidates if c.goes_on and c.fits_worse_than_base(inputs.selecting)]
+        dropped.extend(candidate.method for candidate in fallen)
+        return [candidate for candidate in candidates if candidate not in fallen]
 
     candidates = fit(plan.methods)
     if plan.searched:
@@ -244,8 +251,20 @@ def fit_update(inputs: Inputs, settings: Settings, plan: Plan, ruling: Ruling) -
     if inputs.certifying is not None:
         n_train = len(inputs.train.y)
         certification = CertificationRows.of(candidates, inputs.certifying, n_train)
-    path = Path(tuple(candidates), inputs.train.classes)
+    _report_dropped(dropped)
+    path = Path(tuple(candidates), inputs.train.classes, tuple(dropped))
     return Update(path, inputs.selecting, certification, inputs.base_model, ruling)
+
+
+def _report_dropped(dropped: Sequence[Method]) -> None:
+    """Warn of methods whose boosters fit worse than the base model that they go on from."""
+    if dropped:
+        names = ", ".join(map(str, dropped[:5]))
+        warn(
+            f"{len(dropped)} {'setting is' if len(dropped) == 1 else 'settings are'} not on the "
+            f"path, since the log loss on the selection rows is higher than that of the base model "
+            f"that the training goes on from: {names}; path_.dropped names all"
+        )
 
 
 def _searched(

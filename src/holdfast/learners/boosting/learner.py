@@ -219,7 +219,7 @@ class BoostingTrainer:
             proba,
             seconds,
             log_odds_weights=None if not base else (own, base),
-            goes_on=bool(job.method.needs_base_parameters),
+            goes_on=bool(job.method.trained.start(0.0, 1.0)),
         )
 
     def _trees(self, job: Job) -> tuple[Any, float]:
