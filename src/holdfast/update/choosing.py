@@ -99,8 +99,8 @@ class Chooser:
     answering : Answering
         How models answer the rows, and what their answers are worth.
     never_below_base : bool
-        Whether a choice that is worth less than the base model gives way to it, where it may be
-        served.
+        Whether an average that is worth less than the base model gives way to another, or to the
+        base model, where that may be served.
     """
 
     rows: UpdateRows
@@ -119,7 +119,7 @@ class Chooser:
         """
         choice = Choice.of(self._selected(proba))
         if self.never_below_base and self._base_in_hull:
-            choice = self._base_where_better(choice, proba)
+            choice = self._not_below_base(choice, proba)
         return self._better_of(choice, proba) if self.settings.override_competes else choice
 
     def choose_for_search(self, proba: Proba, soft_budget: float | None) -> Proba:
@@ -276,19 +276,38 @@ class Chooser:
 
     # --- the base model, and the rival ------------------------------------------------------------
 
-    def _base_where_better(self, choice: Choice, proba: Proba) -> Choice:
-        """Return the base model alone in place of an average that is worth less than it."""
-        if isinstance(choice.selection, OverrideSelection):
+    def _not_below_base(self, choice: Choice, proba: Proba) -> Choice:
+        """Return another mixture in place of one that is worth less than the base model.
+
+        It is the one of least risk, among those looked at, that is worth as much and has no more
+        churn; the base model alone where there is none.
+        """
+        found = choice.selection
+        if isinstance(found, OverrideSelection):
             return choice
         kept = "utility" if self.answering.by_utility else "accuracy"
-        own, base = (
+        own, least = (
             np.average(self._values(answers, kept), weights=self.rows.weight)
             for answers in (self.answers_of(choice, proba), self.rows.base.pred)
         )
-        if own >= base:
+        if own >= least:
             return choice
-        alone = replace(choice.selection, weights=np.zeros(len(proba)), base_weight=1.0)
-        return Choice.of(alone)
+        most = found.churn_rate if found.churn == "hard" else found.soft_churn
+        limits = [limit for limit, _ in found.others.values()]
+        points = [
+            point
+            for point in found.frontier
+            if getattr(point, kept) >= least
+            and point.churn(found.churn) <= most
+            and all(np.less_equal(point.others, limits))
+        ]
+        best = min(points, key=lambda point: point.risk, default=None)
+        weights, base_weight = np.zeros(len(proba)), 1.0
+        if best is not None:
+            weights = best.weights[: len(proba)]
+            base_weight = float(best.weights[len(proba) :].sum())
+        rule = self.rule_at(weights, base_weight, proba) if weights.any() else found.rule
+        return Choice.of(replace(found, weights=weights, base_weight=base_weight, rule=rule))
 
     def _better_of(self, choice: Choice, proba: Proba) -> Choice:
         """Return an override of the base model instead, where it is better.
