@@ -299,6 +299,31 @@ def test_going_on_from_a_sure_base_model_does_not_fall_apart(seed):
 
 
 @every_library
+@pytest.mark.parametrize("average_in", ["probability", "log_odds"])
+@pytest.mark.parametrize("seed", range(3))
+def test_ten_classes_never_end_below_the_base_model(name, average_in, seed):
+    X, y = load_digits(return_X_y=True)
+    order = np.random.RandomState(seed).permutation(len(y))[:700]
+    X, y, seen = X[order], y[order], np.arange(700) < 300
+    base = classifier(name, learning_rate=0.9).fit(X[seen], y[seen])
+    model = LowChurnClassifier(
+        classifier(name, learning_rate=0.9),
+        base,
+        method="warm_distill",
+        lambdas=[0.4],
+        include_base=True,
+        max_churn=0.03,
+        average_in=average_in,
+        random_state=seed,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=f".*( is not on the path|{APART})")
+        model.fit(X, y, seen_by_base=seen)
+    assert model.comparison_.accuracy_new >= model.comparison_.accuracy_base
+    assert model.comparison_.churn_rate <= 0.03
+
+
+@every_library
 def test_a_booster_that_fits_worse_than_its_base_model_is_dropped(name):
     """The labels of the update are wrong, which the base model of the right ones is not."""
     X, y = table(600, 3)
