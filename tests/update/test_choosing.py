@@ -1,5 +1,7 @@
 """The choice among candidates, from arrays alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,38 @@ def test_a_search_sees_the_selected_probabilities():
     override = chooser_of(base, y, max_churn=0.1, mixture="override")
     served = override.choose_for_search(proba, None).argmax(axis=1)
     assert np.mean(served != base.argmax(axis=1)) <= 0.1
+
+
+def gain(chooser, choice, proba):
+    """Return how much more accurate than the base model a choice is."""
+    answers, rows = chooser.answers_of(choice, proba), chooser.rows
+    return np.mean(answers == rows.y) - np.mean(rows.base.pred == rows.y)
+
+
+@pytest.mark.parametrize("average_in", ["probability", "log_odds"])
+@pytest.mark.parametrize("budget", [0.02, 0.05, {"overall": 0.05, "base_answer=a": 0.03}])
+def test_a_choice_is_not_worth_less_than_the_base_model_where_that_is_asked_for(budget, average_in):
+    below = 0
+    for seed in range(8):
+        (base, *_), other, y = draw(seed)
+        proba = np.stack([other, 0.2 / 3 + 0.8 * np.roll(base, 1, axis=1)])  # one is no good
+        free = chooser_of(base, y, max_churn=budget, average_in=average_in, include_base=True)
+        groups = {"base_answer": CLASSES[base.argmax(axis=1)]}
+        free = replace(free, rows=replace(free.rows, groups=groups))
+        kept = replace(free, never_below_base=True)
+        before, after = free.choose(proba), kept.choose(proba)
+        assert gain(kept, after, proba) >= 0
+        assert churn(kept, after, proba) <= churn(free, before, proba)
+        assert after.weights.sum() + after.base_weight == pytest.approx(1.0)
+        below += gain(free, before, proba) < 0
+        if gain(free, before, proba) >= 0:
+            np.testing.assert_array_equal(after.weights, before.weights)
+    assert below
+
+
+def test_without_a_base_model_to_serve_the_choice_is_as_it_was():
+    for seed in range(4):
+        proba, base, y = draw(seed)
+        free = chooser_of(base, y, max_churn=0.5, serves_base=False, include_base=False)
+        other = replace(free, never_below_base=True)
+        np.testing.assert_array_equal(free.choose(proba).weights, other.choose(proba).weights)

@@ -86,12 +86,15 @@ class Fit:
     log_odds_weights : tuple of (float, float) or None
         Weights of this model and of the base model, where the weighted sum of their log-odds is to
         be served; None where this model is served alone.
+    goes_on : bool
+        Whether it is a booster whose training went on from the base model.
     """
 
     final: Any
     proba: NDArray[np.float64] | None
     seconds: float
     log_odds_weights: tuple[float, float] | None = None
+    goes_on: bool = False
 
 
 class Learner(Protocol):

@@ -109,7 +109,10 @@ def booster_as_classifier(model: Any, classes: NDArray[Any]) -> Any | None:
 
 
 def joined_boosters(
-    models: Sequence[Any], weights: Sequence[float] | NDArray[np.float64], classes: NDArray[Any]
+    models: Sequence[Any],
+    weights: Sequence[float] | NDArray[np.float64],
+    classes: NDArray[Any],
+    X: Any = None,
 ) -> Any | None:
     """Return one booster in place of several of one library; None where no booster equals them.
 
@@ -119,6 +122,13 @@ def joined_boosters(
     weights : sequence of float
         Weights of their log-odds.
     classes : ndarray of shape (K,)
+    X : array-like of shape (n, d), optional
+        Rows, as the boosters see them, on which the one is compared with the sum of the several.
+
+    Warns
+    -----
+    UserWarning
+        Where the two differ.
     """
     library = _library_of(models[-1])
     if library is None:
@@ -126,10 +136,18 @@ def joined_boosters(
     known = [library.deployed(model, classes) for model in models]
     if any(model is None for model in known):
         return None
+    from holdfast.learners.boosting import sums
+
     try:
-        return library.join(known, [float(weight) for weight in weights])
+        whole = sums.joined(library, known, [float(weight) for weight in weights], X)
     except UnsupportedEstimatorError:
         return None
+    if whole is None:
+        sums.report_apart(
+            f"one booster with the trees of {len(models)} {type(models[-1]).__name__}",
+            "they are served side by side",
+        )
+    return whole
 
 
 def _homes(estimator: Any) -> set[str]:

@@ -6,7 +6,7 @@ The files in reading order:
 - `base_predictions`: its predictions for some rows, matched to the new classes
 - `cache`: keeps the predictions of model files on disk
 - `served`: the models that an update serves
-- `joining`: joins several linear models into one
+- `joining`: joins several models into one, if that says the same as their average
 - `loading`: `load_model`, which reads a file or an address
 - `files`: `save_model`, and the readers of model files
 - `skops`: reads and writes skops files, and decides what is trusted in them

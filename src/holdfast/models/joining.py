@@ -1,9 +1,10 @@
-"""Joins several linear models into one."""
+"""Joins several models into one, if that says the same as their average."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,74 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from holdfast.learners.estimators import final_of
+from holdfast.learners.boosting import sums
+from holdfast.learners.estimators import final_of, proba_of, transformers_of
+from holdfast.learners.lookup import joined_boosters
+from holdfast.models.base import BaseModel
 
-__all__ = ["joined_linear_model"]
+__all__ = ["Served", "joined", "joined_linear_model", "says_the_same"]
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A fitted classifier, and a short text that says what serving it needs."""
+
+    model: Any
+    needs: str
+
+
+def joined(
+    estimators: Sequence[Any],
+    weights: NDArray[np.float64],
+    classes: NDArray[Any],
+    base_model: BaseModel | None,
+    base_weight: float,
+    X: Any,
+) -> Served | None:
+    """Return one model in place of an average in log-odds, or None if there is no such model.
+
+    Parameters
+    ----------
+    estimators : sequence of m fitted classifiers
+    weights : ndarray of shape (m,)
+    classes : ndarray of shape (K,)
+    base_model : BaseModel or None
+        A further model in the average.
+    base_weight : float
+    X : array-like of shape (n, d) or None
+        Rows on which boosters are compared with the sum of their parts.
+    """
+    if base_model is None:
+        model = joined_linear_model(estimators, weights)
+        if model is not None:
+            return Served(model, f"one model, joined from {len(estimators)} linear models")
+    else:
+        deployed = getattr(base_model.model, "served_", base_model.model)
+        estimators, weights = [deployed, *estimators], np.append(base_weight, weights)
+    if not same_head(estimators):
+        return None
+    head = transformers_of(estimators[-1])
+    rows = X if head is None or X is None else head.transform(X)
+    trees = joined_boosters([final_of(e) for e in estimators], weights, classes, rows)
+    if trees is None:
+        return None
+    whole = with_final(estimators[-1], trees)
+    count = f"{len(estimators)} models{'' if base_model is None else ', the base model among them'}"
+    return Served(whole, f"one model, which holds the trees of {count}")
+
+
+def says_the_same(one: Any, averaged: Any, X: Any) -> bool:
+    """Whether one model has the probabilities of an average; a warning says where it has not.
+
+    Very sure models are apart where the average takes a probability for at least 2e-16, and the one
+    model does not.
+    """
+    alike = sums.agree(
+        lambda rows: proba_of(one, rows, averaged.classes), averaged.predict_proba, X
+    )
+    if not alike:
+        sums.report_apart("one model in place of the average", "the average is served")
+    return alike
 
 
 def same_head(estimators: Sequence[Any]) -> bool:
@@ -53,12 +119,12 @@ def joined_linear_model(estimators: Sequence[Any], weights: NDArray[np.float64])
     finals = [final_of(estimator) for estimator in estimators]
     if not (same_head(estimators) and all(_is_softmax(final, finals[0]) for final in finals)):
         return None
-    joined = copy(finals[0])
-    joined.coef_ = np.tensordot(weights, np.stack([f.coef_ for f in finals]), axes=1)
-    joined.intercept_ = np.tensordot(
+    whole = copy(finals[0])
+    whole.coef_ = np.tensordot(weights, np.stack([f.coef_ for f in finals]), axes=1)
+    whole.intercept_ = np.tensordot(
         weights, np.stack([np.atleast_1d(f.intercept_) for f in finals]), axes=1
     )
-    return with_final(estimators[0], joined)
+    return with_final(estimators[0], whole)
 
 
 def _is_softmax(final: Any, first: Any) -> bool:

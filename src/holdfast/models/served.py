@@ -8,20 +8,18 @@ update.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InvalidInputError
-from holdfast.learners.estimators import final_of, proba_of
-from holdfast.learners.lookup import joined_boosters
+from holdfast.learners.estimators import proba_of
 from holdfast.models.base import BaseModel
 from holdfast.models.base_predictions import BasePredictions
 from holdfast.models.deciding import DecidingClassifier
 from holdfast.models.fitted import FittedClassifier
-from holdfast.models.joining import joined_linear_model, same_head, with_final
+from holdfast.models.joining import Served, joined, says_the_same
 from holdfast.rules import Argmax, BoundRule
 from holdfast.selection.answering import Answering
 from holdfast.selection.limits import BASE_ANSWER, GroupColumns
@@ -39,14 +37,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
-class Served:
-    """A fitted classifier, and a short text that says what serving it needs."""
-
-    model: Any
-    needs: str
-
-
 def serve(
     estimators: Sequence[Any],
     weights: NDArray[np.float64],
@@ -59,6 +49,7 @@ def serve(
     rule: BoundRule | None = None,
     utility: NDArray[np.float64] | None = None,
     surcharges: Sequence[Surcharge] = (),
+    X: Any = None,
 ) -> Served:
     """Build the simplest classifier that predicts as a selection does.
 
@@ -84,10 +75,18 @@ def serve(
         worth 1 and any other nothing.
     surcharges : sequence of Surcharge
         What an override must gain beyond the threshold in some rows.
+    X : array-like of shape (n, d), optional
+        Rows on which one model in place of several is compared with their average. The average is
+        served where the two differ.
+
+    Warns
+    -----
+    UserWarning
+        Where the two differ.
     """
     n = len(estimators)
     if threshold is not None and base_model is not None:
-        new = _average(estimators, weights, classes, average_in, base_model, base_weight)
+        new = _average(estimators, weights, classes, average_in, base_model, base_weight, X)
         overridden = OverrideClassifier(
             new.model, base_model, threshold, classes, rule, utility, tuple(surcharges)
         )
@@ -99,7 +98,7 @@ def serve(
             estimators, weights, classes, average_in, base_model, base_weight, rule
         )
         return Served(unchanged, "the base model, unchanged")
-    served = _average(estimators, weights, classes, average_in, base_model, base_weight)
+    served = _average(estimators, weights, classes, average_in, base_model, base_weight, X)
     if rule is None:
         return served
     return Served(DecidingClassifier(served.model, rule), f"{served.needs}{_answering(rule)}")
@@ -116,16 +115,17 @@ def _average(
     average_in: str,
     base_model: BaseModel | None,
     base_weight: float,
+    X: Any,
 ) -> Served:
     """Return the simplest model with the probabilities of an average."""
     n, base = len(estimators), base_model if base_weight else None
     if n == 1 and base is None:
         return Served(estimators[0], "one model")
-    if average_in == "log_odds":
-        joined = _joined(estimators, weights, classes, base, base_weight)
-        if joined is not None:
-            return joined
     averaged = AveragedClassifier(estimators, weights, classes, average_in, base, base_weight)
+    if average_in == "log_odds":
+        one = joined(estimators, weights, classes, base, base_weight, X)
+        if one is not None and says_the_same(one.model, averaged, X):
+            return one
     models = f"{n} new model{'s' if n > 1 else ''}{'' if base is None else ' and the base model'}"
     return Served(averaged, f"{models}, averaged")
 
@@ -371,28 +371,3 @@ class OverrideClassifier(FittedClassifier):
                 "rows without it; give a data frame with the columns of the training"
             )
         return {name: base.served if name == BASE_ANSWER else np.asarray(X[name]) for name in names}
-
-
-def _joined(
-    estimators: Sequence[Any],
-    weights: NDArray[np.float64],
-    classes: NDArray[Any],
-    base_model: BaseModel | None,
-    base_weight: float,
-) -> Served | None:
-    """Return one model in place of an average in log-odds, or None if there is no such model."""
-    if base_model is None:
-        model = joined_linear_model(estimators, weights)
-        if model is not None:
-            return Served(model, f"one model, joined from {len(estimators)} linear models")
-    else:
-        deployed = getattr(base_model.model, "served_", base_model.model)
-        estimators, weights = [deployed, *estimators], np.append(base_weight, weights)
-    if not same_head(estimators):
-        return None
-    trees = joined_boosters([final_of(e) for e in estimators], weights, classes)
-    if trees is None:
-        return None
-    whole = with_final(estimators[-1], trees)
-    count = f"{len(estimators)} models{'' if base_model is None else ', the base model among them'}"
-    return Served(whole, f"one model, which holds the trees of {count}")

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.common.arrays import missing_rows
 from holdfast.methods.training import Method
+from holdfast.metrics import loss_per_row
+from holdfast.update.rows import UpdateRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +31,26 @@ class Candidate:
     proba : ndarray of shape (n_selection, K) or None
         Probabilities on the selection rows; None without such rows.
     fit_seconds : float
+    goes_on : bool
+        Whether it is a booster whose training went on from the base model.
     """
 
     method: Method
     estimator: Any
     proba: NDArray[np.float64] | None
     fit_seconds: float
+    goes_on: bool = False
+
+    def fits_worse_than_base(self, rows: UpdateRows) -> bool:
+        """Whether its log loss on the selection rows is higher than the base model's."""
+        assert self.proba is not None  # on the path of an update
+        base, weight = rows.base.matched.proba, np.ones(len(rows.y))
+        known = ~missing_rows(base)
+        weight = (weight if rows.weight is None else rows.weight)[known]
+        own, theirs = (
+            loss_per_row(rows.y[known], p[known], "log_loss") for p in (self.proba, base)
+        )
+        return bool(own @ weight > theirs @ weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +61,14 @@ class Path:
     ----------
     candidates : tuple of Candidate
     classes : ndarray of shape (K,)
+    dropped : tuple of Method
+        Methods whose boosters went on from the base model and fit the selection rows worse than it,
+        by their log loss. They are no candidates.
     """
 
     candidates: tuple[Candidate, ...]
     classes: NDArray[Any]
+    dropped: tuple[Method, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:

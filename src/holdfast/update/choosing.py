@@ -98,12 +98,16 @@ class Chooser:
         Whether the base model can be served.
     answering : Answering
         How models answer the rows, and what their answers are worth.
+    never_below_base : bool
+        Whether an average that is worth less than the base model gives way to another, or to the
+        base model, where that may be served.
     """
 
     rows: UpdateRows
     settings: Settings
     serves_base: bool
     answering: Answering
+    never_below_base: bool = False
 
     def choose(self, proba: Proba) -> Choice:
         """Return what is to be served, before anything is certified.
@@ -114,6 +118,8 @@ class Chooser:
             When nothing keeps the budget.
         """
         choice = Choice.of(self._selected(proba))
+        if self.never_below_base and self._base_in_hull:
+            choice = self._not_below_base(choice, proba)
         return self._better_of(choice, proba) if self.settings.override_competes else choice
 
     def choose_for_search(self, proba: Proba, soft_budget: float | None) -> Proba:
@@ -268,7 +274,40 @@ class Chooser:
             return self.answering.utilities(answers, self.rows.y)
         return self.answering.right(answers, self.rows.y).astype(np.float64)
 
-    # --- the rival --------------------------------------------------------------------------------
+    # --- the base model, and the rival ------------------------------------------------------------
+
+    def _not_below_base(self, choice: Choice, proba: Proba) -> Choice:
+        """Return another mixture in place of one that is worth less than the base model.
+
+        It is the one of least risk, among those looked at, that is worth as much and has no more
+        churn; the base model alone where there is none.
+        """
+        found = choice.selection
+        if isinstance(found, OverrideSelection):
+            return choice
+        kept = "utility" if self.answering.by_utility else "accuracy"
+        own, least = (
+            np.average(self._values(answers, kept), weights=self.rows.weight)
+            for answers in (self.answers_of(choice, proba), self.rows.base.pred)
+        )
+        if own >= least:
+            return choice
+        most = found.churn_rate if found.churn == "hard" else found.soft_churn
+        limits = [limit for limit, _ in found.others.values()]
+        points = [
+            point
+            for point in found.frontier
+            if getattr(point, kept) >= least
+            and point.churn(found.churn) <= most
+            and all(np.less_equal(point.others, limits))
+        ]
+        best = min(points, key=lambda point: point.risk, default=None)
+        weights, base_weight = np.zeros(len(proba)), 1.0
+        if best is not None:
+            weights = best.weights[: len(proba)]
+            base_weight = float(best.weights[len(proba) :].sum())
+        rule = self.rule_at(weights, base_weight, proba) if weights.any() else found.rule
+        return Choice.of(replace(found, weights=weights, base_weight=base_weight, rule=rule))
 
     def _better_of(self, choice: Choice, proba: Proba) -> Choice:
         """Return an override of the base model instead, where it is better.

@@ -147,7 +147,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     average_in : {"probability", "log_odds"}
         Scale on which candidates are averaged. In log-odds, linear models of one path are served as
         one model with interpolated coefficients. Boosters of one library, the base model among
-        them, are served as one booster that holds the trees of all.
+        them, are served as one booster that holds the trees of all. Where that one model would
+        answer otherwise than the average, the average is served.
     rule : "base", "same_rate", "retuned" or a rule of `holdfast.rules`
         How the new model's probabilities become answers. ``"base"`` copies the base model's rule,
         if it is known: that of a model which holdfast serves, or the threshold of a
@@ -172,7 +173,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (K,)
         The classes, sorted.
     path_ : Path
-        All candidates with their probabilities on the selection rows.
+        All candidates with their probabilities on the selection rows. Boosters that go on from the
+        base model and fit worse than it are not among them; `path_.dropped` names these.
     selection_ : Selection, OverrideSelection or None
         The choice, with every alternative that was looked at. Its own measures are those of the
         served model's answers; those of the alternatives come from the candidates' probabilities.
@@ -223,6 +225,8 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     UserWarning
         From ``fit`` and `with_budget`: when the served model answers otherwise than the candidates'
         probabilities say, as a classifier does whose `predict` does not follow `predict_proba`.
+        When one model in place of several would answer otherwise than their average, and the
+        average is served. When a booster that goes on from the base model is dropped.
 
     Notes
     -----

@@ -95,7 +95,8 @@ class PathFitter:
                 base_weight=method.base_weight,
                 threshold=method.threshold,
             )
-        return Candidate(method, served.model, proba, sum(fit.seconds for fit in fits))
+        seconds, goes_on = sum(fit.seconds for fit in fits), any(fit.goes_on for fit in fits)
+        return Candidate(method, served.model, proba, seconds, goes_on)
 
     def _whole(self, fit: Fit) -> Any:
         """Return one model as it is served, with the base model where it goes on from that.

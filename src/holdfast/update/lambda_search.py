@@ -265,7 +265,7 @@ class _Search:
             return None
         lam = round(slope / (1 + slope), 3)
         lam = min(max(lam, bolder.lam + CLOSEST), safer.lam - CLOSEST)
-        return lam if bolder.lam < lam < safer.lam else None
+        return lam if bolder.lam < lam < safer.lam and lam not in tried else None
 
     def _neighbours(
         self, points: Sequence[_Point], churn: float

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.arrays import check_proba
+from holdfast.common.warning import warn
 from holdfast.comparison.result import Comparison
 from holdfast.methods.method import Method
 from holdfast.methods.training import Cold
@@ -112,7 +113,7 @@ class Update:
         """
         chooser, proba = self._chooser(settings), self.path.proba
         choice, certificate = self._certified(chooser.choose(proba), chooser)
-        outcome = self._serve(choice, self._estimators(choice), chooser)
+        outcome = self._serve(choice, self._estimators(choice), chooser, self.selecting.X)
         answers = ServedAnswers.of(outcome.served.model, self.selecting)
         return replace(
             outcome,
@@ -121,12 +122,16 @@ class Update:
             certificate=certificate,
         )
 
-    def refitted(self, settings: Settings, fitter: PathFitter) -> Outcome:
-        """Choose under a budget and train the choice again; nothing is stated of what is served."""
+    def refitted(self, settings: Settings, fitter: PathFitter, X: Any) -> Outcome:
+        """Choose under a budget and train the choice again on X.
+
+        Nothing is stated of what is served.
+        """
         chooser = self._chooser(settings)
         choice = chooser.choose(self.path.proba)
         again = fitter.fit([self.path.candidates[i].method for i in choice.served])
-        outcome = self._serve(choice, [candidate.estimator for candidate in again], chooser)
+        estimators = [candidate.estimator for candidate in again]
+        outcome = self._serve(choice, estimators, chooser, X)
         return replace(outcome, selection=unmeasured_selection(choice.selection))
 
     def compare_candidate(self, position: int, settings: Settings) -> Comparison:
@@ -140,7 +145,9 @@ class Update:
 
     def _chooser(self, settings: Settings) -> Chooser:
         answering = self.ruling.answering(self.selecting, settings)
-        return Chooser(self.selecting, settings, self.base_model is not None, answering)
+        goes_on = bool(self.path.dropped) or any(c.goes_on for c in self.path.candidates)
+        serves_base = self.base_model is not None
+        return Chooser(self.selecting, settings, serves_base, answering, never_below_base=goes_on)
 
     def _certified(self, choice: Choice, chooser: Chooser) -> tuple[Choice, Certificate | None]:
         """Return what can be certified along a choice, with its certificate."""
@@ -152,7 +159,7 @@ class Update:
 
         def ask(step: Step) -> Answers:
             at = _at(choice, step)
-            served = self._serve(at, self._estimators(at), chooser).served
+            served = self._serve(at, self._estimators(at), chooser, self.selecting.X).served
             return ServedAnswers.of(served.model, rows)
 
         def rule_at(weights: NDArray[np.float64], base_weight: float) -> BoundRule:
@@ -173,7 +180,7 @@ class Update:
     def _estimators(self, choice: Choice) -> list[Any]:
         return [self.path.candidates[i].estimator for i in choice.served]
 
-    def _serve(self, choice: Choice, estimators: list[Any], chooser: Chooser) -> Outcome:
+    def _serve(self, choice: Choice, estimators: list[Any], chooser: Chooser, X: Any) -> Outcome:
         weights, utility = choice.weights[choice.served], None
         if choice.threshold is not None:
             utility = chooser.answering.weighed_by(choice.rule)
@@ -188,6 +195,7 @@ class Update:
             rule=choice.rule if self.ruling.decides else None,
             utility=utility,
             surcharges=choice.surcharges,
+            X=X,
         )
         return Outcome(
             estimators,
@@ -223,12 +231,16 @@ def fit_update(inputs: Inputs, settings: Settings, plan: Plan, ruling: Ruling) -
         verbose=settings.verbose,
     )
 
+    dropped: list[Method] = []
+
     def fit(methods: Sequence[Method]) -> list[Candidate]:
-        """Fit methods, and check the probabilities of their candidates, once."""
+        """Fit methods, check the probabilities of their candidates, and drop those that fail."""
         candidates = fitter.fit(methods)
         for candidate in candidates:
             check_proba(f"probabilities of {candidate.method}", candidate.proba)
-        return candidates
+        fallen = [c for c in candidates if c.goes_on and c.fits_worse_than_base(inputs.selecting)]
+        dropped.extend(candidate.method for candidate in fallen)
+        return [candidate for candidate in candidates if candidate not in fallen]
 
     candidates = fit(plan.methods)
     if plan.searched:
@@ -239,8 +251,20 @@ def fit_update(inputs: Inputs, settings: Settings, plan: Plan, ruling: Ruling) -
     if inputs.certifying is not None:
         n_train = len(inputs.train.y)
         certification = CertificationRows.of(candidates, inputs.certifying, n_train)
-    path = Path(tuple(candidates), inputs.train.classes)
+    _report_dropped(dropped)
+    path = Path(tuple(candidates), inputs.train.classes, tuple(dropped))
     return Update(path, inputs.selecting, certification, inputs.base_model, ruling)
+
+
+def _report_dropped(dropped: Sequence[Method]) -> None:
+    """Warn of methods whose boosters fit worse than the base model that they go on from."""
+    if dropped:
+        names = ", ".join(map(str, dropped[:5]))
+        warn(
+            f"{len(dropped)} {'setting is' if len(dropped) == 1 else 'settings are'} not on the "
+            f"path, since the log loss on the selection rows is higher than that of the base model "
+            f"that the training goes on from: {names}; path_.dropped names all"
+        )
 
 
 def _searched(
@@ -277,7 +301,7 @@ def refit(update: Update, inputs: Inputs, settings: Settings, plan: Plan) -> Out
         n_jobs=settings.n_jobs,
         verbose=settings.verbose,
     )
-    return update.refitted(settings, fitter)
+    return update.refitted(settings, fitter, inputs.everything.X)
 
 
 def fit_first_release(

@@ -4,6 +4,7 @@ The files in reading order:
 
 - `learner`: the part that all libraries share: starts, first rounds, one training for many jobs
 - `library`: the interface of a library, and the soft targets that it is given
+- `sums`: joined, cut and continued boosters are compared with the sum of their parts
 - `objective`: the softmax loss against soft targets, for LightGBM and XGBoost
 - `lightgbm`: soft targets and joined models in LightGBM
 - `lightgbm_text`: LightGBM's text format, in which models are joined

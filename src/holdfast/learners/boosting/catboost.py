@@ -156,6 +156,8 @@ class CatBoost:
                 params["loss_function"] = "CrossEntropy"
             else:
                 params |= _as_for_rows_not_repeated(params, target)
+        if target.start is not None:
+            params = _without(params, ("boost_from_average",))  # which the library refuses
         options = _options(estimator)
         pool = _pool(binned.rows, target, options)
         validation: dict[str, Any] = {}
@@ -172,9 +174,13 @@ class CatBoost:
         return name, int(params.get(name) or DEFAULT_TREES)
 
     def only_adds(self, estimator: Any) -> bool:
-        """Whether a round leaves those before it as they were: the model does not shrink."""
+        """Whether rounds stay as they were, and those after can be cut off.
+
+        They do not stay where the model shrinks, and the library cuts symmetric trees only.
+        """
         params = estimator.get_params()
-        return not any(params.get(name) for name in SHRINKING)
+        cuts = params.get("grow_policy") in (None, "SymmetricTree")
+        return cuts and not any(params.get(name) for name in SHRINKING)
 
     def first_rounds(self, model: Any, n: int) -> Any:
         """Return a copy with the first n rounds of a model whose rounds only add."""
@@ -197,9 +203,10 @@ class CatBoost:
         with_rows = metadata.get("class_to_label", known)  # it has no trees for other classes
         return model if len(with_rows) == len(classes) else None
 
-    def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
+    def log_odds(self, model: Any, X: Any, n_rounds: int | None = None) -> NDArray[np.float64]:
         """Return raw values, (n, K)."""
-        raw = np.asarray(model.predict(X, prediction_type="RawFormulaVal"))
+        last = n_rounds or 0  # 0 stands for all
+        raw = np.asarray(model.predict(X, prediction_type="RawFormulaVal", ntree_end=last))
         if raw.ndim == 1:
             return np.column_stack([np.zeros(len(raw)), raw])
         return raw

@@ -9,8 +9,9 @@ they do here to that sum:
 - Serve the first rounds alone: the first terms of the sum.
 
 In each case a·(log-odds of the base model) + b·(trees trained here) is served. With a base model of
-the same library this is one ordinary booster, whose trees are those of both with scaled leaves.
-With any other, the base model is served beside it.
+the same library this is one ordinary booster, whose trees are those of both with scaled leaves. Its
+scores are compared with that sum (`sums`). Where they differ, and with any other base model, the
+base model is served beside the booster.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
 from holdfast.exceptions import UnsupportedEstimatorError
+from holdfast.learners.boosting import sums
 from holdfast.learners.boosting.library import Library, SoftTarget
+from holdfast.learners.boosting.objective import softmax
 from holdfast.learners.estimators import (
     behind_transformers,
     final_of,
@@ -197,22 +200,39 @@ class BoostingTrainer:
         """Return what a job serves; trees that several jobs share are trained once."""
         model, seconds = self._trees(job)
         own, base = _shares(job.method)
-        if base and self.learner.base_trees is not None:
-            model = self.library.join([self.learner.base_trees, model], [base, own])
-            own, base = 1.0, 0.0
+        if base and self.base_trees is not None:
+            whole = sums.joined(
+                self.library, [self.base_trees, model], [base, own], self._rows_to_compare
+            )
+            if whole is None:
+                sums.report_apart(
+                    f"one booster with the trees of {job.method} and of the base model",
+                    "the base model is served beside the booster",
+                )
+            else:
+                model, own, base = whole, 1.0, 0.0
         proba = None
         if self.X_selection is not None:
             proba = proba_of(model, self.X_selection, self.rows.classes)
-        return Fit(model, proba, seconds, log_odds_weights=None if not base else (own, base))
+        return Fit(
+            model,
+            proba,
+            seconds,
+            log_odds_weights=None if not base else (own, base),
+            goes_on=bool(job.method.trained.start(0.0, 1.0)),
+        )
 
     def _trees(self, job: Job) -> tuple[Any, float]:
         """Return the trees that a job needs, trained at its first call, and the seconds it took."""
         method, n_rounds = job.method.trained, max(round(job.method.rounds * self.n_rounds), 1)
         key, whole = (method, job.member, n_rounds), (method, job.member, self.n_rounds)
         if key not in self._trained:
+            model, seconds = None, 0.0
             if whole in self._trained and self.learner.in_rounds:
-                model, seconds = self.library.first_rounds(self._trained[whole][0], n_rounds), 0.0
-            else:
+                model = sums.first_rounds(
+                    self.library, self._trained[whole][0], n_rounds, self._rows_to_compare
+                )
+            if model is None:
                 model, seconds = self._train(*key)
             if n_rounds < self.n_rounds:
                 set_parameters(model, {self.rounds_setting: n_rounds})
@@ -247,10 +267,30 @@ class BoostingTrainer:
         scale = float(method.start(0.0, 1.0))
         return SoftTarget(proba, weight, scale * self._base_log_odds if scale else None)
 
+    @property
+    def _rows_to_compare(self) -> Any:
+        """The rows on which boosters are compared with the sum of their parts."""
+        return self.rows.X if self.X_selection is None else self.X_selection
+
+    @cached_property
+    def base_trees(self) -> Any:
+        """The base model's trees to go on from; None where their scores are no log-odds."""
+        trees = self.learner.base_trees
+        if trees is None:
+            return None
+
+        def by_scores(X: Any) -> NDArray[np.float64]:
+            return softmax(self.library.log_odds(trees, own_columns(trees, X)))
+
+        def by_model(X: Any) -> NDArray[np.float64]:
+            return proba_of(trees, own_columns(trees, X), self.rows.classes)
+
+        return trees if sums.agree(by_scores, by_model, self._rows_to_compare) else None
+
     @cached_property
     def _base_log_odds(self) -> NDArray[np.float64]:
         """The base model's log-odds for the training rows, (n, K); 0 where it has none."""
-        trees = self.learner.base_trees
+        trees = self.base_trees
         if trees is None:
             return np.nan_to_num(np.log(clip(self.base_proba)))
         return self.library.log_odds(trees, own_columns(trees, self.rows.X))

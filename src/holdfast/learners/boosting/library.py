@@ -12,7 +12,12 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from holdfast.learners.interface import TrainingRows
 
-__all__ = ["Library", "SoftTarget", "balanced_weights", "is_hard"]
+__all__ = ["LARGEST_STEP", "Library", "SoftTarget", "balanced_weights", "is_hard"]
+
+# Largest step of a leaf in a training that goes on from other log-odds, before the learning rate.
+# Where these are very sure, the second derivatives nearly vanish, and a step without a bound can
+# be so long that the training falls apart.
+LARGEST_STEP = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +80,15 @@ class Library(Protocol):
         """Return `estimator` fitted, stopped by the cross-entropy to the held-out targets.
 
         Training ends after `n_rounds` at the latest, where that is given; the rounds themselves are
-        those of a training of full length.
+        those of a training of full length. With a start, and where the estimator sets no bound of
+        its own, no step is longer than `LARGEST_STEP` in libraries that can bound it.
         """
 
     def rounds(self, estimator: Any) -> tuple[str, int]:
         """Return name and value of the setting for the number of rounds."""
 
     def only_adds(self, estimator: Any) -> bool:
-        """Whether a round leaves those before it as they were."""
+        """Whether a round leaves those before it as they were, and those after can be cut off."""
 
     def first_rounds(self, model: Any, n: int) -> Any:
         """Return a copy with the first n rounds of a model whose rounds only add."""
@@ -90,8 +96,8 @@ class Library(Protocol):
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
         """Return a deployed model of this library as a classifier; None for any other."""
 
-    def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
-        """Return log-odds (n, K)."""
+    def log_odds(self, model: Any, X: Any, n_rounds: int | None = None) -> NDArray[np.float64]:
+        """Return log-odds (n, K), of the first rounds alone where their number is given."""
 
     def join(self, models: Sequence[Any], weights: Sequence[float]) -> Any:
         """Return one model whose log-odds are the weighted sum of those of several.

@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 
 from holdfast.exceptions import UnsupportedEstimatorError
-from holdfast.learners.boosting.library import SoftTarget, balanced_weights, is_hard
+from holdfast.learners.boosting.library import (
+    LARGEST_STEP,
+    SoftTarget,
+    balanced_weights,
+    is_hard,
+)
 from holdfast.learners.boosting.lightgbm_text import ModelText
 from holdfast.learners.boosting.objective import cross_entropy, softmax_objective
 from holdfast.learners.estimators import temporary_parameters
@@ -38,6 +43,7 @@ ROUNDS = (
     "num_boost_round",
     "max_iter",
 )
+STEP = ("max_delta_step", "max_tree_output", "max_leaf_output")
 LOG_LOSS = ("binary", "multiclass", "softmax", "cross_entropy", "xentropy")
 NOT_OF_TRAINING = ("class_weight", "importance_type", "n_estimators")
 
@@ -108,11 +114,16 @@ class LightGBM:
         n_classes = target.proba.shape[1]
         _check_forest(estimator, target)
         params = _parameters(estimator)
+        if target.start is not None and not any(params.get(name) for name in STEP):
+            params["max_delta_step"] = LARGEST_STEP
+        sigmoid = float(params.pop("sigmoid", 1.0))
         bias, measure = None, None
         if n_classes > 2:
             params["num_class"] = n_classes
         if is_hard(target):
             params["objective"] = "binary" if n_classes == 2 else "multiclass"
+            if target.start is None:  # a plain fit; its scores are made those of log-odds below
+                params["sigmoid"] = sigmoid
         elif n_classes == 2:
             params |= {"objective": "cross_entropy", "metric": "cross_entropy"}
         else:
@@ -128,7 +139,7 @@ class LightGBM:
             validation = {"valid_sets": [binned.held_out], "feval": measure}
         rounds = n_rounds or self.rounds(estimator)[1]
         booster = lgb.train(params, binned.data, rounds, **validation)
-        model = ModelText(booster.model_to_string())
+        model = _in_log_odds(ModelText(booster.model_to_string()))
         model.set_objective(_objective_line(n_classes))
         if bias is not None:
             model.add(bias)
@@ -158,13 +169,17 @@ class LightGBM:
             return _classifier_of_booster(model, classes)
         if not isinstance(model, lgb.LGBMClassifier) or not hasattr(model, "fitted_"):
             return None
-        return model if np.array_equal(model.classes_, classes) else None
+        if not np.array_equal(model.classes_, classes):
+            return None
+        text = ModelText(model.booster_.model_to_string())
+        return model if text.sigmoid == 1 else _with_trees(model, _in_log_odds(text))
 
-    def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
+    def log_odds(self, model: Any, X: Any, n_rounds: int | None = None) -> NDArray[np.float64]:
         """Return raw scores, (n, K)."""
+        first = {} if n_rounds is None else {"num_iteration": n_rounds}
         if _is_forest(model):  # its raw scores are sums, not averages
-            return np.log(clip(model.predict_proba(X)))
-        raw = np.asarray(model.predict_proba(X, raw_score=True))
+            return np.log(clip(model.predict_proba(X, **first)))
+        raw = np.asarray(model.predict_proba(X, raw_score=True, **first))
         return raw if raw.ndim == 2 else np.column_stack([np.zeros(len(raw)), raw])
 
     def join(self, models: Sequence[Any], weights: Sequence[float]) -> Any:
@@ -177,10 +192,7 @@ class LightGBM:
             text.scale(weight)
             trees += text.trees
         whole.trees = trees
-        joined = copy(models[-1])
-        joined._Booster = whole.booster()
-        joined._best_iteration = -1
-        return joined
+        return _with_trees(models[-1], whole)
 
 
 def _boosting(estimator: Any) -> list[str]:
@@ -248,10 +260,21 @@ def _array(X: Any) -> Any:
     return X if hasattr(X, "shape") else np.asarray(X)
 
 
-def _steepness(options: Sequence[str]) -> float:
-    """Return the factor of the scores inside the sigmoid, which a setting can change."""
-    given = (option.partition(":") for option in options)
-    return next((float(value) for name, _, value in given if name == "sigmoid"), 1.0)
+def _in_log_odds(text: ModelText) -> ModelText:
+    """Return a model whose scores are log-odds; a setting of the sigmoid can make them others."""
+    if text.sigmoid != 1:
+        text.scale(text.sigmoid)
+        text.set_objective(_objective_line(2))
+    return text
+
+
+def _with_trees(model: Any, text: ModelText) -> Any:
+    """Return a copy of a fitted classifier with other trees."""
+    other = copy(model)
+    other._Booster = text.booster()
+    other._best_iteration = -1
+    other._other_params = dict(model._other_params)  # set_params changes it in place
+    return other
 
 
 def _objective_line(n_classes: int) -> str:
@@ -281,11 +304,11 @@ def _classifier_of_booster(booster: lgb.Booster, classes: NDArray[Any]) -> Any |
     A softmax of two classes is also None: it has two trees a round, and the classifier takes one.
     """
     text = ModelText(booster.model_to_string())
-    kind, *options = (text.header.get("objective") or "").split(" ")
+    kind = (text.header.get("objective") or "").split(" ")[0]
     n_classes = 2 if text.n_per_round == 1 else text.n_per_round
     if kind not in LOG_LOSS or n_classes != len(classes) or text.n_per_round == 2:
         return None
-    text.scale(_steepness(options))
+    text.scale(text.sigmoid)
     text.set_objective(_objective_line(len(classes)))
     X: Any = np.zeros((len(classes), len(text.features)))
     if text.features != [f"Column_{i}" for i in range(len(text.features))]:

@@ -47,6 +47,13 @@ class ModelText:
         """Names of the features, in order."""
         return (self.header["feature_names"] or "").split(" ")
 
+    @property
+    def sigmoid(self) -> float:
+        """The factor of the scores inside the sigmoid, which a setting can change."""
+        options = (self.header.get("objective") or "").split(" ")[1:]
+        given = (option.partition(":") for option in options)
+        return next((float(value) for name, _, value in given if name == "sigmoid"), 1.0)
+
     def set_objective(self, objective: str) -> None:
         """Set the objective, which turns scores into probabilities."""
         self.header["objective"] = objective

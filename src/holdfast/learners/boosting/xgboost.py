@@ -13,9 +13,9 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.learners.boosting.library import SoftTarget, is_hard
+from holdfast.learners.boosting.library import LARGEST_STEP, SoftTarget, is_hard
 from holdfast.learners.boosting.objective import cross_entropy, softmax_objective
-from holdfast.learners.boosting.xgboost_json import ModelJson
+from holdfast.learners.boosting.xgboost_json import ModelJson, first_rounds
 from holdfast.learners.interface import TrainingRows
 
 __all__ = ["XGBoost"]
@@ -110,6 +110,7 @@ class XGBoost:
             params |= {"objective": "multi:softprob", "num_class": n_classes}
         if target.start is not None:
             params["base_score"] = 0.5 if n_classes == 2 else [0.0] * n_classes
+            params["max_delta_step"] = params.get("max_delta_step") or LARGEST_STEP
         if not is_hard(target) and n_classes == 2:
             params["eval_metric"] = "logloss"
         elif not is_hard(target):
@@ -139,7 +140,7 @@ class XGBoost:
 
     def first_rounds(self, model: Any, n: int) -> Any:
         """Return a copy with the first n rounds of a model whose rounds only add."""
-        return _classifier(model, model.get_booster()[:n], model.n_classes_)
+        return _classifier(model, first_rounds(model.get_booster(), n), model.n_classes_)
 
     def deployed(self, model: Any, classes: NDArray[Any]) -> Any | None:
         """Return a classifier, or a booster of log loss as one, over the same classes."""
@@ -151,9 +152,11 @@ class XGBoost:
         known = np.array_equal(model.classes_, classes) and trees["name"] != "gblinear"
         return model if known else None
 
-    def log_odds(self, model: Any, X: Any) -> NDArray[np.float64]:
+    def log_odds(self, model: Any, X: Any, n_rounds: int | None = None) -> NDArray[np.float64]:
         """Return margins, (n, K)."""
-        raw = np.asarray(model.predict(X, output_margin=True), dtype=np.float64)
+        first = None if n_rounds is None else (0, n_rounds)
+        margins = model.predict(X, output_margin=True, iteration_range=first)
+        raw = np.asarray(margins, dtype=np.float64)
         return raw if raw.ndim == 2 else np.column_stack([np.zeros(len(raw)), raw])
 
     def join(self, models: Sequence[Any], weights: Sequence[float]) -> Any:

@@ -7,11 +7,36 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import xgboost as xgb
 from numpy.typing import NDArray
 
 from holdfast.exceptions import UnsupportedEstimatorError
 
-__all__ = ["ModelJson"]
+__all__ = ["ModelJson", "first_rounds"]
+
+
+def first_rounds(booster: xgb.Booster, n: int) -> xgb.Booster:
+    """Return the first n rounds of a booster, with its table of categories.
+
+    The library's own slice loses the table, and then reads the codes of categories as they come.
+    """
+    first, whole = _content(booster[:n]), _content(booster)
+    trees, known = (_trees(content)["model"] for content in (first, whole))
+    if "cats" in known:
+        trees["cats"] = known["cats"]
+    return xgb.Booster(model_file=bytearray(json.dumps(first).encode()))
+
+
+def _content(booster: xgb.Booster) -> dict[str, Any]:
+    """Return a booster as its JSON file holds it."""
+    content: dict[str, Any] = json.loads(bytes(booster.save_raw("json")))
+    return content
+
+
+def _trees(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a file that holds the trees; that of dart holds it in turn."""
+    trees: dict[str, Any] = content["learner"]["gradient_booster"]
+    return trees.get("gbtree", trees)
 
 
 class ModelJson:
@@ -27,8 +52,8 @@ class ModelJson:
         booster = model.get_booster()
         best = booster.attr("best_iteration")
         if best is not None:
-            booster = booster[: int(best) + 1]
-        self.content = json.loads(bytes(booster.save_raw("json")))
+            booster = first_rounds(booster, int(best) + 1)
+        self.content = _content(booster)
         self.learner = self.content["learner"]
         self.learner["attributes"] = {}
         trees = self.learner["gradient_booster"]
@@ -60,7 +85,8 @@ class ModelJson:
     def intercept(self) -> NDArray[np.float64]:
         """The constant part of the scores."""
         base = np.array(json.loads(self._params["base_score"].replace("E", "e")), dtype=np.float64)
-        base = np.atleast_1d(base)
+        if base.size == 1:  # a slice has one number for all classes
+            base = np.full(max(int(self._params["num_class"]), 1), base.item())
         if self.learner["objective"]["name"] == "binary:logistic":
             return np.log(base / (1 - base))
         return base
@@ -120,8 +146,15 @@ class ModelJson:
 
 
 def _scale(tree: dict[str, Any], weight: float) -> None:
-    """Multiply the values of a tree's leaves, which stand among the thresholds of its splits."""
+    """Multiply the values of a tree's leaves.
+
+    Leaves of one value stand among the thresholds of the splits; leaves of several stand apart.
+    """
+    tree["base_weights"] = (weight * np.array(tree["base_weights"])).tolist()
+    if int(tree["tree_param"]["size_leaf_vector"]) > 1:
+        if "leaf_weights" in tree:
+            tree["leaf_weights"] = (weight * np.array(tree["leaf_weights"])).tolist()
+        return
     leaf = np.array(tree["left_children"]) == -1
     values = np.array(tree["split_conditions"], dtype=np.float64)
     tree["split_conditions"] = np.where(leaf, weight * values, values).tolist()
-    tree["base_weights"] = (weight * np.array(tree["base_weights"])).tolist()
