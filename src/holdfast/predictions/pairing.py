@@ -272,8 +272,6 @@ class Pairing:
     def _shared_column(self, side: Side, name: str) -> nw.Expr:
         column = self.shared[name]
         if name == "truth":
-            if self._may_be_fractional(side):
-                return self._real_truth(side)
             return self._label(side, column)
         return present(nw.col(column), side.schema[column])
 
@@ -282,23 +280,16 @@ class Pairing:
 
     def _fractional(self, side: Side) -> nw.Expr:
         """Return 1 for a true class that is not a whole number; a missing one is no fault."""
-        truth = nw.col(str(self.label))
-        whole = truth.is_finite() & (truth.round(0) == truth)
-        missing = truth.is_null() | truth.is_nan()
-        return failing(missing | whole)
-
-    def _real_truth(self, side: Side) -> nw.Expr:
-        # It stays a real number, since some libraries have no integers that may be missing.
-        truth = nw.col(str(self.label))
-        return nw.when(truth.is_finite()).then(truth).cast(nw.Float64)
+        truth, dtype = nw.col(str(self.label)), side.schema[str(self.label)]
+        missing = truth.is_null() | truth.is_nan() if dtype.is_float() else truth.is_null()
+        return failing(missing | _is_whole(truth, dtype))
 
     def _label(self, side: Side, column: str) -> nw.Expr:
         dtype, value = side.schema[column], nw.col(column)
         kind = _kind(dtype)
         if kind == "real numbers":
             # A value that is not a whole number becomes a missing one, and is reported as that.
-            whole = value.is_finite() & (value.round(0) == value)
-            return nw.when(whole).then(value).cast(nw.Int64)
+            return nw.when(_is_whole(value, dtype)).then(value).cast(nw.Int64)
         if kind == "booleans" and self.as_integers:
             return value.cast(nw.Int64)
         return value.cast(nw.String) if kind == "text" and dtype != nw.String else value
@@ -353,10 +344,10 @@ class Pairing:
                 "column 'id' differs; pass id='id' to join by it"
             )
 
-    def _check_same_kind(self, column: str) -> None:
+    def _check_same_kind(self, column: str, *, numbers_are_one: bool = False) -> None:
         base, new = self.sides
         kinds = [_kind(side.schema[column]) for side in self.sides]
-        if kinds[0] != kinds[1]:
+        if kinds[0] != kinds[1] and not (numbers_are_one and {*kinds} <= {*NUMBERS}):
             raise InvalidInputError(
                 f"column {column!r} must have one type in both tables, got {kinds[0]} in "
                 f"{base.name} and {kinds[1]} in {new.name}; write it the same way in both"
@@ -371,6 +362,8 @@ class Pairing:
             mine = [f"{name}_{s.role}" for s in self.sides if column in s.schema]
             columns[name] = nw.col(mine[0])
             if len(mine) == 2:
+                if name.startswith("group_"):
+                    self._check_same_kind(column, numbers_are_one=True)
                 base, new = map(nw.col, mine)
                 unknown = base.is_null() | new.is_null()
                 equal = (~unknown & (base == new)) | (base.is_null() & new.is_null())
@@ -399,8 +392,14 @@ class Pairing:
         )
 
 
+def _is_whole(value: nw.Expr, dtype: Any) -> nw.Expr:
+    """Return whether a number is whole and an integer of 64 bits."""
+    whole = (value.round(0) == value) & (value.abs() < 2.0**63)
+    return whole & value.is_finite() if dtype.is_float() else whole
+
+
 def present(value: nw.Expr, dtype: Any) -> nw.Expr:
-    """Return a column with NaN as missing values and categories as text."""
+    """Return a column with NaN as missing values, -0.0 as 0.0 and categories as text."""
     if dtype.is_float():
-        return nw.when(~value.is_nan()).then(value)
+        return nw.when(~value.is_nan()).then(value + 0.0)
     return value.cast(nw.String) if dtype in (nw.Categorical, nw.Enum) else value

@@ -149,6 +149,9 @@ def connect(
             f"({error.strerror}); choose another place"
         ) from error
     with folder, duckdb.connect(config=config | {"temp_directory": folder.name}) as connection:
+        # Files may state the range of a column without its NaN. From that DuckDB would conclude
+        # that there is none, and leave out the checks for it.
+        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         yield connection
 
 
