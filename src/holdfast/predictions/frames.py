@@ -7,8 +7,10 @@ the rows are sums over the same cells, so no row is read twice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import narwhals as nw
@@ -26,6 +28,7 @@ __all__ = ["Answers", "Columns", "PairFrame", "collected", "count_frame", "faili
 Expr = nw.Expr
 Columns = dict[str, NDArray[Any]]
 BASE, NEW, TRUTH, WEIGHT, SQUARES = "base", "new", "truth", "weight", "weight_squares"
+EXACT_DIGITS = 15  # decimal digits that every real number keeps
 COUNTED = "counted"  # the number of rows of positive weight
 
 
@@ -205,10 +208,11 @@ def _aggregated(
         counted = (weight > 0).cast(nw.Int64)
         columns |= {WEIGHT: weight, SQUARES: weight * weight, COUNTED: counted}
     summed = frame.with_columns(**columns) if columns else frame
+    whole = {COUNTED, *(f"fault_{name}" for name in faults)}
+    sums = {name: nw.col(name).sum() for name in columns}
+    sums |= {name: sums[name].cast(nw.Int64) for name in whole & sums.keys()}
     return collected(
-        summed.group_by(*keys).agg(
-            nw.len().alias("rows"), *(nw.col(name).sum() for name in columns)
-        )
+        summed.group_by(*keys).agg(nw.len().alias("rows"), *(v.alias(n) for n, v in sums.items()))
     )
 
 
@@ -308,10 +312,30 @@ def collected(frame: nw.LazyFrame[Any]) -> Columns:
 
 
 def _of_duckdb(relation: Any) -> Columns:
+    wide = _wide_numbers(relation)
+    if wide:  # NumPy would make real numbers of them
+        quoted = {name: '"' + name.replace('"', '""') + '"' for name in relation.columns}
+        listed = [f"CAST({q} AS VARCHAR) AS {q}" if n in wide else q for n, q in quoted.items()]
+        columns = _of_duckdb(relation.project(", ".join(listed)))
+        for name, number in wide.items():
+            values = [number(text) if isinstance(text, str) else None for text in columns[name]]
+            columns[name] = np.array([*values, None], dtype=object)[:-1]
+        return columns
     if any("TIME ZONE" in str(dtype) for dtype in relation.types):  # NumPy has no time zones
         table = relation.df()
         return {name: _of_pandas(table[name]) for name in table.columns}
     return {name: _unmasked(values) for name, values in relation.fetchnumpy().items()}
+
+
+def _wide_numbers(relation: Any) -> dict[str, Any]:
+    """Return the columns whose numbers have more than 64 bits, and the Python type of each."""
+    kinds = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
+    wide: dict[str, Any] = {n: int for n, kind in kinds.items() if kind.endswith("HUGEINT")}
+    for name, kind in kinds.items():
+        width = re.match(r"DECIMAL\((\d+)", kind)
+        if width is not None and int(width[1]) > EXACT_DIGITS:
+            wide[name] = Decimal
+    return wide
 
 
 def _unmasked(values: NDArray[Any]) -> NDArray[Any]:
