@@ -11,7 +11,7 @@ import gzip
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import compress, groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -83,9 +83,12 @@ def open_csv(
     own = [column for column in named if column not in {*keys, *_keys_above(files[0], keys)}]
     types = _types(connection, text, own)
     texts = [column for column in own if types[column] == "VARCHAR"]
-    _check_lines(connection, text, own, texts, headers, path)
-    types |= keys
-    _create(connection, name, types, texts)
+    bytes_of = {file: _bytes_of(file) for file in files}
+    quoting = any(found.quotation_marks for found in bytes_of.values())
+    _check_lines(connection, text, own, texts if quoting else [], headers, bytes_of, path)
+    apostrophes = any(found.apostrophes for found in bytes_of.values())
+    escaped = _with_apostrophes(connection, text, texts if apostrophes else [])
+    _create_view(connection, name, types | keys, escaped)
     return [plain_name(column) for column in columns[files[0]] if column]
 
 
@@ -200,20 +203,26 @@ def _with_lost_digits(
         for c in large
     ]
     ((*lost,),) = rows_of(connection, f"SELECT {', '.join(tests)} FROM {table}")
-    return [column for column, is_lost in zip(large, lost, strict=True) if is_lost]
+    return list(compress(large, lost))
 
 
-def _create(
-    connection: duckdb.DuckDBPyConnection, name: str, types: dict[str, str], texts: Sequence[str]
+def _with_apostrophes(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]
+) -> list[str]:
+    """Return the columns with text that begins with an apostrophe."""
+    if not columns:
+        return []
+    tests = ", ".join(
+        f"coalesce(bool_or(starts_with({quoted(c)}, chr(39))), false)" for c in columns
+    )
+    ((*found,),) = rows_of(connection, f"SELECT {tests} FROM {table}")
+    return list(compress(columns, found))
+
+
+def _create_view(
+    connection: duckdb.DuckDBPyConnection, name: str, types: dict[str, str], escaped: Sequence[str]
 ) -> None:
-    """Make the table of its text: values get their types, and added apostrophes go."""
-    escaped = set()
-    if texts:
-        tests = ", ".join(
-            f"coalesce(bool_or(starts_with({quoted(c)}, '''')), false)" for c in texts
-        )
-        ((*found,),) = rows_of(connection, f"SELECT {tests} FROM {name}_text")
-        escaped = {column for column, yes in zip(texts, found, strict=True) if yes}
+    """Make a view of the text, in which values have their types and added apostrophes are gone."""
     listed = []
     for column, kind in types.items():
         value = source = quoted(column)
@@ -222,12 +231,7 @@ def _create(
         elif column in escaped:
             value = f"CASE WHEN {was_escaped(source)} THEN substr({source}, 2) ELSE {source} END"
         listed.append(f"{value} AS {quoted(plain_name(column))}")
-    select = f"SELECT {', '.join(listed)} FROM {name}_text"
-    if {*types.values()} == {"VARCHAR"}:
-        connection.execute(f"CREATE VIEW {name} AS {select}")
-    else:
-        connection.execute(f"CREATE TABLE {name} AS {select}")
-        connection.execute(f"DROP TABLE {name}_text")
+    connection.execute(f"CREATE VIEW {name} AS SELECT {', '.join(listed)} FROM {name}_text")
 
 
 # --- lines ----------------------------------------------------------------------------------------
@@ -239,11 +243,14 @@ def _check_lines(
     columns: Sequence[str],
     texts: Sequence[str],
     headers: dict[Path, Header],
+    bytes_of: dict[Path, Bytes],
     path: Path,
 ) -> None:
-    """Raise unless all lines of the files were read, each as a row or as part of one value."""
-    counts = [_count_ends(file) for file in headers]
-    end = "chr(10)" if any(feeds for feeds, _ in counts) else "chr(13)"
+    """Raise unless all lines of the files were read, each as a row or as part of one value.
+
+    `texts` are the columns whose values may have several lines.
+    """
+    end = "chr(10)" if any(found.feeds for found in bytes_of.values()) else "chr(13)"
     broken = " OR ".join(f"contains({quoted(c)}, {end})" for c in texts) or "false"
     ends = [f"length({quoted(c)}) - length(replace({quoted(c)}, {end}, ''))" for c in texts]
     inside = " + ".join(f"coalesce({n}, 0)" for n in ends) or "0"
@@ -254,7 +261,7 @@ def _check_lines(
     )
     if n_inside and not all(header.marked for header in headers.values()):
         _check_quoting(connection, table, columns, end, headers, path)
-    lines = sum(feeds or returns for feeds, returns in counts)
+    lines = sum(found.lines for found in bytes_of.values())
     unread = lines - len(headers) - n - n_inside
     if n and unread and not 0 < unread <= sum(map(_count_blank_lines, headers)):
         raise InvalidInputError(
@@ -309,16 +316,44 @@ def _blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def _count_ends(path: Path) -> tuple[int, int]:
-    """Return the number of lines, by line feeds and by carriage returns."""
+@dataclass(frozen=True)
+class Bytes:
+    """What the bytes of a file show.
+
+    Attributes
+    ----------
+    feeds, returns : int
+        Number of line feeds, and of carriage returns in a file without line feeds.
+    open_line : bool
+        Whether the last line has no end.
+    quotation_marks, apostrophes : bool
+        Whether there are any.
+    """
+
+    feeds: int
+    returns: int
+    open_line: bool
+    quotation_marks: bool
+    apostrophes: bool
+
+    @property
+    def lines(self) -> int:
+        """The number of lines."""
+        return (self.feeds or self.returns) + self.open_line
+
+
+def _bytes_of(path: Path) -> Bytes:
     feeds = returns = 0
     last = b""
+    quotation_marks = apostrophes = False
     for block in _blocks(path):
         feeds += block.count(b"\n")
         returns += 0 if feeds else block.count(b"\r")
+        quotation_marks = quotation_marks or b'"' in block
+        apostrophes = apostrophes or b"'" in block
         last = block
     open_line = not last.endswith((b"\n", b"\r"))
-    return feeds and feeds + open_line, returns + open_line
+    return Bytes(feeds, returns, open_line, quotation_marks, apostrophes)
 
 
 def _count_blank_lines(path: Path) -> int:
@@ -326,7 +361,7 @@ def _count_blank_lines(path: Path) -> int:
     import numpy as np
 
     n, position, last = 0, 0, -1
-    feeds, _ = _count_ends(path)
+    feeds = _bytes_of(path).feeds
     for raw in _blocks(path):
         block = raw.translate(None, b"\r") if feeds else raw.replace(b"\r", b"\n")
         ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("\n")) + position
