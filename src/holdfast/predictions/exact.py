@@ -133,12 +133,24 @@ def _in_exact_types(frame: Frame, table: str, names: ColumnNames) -> Frame:
     native: pd.DataFrame = nw.to_native(frame.collect())
     label = "label" if names.label is None else names.label
     used = dict.fromkeys([*_keys_of(names), label, *names.prediction])
+    if names.weight in native.columns and native[names.weight].dtype == object:
+        _check_numbers(native[names.weight], table)
     types = {
         column: kind
         for column in used
         if column in native.columns and (kind := _exact_type(native[column], table))
     }
     return nw.from_native(native.astype(types)).lazy() if types else frame
+
+
+def _check_numbers(weights: pd.Series[Any], table: str) -> None:
+    from pandas.api.types import infer_dtype
+
+    found = infer_dtype(weights, skipna=True)
+    if found not in ("boolean", "decimal", "empty", "floating", "integer", "mixed-integer-float"):
+        raise InvalidInputError(
+            f"column {weights.name!r} of {table} must be numbers, got {found}; convert the weights"
+        )
 
 
 def _exact_type(values: pd.Series[Any], table: str) -> str | None:

@@ -17,7 +17,13 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.arrays import ROUNDING, SUM_TOLERANCE, check_labels, missing_values
+from holdfast.common.arrays import (
+    LEAST_WEIGHT,
+    ROUNDING,
+    SUM_TOLERANCE,
+    check_labels,
+    missing_values,
+)
 from holdfast.common.classes import whole_labels
 from holdfast.comparison.counting import CellRows, counts_of_cells
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, UNLABELED, PairedCounts
@@ -209,10 +215,11 @@ def _aggregated(
         columns |= {WEIGHT: weight, SQUARES: weight * weight, COUNTED: counted}
     summed = frame.with_columns(**columns) if columns else frame
     whole = {COUNTED, *(f"fault_{name}" for name in faults)}
-    sums = {name: nw.col(name).sum() for name in columns}
-    sums |= {name: sums[name].cast(nw.Int64) for name in whole & sums.keys()}
+    cells = summed.group_by(*keys).agg(
+        nw.len().alias("rows"), *(nw.col(name).sum() for name in columns)
+    )
     return collected(
-        summed.group_by(*keys).agg(nw.len().alias("rows"), *(v.alias(n) for n, v in sums.items()))
+        cells.with_columns(nw.col(name).cast(nw.Int64) for name in columns if name in whole)
     )
 
 
@@ -228,7 +235,7 @@ def _with_answers(
     if pairs.weighted:
         weight = nw.col(WEIGHT).cast(nw.Float64)
         frame = frame.with_columns(**{WEIGHT: weight})
-        faults[WEIGHT] = failing((weight >= 0) & (weight < np.inf))
+        faults[WEIGHT] = failing((weight >= 0) & (weight < 1 / LEAST_WEIGHT))
     return frame, _measures(pairs), faults
 
 
@@ -308,7 +315,13 @@ def collected(frame: nw.LazyFrame[Any]) -> Columns:
     eager = frame.collect()
     # This way integers stay integers when one of them is missing.
     columns = {name: pd.Series(eager[name].to_list(), dtype=object) for name in eager.columns}
-    return {name: _of_pandas(column.infer_objects()) for name, column in columns.items()}
+    return {name: _of_pandas(_inferred(column)) for name, column in columns.items()}
+
+
+def _inferred(column: Any) -> Any:
+    """Return a series of objects in the type that they have, but no integers as real numbers."""
+    inferred = column.infer_objects()
+    return column if inferred.dtype.kind == "f" and column.isna().any() else inferred
 
 
 def _of_duckdb(relation: Any) -> Columns:

@@ -198,7 +198,7 @@ def _with_lost_digits(
         return []
     tests = [
         f"coalesce(bool_or(regexp_full_match({quoted(c)}, '{_WHOLE}') AND "
-        f"CAST(TRY_CAST({reals[c]} AS HUGEINT) AS VARCHAR) IS DISTINCT FROM "
+        f"CAST(TRY_CAST({reals[c]} AS BIGINT) AS VARCHAR) IS DISTINCT FROM "
         f"regexp_extract({quoted(c)}, '{_WHOLE}', 1)), false)"
         for c in large
     ]

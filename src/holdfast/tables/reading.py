@@ -59,19 +59,23 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         `.arrow`, `.feather` or `.ipc` and need the extra `arrow`.
 
         A folder or a pattern holds Parquet or CSV files, whose `key=value` folders become columns.
+        The files have the same columns, in any order, whose types hold the values of all files.
 
     Returns
     -------
     pandas.DataFrame
         The table. Integers with missing values become real numbers. In CSV files `true` and `false`
-        are booleans; dates and numbers with leading zeros stay text. The apostrophe that
+        are booleans; dates, numbers with leading zeros and integers beyond 64 bits stay text, with
+        all values of their column. The apostrophe that
         `write_table` puts before some text and names in CSV files is removed.
 
     Raises
     ------
     InvalidInputError
-        When the file is missing, of another kind, damaged, cut short or without rows. A CSV file
-        that was cut exactly at the end of a value or a row looks whole, and is read.
+        When the file is missing, of another kind, damaged, cut short or without rows; when numbers
+        would change, or files have other columns; and when the lines between two quotation marks of
+        a CSV file could each be a row of its own. A CSV file that was cut exactly at the end of a
+        value or a row looks whole, and is read.
     MissingExtraError
         When an Arrow file is read without pyarrow.
 
