@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -98,14 +99,14 @@ def test_rows_stay_in_the_order_of_the_files(tmp_path):
 def test_keys_of_folders_are_values(tmp_path, suffix, folders, values):
     for folder in folders:
         (tmp_path / "t" / folder).mkdir(parents=True)
-        write_table(pl.DataFrame({"a": [1]}).to_pandas(), tmp_path / "t" / folder / f"0{suffix}")
+        write_table(pd.DataFrame({"a": [1]}), tmp_path / "t" / folder / f"0{suffix}")
     found = sorted(read_table(tmp_path / "t")["day"].tolist())
     assert found == (values or [folder.partition("=")[2] for folder in folders])
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
 def test_keys_that_cannot_be_columns_are_refused(tmp_path, suffix):
-    frame = pl.DataFrame({"Day": [5]}).to_pandas()
+    frame = pd.DataFrame({"Day": [5]})
     for folder in ("a/day=1", "b/day=1", "b/x=2", "day=3/c/x=1"):
         (tmp_path / folder).mkdir(parents=True)
         write_table(frame.rename(columns={"Day": "p"}) if folder[0] == "b" else frame,
