@@ -5,9 +5,11 @@ Rows are counted where they are: in files by DuckDB, in data frames by their own
 The files in reading order:
 
 - `tables`: `count_tables` and `compare_tables`, which open two tables
-- `pairing`: finds the meaning of the columns, and pairs the rows of both tables in one frame
+- `sides`: the two tables, with the meaning of their columns
+- `pairing`: pairs the rows of both tables in one frame
 - `deciding`: decision rules as expressions of a frame
 - `score_cells`: counts scores along with the answers
+- `exact`: types whose values a join or a count does not change
 - `order`: checks that the rows of two files without ids belong together
 - `frames`: counts the rows of that frame in one expression
 - `pairs`: the opened pairs, which return counts and a sample of changed rows

@@ -49,8 +49,8 @@ def raise_faults(pairing: Pairing, wrong: Mapping[str, int]) -> NoReturn:
         )
     if name == "weight":
         raise InvalidInputError(
-            f"column {pairing.names.weight!r} must hold finite weights of at least 0, got {n} rows "
-            "that do not; correct or drop those rows"
+            f"column {pairing.names.weight!r} must hold finite weights from 0 to 1e100, got {n} "
+            "rows that do not; correct or drop those rows"
         )
     if name == "truth":
         raise InvalidInputError(

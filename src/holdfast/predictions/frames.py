@@ -7,15 +7,23 @@ the rows are sums over the same cells, so no row is read twice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.arrays import ROUNDING, SUM_TOLERANCE, check_labels, missing_values
+from holdfast.common.arrays import (
+    LEAST_WEIGHT,
+    ROUNDING,
+    SUM_TOLERANCE,
+    check_labels,
+    missing_values,
+)
 from holdfast.common.classes import whole_labels
 from holdfast.common.coding import as_objects
 from holdfast.comparison.counting import CellRows, counts_of_cells
@@ -48,6 +56,7 @@ Expr = nw.Expr
 Columns = dict[str, NDArray[Any]]
 BASE, NEW, TRUTH, WEIGHT, SQUARES = "base", "new", "truth", "weight", "weight_squares"
 SAMPLE = 100_000  # rows that are looked at first, to see many distinct scores at little cost
+EXACT_DIGITS = 15  # decimal digits that every real number keeps
 COUNTED = "counted"  # the number of rows of positive weight
 
 
@@ -289,10 +298,12 @@ def _aggregated(
         counted = (weight > 0).cast(nw.Int64)
         columns |= {WEIGHT: weight, SQUARES: weight * weight, COUNTED: counted}
     summed = frame.with_columns(**columns) if columns else frame
+    whole = {COUNTED, *(f"fault_{name}" for name in faults)}
+    cells = summed.group_by(*keys).agg(
+        nw.len().alias("rows"), *(nw.col(name).sum() for name in columns)
+    )
     return collected(
-        summed.group_by(*keys).agg(
-            nw.len().alias("rows"), *(nw.col(name).sum() for name in columns)
-        )
+        cells.with_columns(nw.col(name).cast(nw.Int64) for name in columns if name in whole)
     )
 
 
@@ -310,7 +321,7 @@ def _with_answers(
     if pairs.weighted:
         weight = nw.col(WEIGHT).cast(nw.Float64)
         frame = frame.with_columns(**{WEIGHT: weight})
-        faults[WEIGHT] = failing((weight >= 0) & (weight < np.inf))
+        faults[WEIGHT] = failing((weight >= 0) & (weight < 1 / LEAST_WEIGHT))
     return frame, _measures(pairs), faults
 
 
@@ -392,14 +403,40 @@ def collected(frame: nw.LazyFrame[Any]) -> Columns:
     eager = frame.collect()
     # This way integers stay integers when one of them is missing.
     columns = {name: pd.Series(eager[name].to_list(), dtype=object) for name in eager.columns}
-    return {name: _of_pandas(column.infer_objects()) for name, column in columns.items()}
+    return {name: _of_pandas(_inferred(column)) for name, column in columns.items()}
+
+
+def _inferred(column: Any) -> Any:
+    """Return a series of objects in the type that they have, but no integers as real numbers."""
+    inferred = column.infer_objects()
+    return column if inferred.dtype.kind == "f" and column.isna().any() else inferred
 
 
 def _of_duckdb(relation: Any) -> Columns:
+    wide = _wide_numbers(relation)
+    if wide:  # NumPy would make real numbers of them
+        quoted = {name: '"' + name.replace('"', '""') + '"' for name in relation.columns}
+        listed = [f"CAST({q} AS VARCHAR) AS {q}" if n in wide else q for n, q in quoted.items()]
+        columns = _of_duckdb(relation.project(", ".join(listed)))
+        for name, number in wide.items():
+            values = [number(text) if isinstance(text, str) else None for text in columns[name]]
+            columns[name] = np.array([*values, None], dtype=object)[:-1]
+        return columns
     if any("TIME ZONE" in str(dtype) for dtype in relation.types):  # NumPy has no time zones
         table = relation.df()
         return {name: _of_pandas(table[name]) for name in table.columns}
     return {name: _unmasked(values) for name, values in relation.fetchnumpy().items()}
+
+
+def _wide_numbers(relation: Any) -> dict[str, Any]:
+    """Return the columns whose numbers have more than 64 bits, and the Python type of each."""
+    kinds = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True)}
+    wide: dict[str, Any] = {n: int for n, kind in kinds.items() if kind.endswith("HUGEINT")}
+    for name, kind in kinds.items():
+        width = re.match(r"DECIMAL\((\d+)", kind)
+        if width is not None and int(width[1]) > EXACT_DIGITS:
+            wide[name] = Decimal
+    return wide
 
 
 def _unmasked(values: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 import narwhals as nw
 
 from holdfast.exceptions import InvalidInputError
-from holdfast.predictions.pairing import ROLES, Pairing, check_same_kind, kind_of
+from holdfast.predictions.pairing import Pairing
+from holdfast.predictions.sides import ROLES, check_same_kind, kind_of
 from holdfast.tables.reading import quoted, rows_of
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ BY_POSITION = "by_position=True (on the command line: --by-position)"
 def check_order(connection: duckdb.DuckDBPyConnection, pairing: Pairing) -> None:
     """Raise if a column of both files differs between rows in the same place.
 
-    Answers, probabilities, scores and weights may differ. So may groups and the truth here, which are
-    checked while they are counted.
+    Answers, probabilities, scores and weights may differ. So may groups and the truth here, which
+    are checked while they are counted.
 
     Parameters
     ----------

@@ -7,8 +7,7 @@ missing ids or labels that differ, become checks that are counted along with the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
@@ -20,7 +19,7 @@ from holdfast.common.classes import union_classes
 from holdfast.common.coding import as_objects
 from holdfast.common.parameters import check_choice
 from holdfast.exceptions import InvalidInputError
-from holdfast.predictions.deciding import Deciding, Known, TwoClasses, cuts_of, decided
+from holdfast.predictions.deciding import Deciding, TwoClasses, cuts_of, decided
 from holdfast.predictions.frames import (
     Answers,
     PairFrame,
@@ -29,180 +28,24 @@ from holdfast.predictions.frames import (
     has_few_values,
 )
 from holdfast.predictions.score_cells import Scores
+from holdfast.predictions.sides import (
+    NUMBERS,
+    ColumnNames,
+    Side,
+    check_same_kind,
+    is_single,
+    kind_of,
+)
 from holdfast.rules import BoundRule
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = [
-    "ROLES",
-    "ColumnNames",
-    "Pairing",
-    "Side",
-    "check_same_kind",
-    "kind_of",
-    "present",
-    "sides_of",
-]
+__all__ = ["Pairing", "present"]
 
-ROLES = ("base", "new")
-NUMBERS = ("integers", "real numbers")
 MOST_VALUES = 1000  # the most distinct classes among which a positive one is looked for
 _INTEGER = re.compile(r"[+-]?\d+(\.0+)?")
 _BOOLEANS = {"false": False, "0": False, "true": True, "1": True}
-
-
-@dataclass(frozen=True)
-class ColumnNames:
-    """The user's names of the columns.
-
-    Attributes
-    ----------
-    id : str or None
-        The column to join by.
-    label : str or None
-        The column with the truth.
-    prediction : pair of str
-        The columns with the predicted class, in the base table and in the new one.
-    prefix : pair of str
-        The starts of the names of probability columns, in the base table and in the new one.
-    groups : tuple of str
-        The group columns.
-    weight : str or None
-        The column with row weights.
-    score : pair of (str or None)
-        The columns with the probability of the positive class, in the base table and in the new
-        one.
-    decide : callable or None
-        What gives the rules and the positive class, once the classes are known.
-    """
-
-    id: str | None
-    label: str | None
-    prediction: tuple[str, str]
-    prefix: tuple[str, str]
-    groups: tuple[str, ...]
-    weight: str | None
-    score: tuple[str | None, str | None] = (None, None)
-    decide: Known | None = None
-
-    @property
-    def same_columns(self) -> bool:
-        """Whether both tables have the same names of output columns."""
-        return all(len({*pair}) == 1 for pair in (self.prediction, self.prefix, self.score))
-
-
-@dataclass(frozen=True)
-class Side:
-    """One table, with the meaning of its columns.
-
-    Attributes
-    ----------
-    role : {"base", "new"}
-        The model whose predictions the table holds.
-    name : str
-        The name of the table in messages.
-    frame : narwhals.LazyFrame
-        The rows.
-    schema : mapping of str to narwhals dtype
-        The types of the columns.
-    answer : str or None
-        The column of classes: the answers, which count beside anything else.
-    proba : list of str
-        The columns of probabilities; empty where there are none.
-    prefix : str
-        The start of the names of probability columns.
-    score : str or None
-        The column with the probability of the positive class.
-    """
-
-    role: str
-    name: str
-    frame: nw.LazyFrame[Any]
-    schema: dict[str, Any]
-    answer: str | None
-    proba: list[str]
-    prefix: str
-    score: str | None = None
-
-    @property
-    def has_proba(self) -> bool:
-        """Whether there are probabilities of all classes."""
-        return bool(self.proba)
-
-    @property
-    def output_name(self) -> str:
-        """The name of the columns that say most, in messages."""
-        column = f"column {self.answer or self.score!r}"
-        return f"{f'columns {self.prefix}*' if self.has_proba else column} of {self.name}"
-
-
-# --- columns -------------------------------------------------------------------------------------
-
-
-def sides_of(
-    lazy: Sequence[nw.LazyFrame[Any]], table_names: Sequence[str], names: ColumnNames
-) -> list[Side]:
-    """Return both tables with the meaning of their columns."""
-    schemas = [dict(frame.collect_schema()) for frame in lazy]
-    own = list(names.prediction)
-    if lazy[0] is lazy[1] and own[0] == own[1]:
-        own[1] = ""  # in one table the column is that of the base model
-    return [
-        _side(role, table_names[i], lazy[i], schemas[i], own[i], names.prefix[i], names.score[i])
-        for i, role in enumerate(ROLES)
-    ]
-
-
-def _side(
-    role: str,
-    table: str,
-    lazy: nw.LazyFrame[Any],
-    schema: dict[str, Any],
-    prediction: str,
-    prefix: str,
-    score: str | None,
-) -> Side:
-    proba = [c for c in schema if c.startswith(prefix) and len(c) > len(prefix)]
-    if len(proba) == 1 and score is None:
-        raise InvalidInputError(
-            f"{table} must have one column {prefix}<class> per class, got only {proba[0]!r}; "
-            f"write the probabilities of all classes, or name it as a score: score={proba[0]!r}"
-        )
-    if len(proba) == 1:
-        proba = []
-    answer = prediction if prediction in schema else None
-    if not proba and answer is None and score is None:
-        raise InvalidInputError(
-            f"{table} must have a column {prediction!r} or columns {prefix}<class>, got "
-            f"{', '.join(map(repr, schema))}; name them with prediction= or proba_prefix=, or name "
-            "the probability of the positive class with score="
-        )
-    if score is not None:
-        check_choice(f"score (a column of {table})", score, schema)
-        if kind_of(schema[score]) not in NUMBERS:
-            raise InvalidInputError(
-                f"column {score!r} of {table} must be numbers, got {kind_of(schema[score])}; name "
-                "the column with the probability of the positive class"
-            )
-    return Side(role, table, lazy, schema, answer, proba, prefix, score)
-
-
-def _is_single(side: Side) -> bool:
-    """Return whether what a rule decides was stored in single precision."""
-    columns = side.proba or [str(side.score)]
-    return all(side.schema[column] == nw.Float32 for column in columns)
-
-
-def kind_of(dtype: Any) -> str:
-    """Return what a column of this type holds, in words: integers, text, booleans and so on."""
-    if dtype.is_integer():
-        return "integers"
-    if dtype.is_numeric():
-        return "real numbers"
-    if dtype in (nw.String, nw.Categorical, nw.Enum):
-        return "text"
-    return {nw.Boolean: "booleans"}.get(type(dtype), str(dtype).lower())
 
 
 def _class_values(name: str, texts: list[str], kind: str) -> NDArray[Any]:
@@ -414,17 +257,15 @@ class Pairing:
 
     def _decided(self, side: Side, bound: BoundRule) -> nw.Expr:
         if side.has_proba:
-            return decided(bound, self._probabilities(side), single=_is_single(side))
+            return decided(bound, self._probabilities(side), single=is_single(side))
         assert side.score is not None and self.two is not None  # noqa: PT018
         score = nw.col(side.score).cast(nw.Float64)
         proba = [1 - score, score] if self.two.column else [score, 1 - score]
-        return decided(bound, proba, single=_is_single(side))
+        return decided(bound, proba, single=is_single(side))
 
     def _shared_column(self, side: Side, name: str) -> nw.Expr:
         column = self.shared[name]
         if name == "truth":
-            if self._may_be_fractional(side) and not self.one_against_rest:
-                return self._real_truth(side)
             return self._label(side, column)
         return present(nw.col(column), side.schema[column])
 
@@ -433,15 +274,9 @@ class Pairing:
 
     def _fractional(self, side: Side) -> nw.Expr:
         """Return 1 for a true class that is not a whole number; a missing one is no fault."""
-        truth = nw.col(str(self.label))
-        whole = truth.is_finite() & (truth.round(0) == truth)
-        missing = truth.is_null() | truth.is_nan()
-        return failing(missing | whole)
-
-    def _real_truth(self, side: Side) -> nw.Expr:
-        # It stays a real number, since some libraries have no integers that may be missing.
-        truth = nw.col(str(self.label))
-        return nw.when(truth.is_finite()).then(truth).cast(nw.Float64)
+        truth, dtype = nw.col(str(self.label)), side.schema[str(self.label)]
+        missing = truth.is_null() | truth.is_nan() if dtype.is_float() else truth.is_null()
+        return failing(missing | _is_whole(truth, dtype))
 
     def _label(self, side: Side, column: str) -> nw.Expr:
         value = self._as_class(side, column)
@@ -456,8 +291,7 @@ class Pairing:
         kind = kind_of(dtype)
         if kind == "real numbers":
             # A value that is not a whole number becomes a missing one, and is reported as that.
-            whole = value.is_finite() & (value.round(0) == value)
-            return nw.when(whole).then(value).cast(nw.Int64)
+            return nw.when(_is_whole(value, dtype)).then(value).cast(nw.Int64)
         if kind == "booleans" and self.as_integers:
             return value.cast(nw.Int64)
         return value.cast(nw.String) if kind == "text" and dtype != nw.String else value
@@ -505,6 +339,8 @@ class Pairing:
             mine = [f"{name}_{s.role}" for s in self.sides if column in s.schema]
             columns[name] = nw.col(mine[0])
             if len(mine) == 2:
+                if name.startswith("group_"):
+                    check_same_kind(self.sides, column, numbers_are_one=True)
                 base, new = map(nw.col, mine)
                 unknown = base.is_null() | new.is_null()
                 equal = (~unknown & (base == new)) | (base.is_null() & new.is_null())
@@ -537,24 +373,19 @@ class Pairing:
 
     def _scores(self) -> Scores:
         assert self.two is not None
-        cuts = [cuts_of(self.bound.get(side.role), single=_is_single(side)) for side in self.sides]
+        cuts = [cuts_of(self.bound.get(side.role), single=is_single(side)) for side in self.sides]
         exact = all(has_few_values(side.frame, str(side.score)) for side in self.sides)
         return Scores(self.positive, (cuts[0], cuts[1]), exact=exact)
 
 
-def check_same_kind(sides: Sequence[Side], column: str, advice: str = "") -> None:
-    """Raise if a column of both tables has two kinds of values."""
-    base, new = sides
-    kinds = [kind_of(side.schema[column]) for side in sides]
-    if kinds[0] != kinds[1]:
-        raise InvalidInputError(
-            f"column {column!r} must have one type in both tables, got {kinds[0]} in "
-            f"{base.name} and {kinds[1]} in {new.name}; write it the same way in both{advice}"
-        )
+def _is_whole(value: nw.Expr, dtype: Any) -> nw.Expr:
+    """Return whether a number is whole and an integer of 64 bits."""
+    whole = (value.round(0) == value) & (value.abs() < 2.0**63)
+    return whole & value.is_finite() if dtype.is_float() else whole
 
 
 def present(value: nw.Expr, dtype: Any) -> nw.Expr:
-    """Return a column with NaN as missing values and categories as text."""
+    """Return a column with NaN as missing values, -0.0 as 0.0 and categories as text."""
     if dtype.is_float():
-        return nw.when(~value.is_nan()).then(value)
+        return nw.when(~value.is_nan()).then(value + 0.0)
     return value.cast(nw.String) if dtype in (nw.Categorical, nw.Enum) else value

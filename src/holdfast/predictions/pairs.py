@@ -98,7 +98,7 @@ class Pairs:
     paths : tuple of Path
         The files of the tables, for messages; empty for data frames.
     connection : duckdb.DuckDBPyConnection or None
-        The connection that reads the files; None for data frames.
+        The connection that reads files and Arrow tables; None for other data frames.
     joined : bool
         Whether the tables were joined by id.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,10 @@ from holdfast.comparison.result import Comparison
 from holdfast.comparison.scores import TOLERANCE, ScoreComparison
 from holdfast.exceptions import InvalidInputError
 from holdfast.predictions.deciding import decider
+from holdfast.predictions.exact import exact_frames
 from holdfast.predictions.order import check_order
-from holdfast.predictions.pairing import ROLES, ColumnNames, Pairing, sides_of
+from holdfast.predictions.pairing import Pairing
+from holdfast.predictions.sides import ROLES, ColumnNames, sides_of
 from holdfast.tables.reading import connect, open_table, reading
 
 if TYPE_CHECKING:
@@ -253,7 +255,9 @@ def open_pairs(
                     f"{parameter} must be left out for data frames, got {value!r}; set it in the "
                     "library of the frame"
                 )
-        yield _pairs_of_frames(base, new, names)
+        # DuckDB joins and counts Arrow tables, since pyarrow cannot join columns of many types.
+        with connect() if _is_arrow(base) else nullcontext() as engine:
+            yield _pairs_of_frames(base, new, names, engine)
         return
     with connect(memory_limit, temp_dir) as connection:
         yield _pairs_of_files(connection, base, new, names, by_position=by_position)
@@ -270,6 +274,10 @@ def _check_by_position(by_position: bool, base: Any, new: Any, id: str | None) -
             f"by_position must only be given for two files without id, got it with {other}; leave "
             f"{'one of the two out' if id is not None else 'it out'}"
         )
+
+
+def _is_arrow(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == "pyarrow"
 
 
 def _pairs_of_files(
@@ -296,6 +304,7 @@ def _pairs_of_files(
     if same:
         lazy, table_names = lazy * 2, table_names * 2
     with reading(*(table.path for table in tables)):
+        lazy = exact_frames(lazy, table_names, names)
         pairing = Pairing(sides_of(lazy, table_names, names), names)
     source = (tuple(table.path for table in tables), connection)
     if same:
@@ -314,30 +323,40 @@ def _pairs_of_files(
     return Pairs(pairing.in_order(connection), pairing, *source)
 
 
-def _pairs_of_frames(base: Any, new: Any, names: ColumnNames) -> Pairs:
+def _pairs_of_frames(
+    base: Any, new: Any, names: ColumnNames, engine: duckdb.DuckDBPyConnection | None
+) -> Pairs:
     if new is None or new is base:
         _check_two_models([base], names)
-        lazy = [_lazy("base", base)] * 2
-        pairing = Pairing(sides_of(lazy, ["the table"] * 2, names), names)
-        return Pairs(pairing.single(), pairing)
+        lazy, table_names = [_lazy("base", base, engine)] * 2, ["the table"] * 2
+        lazy = exact_frames(lazy, table_names, names)
+        pairing = Pairing(sides_of(lazy, table_names, names), names)
+        return Pairs(pairing.single(), pairing, connection=engine)
     if names.id is None:
         raise InvalidInputError(
             "id must name the column that joins two data frames, got None; rows of frames have no "
             "order to rely on"
         )
-    lazy = [_lazy("base", base), _lazy("new", new)]
-    kinds = [frame.implementation for frame in lazy]
+    frames = dict(zip(ROLES, (base, new), strict=True))
+    kinds = [_lazy(role, frame).implementation for role, frame in frames.items()]
     if kinds[0] is not kinds[1]:
         raise InvalidInputError(
             f"base and new must be frames of one library, got {kinds[0].value} and "
             f"{kinds[1].value}; convert one"
         )
-    pairing = Pairing(sides_of(lazy, ["base", "new"], names), names)
-    return Pairs(pairing.joined(), pairing, joined=True)
+    lazy = [_lazy(role, frame, engine) for role, frame in frames.items()]
+    lazy = exact_frames(lazy, ROLES, names)
+    pairing = Pairing(sides_of(lazy, ROLES, names), names)
+    return Pairs(pairing.joined(), pairing, connection=engine, joined=True)
 
 
-def _lazy(name: str, frame: Any) -> nw.LazyFrame[Any]:
+def _lazy(
+    name: str, frame: Any, engine: duckdb.DuckDBPyConnection | None = None
+) -> nw.LazyFrame[Any]:
+    """Return a frame of any library; Arrow tables become relations of the engine's, if given."""
     try:
+        if engine is not None:
+            return nw.from_native(engine.from_arrow(frame)).lazy()
         return nw.from_native(frame).lazy()
     except TypeError as error:
         raise InvalidInputError(

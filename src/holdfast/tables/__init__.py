@@ -4,6 +4,9 @@ The files, in reading order:
 
 - `paths`: the files that belong to the path of a table, which may be a folder or a pattern.
 - `spreadsheets`: text in CSV files that a spreadsheet would run as a formula, made harmless.
+- `sql`: names and paths in queries, and the columns that `key=value` folders make.
+- `delimited`: CSV files, of which every line is read and no value changes.
+- `parts`: Parquet files, whose columns get types that hold the values of all files.
 - `reading`: tables read from Parquet, CSV and Arrow files, or opened in DuckDB for queries.
 - `writing`: data frames written to such files.
 """

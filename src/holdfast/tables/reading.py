@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from holdfast.common.parameters import require
 from holdfast.exceptions import InvalidInputError
+from holdfast.tables.delimited import open_csv
+from holdfast.tables.parts import open_parquet
 from holdfast.tables.paths import ARROW_SUFFIXES, files_of, suffix_of
-from holdfast.tables.spreadsheets import plain_name, was_escaped
+from holdfast.tables.sql import quoted, rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,14 +43,7 @@ __all__ = [
 
 MAX_REASON = 200
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b", re.IGNORECASE)
-# The dialect is fixed, since DuckDB's guess at it would read a file with a ragged row as another
-# table. Types are taken from all rows; "yes" and "no" and dates stay text.
-_CSV_OPTIONS = (
-    "header = true, skip = 0, quote = '\"', escape = '\"', comment = '', strict_mode = true, "
-    "null_padding = false, ignore_errors = false, sample_size = -1, "
-    "auto_type_candidates = [{types}]"
-)
-_CSV_TYPES = "'BIGINT', 'DOUBLE', 'VARCHAR'"
+_NOT_IN_PANDAS = re.compile(r"U?HUGEINT|DECIMAL")
 _INTEGER = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
 NEVER_TEXT = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$")
 
@@ -68,19 +61,23 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         `.arrow`, `.feather` or `.ipc` and need the extra `arrow`.
 
         A folder or a pattern holds Parquet or CSV files, whose `key=value` folders become columns.
+        The files have the same columns, in any order, whose types hold the values of all files.
 
     Returns
     -------
     pandas.DataFrame
         The table. Integers with missing values become real numbers. In CSV files `true` and `false`
-        are booleans; dates and numbers with leading zeros stay text. The apostrophe that
+        are booleans; dates, numbers with leading zeros and integers beyond 64 bits stay text, with
+        all values of their column. The apostrophe that
         `write_table` puts before some text and names in CSV files is removed.
 
     Raises
     ------
     InvalidInputError
-        When the file is missing, of another kind, damaged, cut short or without rows. A CSV file
-        that was cut exactly at the end of a value or a row looks whole, and is read.
+        When the file is missing, of another kind, damaged, cut short or without rows; when numbers
+        would change, or files have other columns; and when the lines between two quotation marks of
+        a CSV file could each be a row of its own. A CSV file that was cut exactly at the end of a
+        value or a row looks whole, and is read.
     MissingExtraError
         When an Arrow file is read without pyarrow.
 
@@ -175,6 +172,9 @@ def connect(
             f"({error.strerror}); choose another place"
         ) from error
     with folder, duckdb.connect(config=config | {"temp_directory": folder.name}) as connection:
+        # Files may state the range of a column without its NaN. From that DuckDB would conclude
+        # that there is none, and leave out the checks for it.
+        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         yield connection
 
 
@@ -200,9 +200,9 @@ def open_table(
         if suffix in ARROW_SUFFIXES:
             columns = _open_arrow(connection, path, name)
         elif suffix == ".parquet":
-            columns = _open_parquet(connection, files, name, root)
+            columns = open_parquet(connection, files, name, path, root)
         else:
-            columns = _open_csv(connection, files, name, suffix, root, as_written=as_written)
+            columns = open_csv(connection, files, name, suffix, path, root, as_written=as_written)
         types = {row[0]: row[1] for row in rows_of(connection, f"DESCRIBE {name}")}
         ((n,),) = rows_of(connection, f"SELECT count(*) FROM {name}")
     check_columns(str(path), columns)
@@ -253,78 +253,6 @@ def reason_of(error: BaseException) -> str:
     return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
 
 
-def rows_of(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a query."""
-    return connection.execute(sql).fetchall()
-
-
-def _open_parquet(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], name: str, root: Path | None
-) -> list[str]:
-    source = f"read_parquet({_literals(files)}, {_hive(files, root)})"
-    connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")
-    first = _literal(files[0])
-    schema = rows_of(connection, f"SELECT name, num_children FROM parquet_schema({first})")
-    columns, nested = [], 0  # the schema lists a tree depth first, from its root
-    for column, children in schema[1:]:
-        if nested:
-            nested -= 1
-        else:
-            columns.append(column)
-        nested += children or 0
-    return columns
-
-
-def _hive(files: Sequence[Path], root: Path | None) -> str:
-    """Return DuckDB's option that makes columns of `key=value` folders, on if there are any."""
-    below = [] if root is None else [file.relative_to(root).parent.parts for file in files]
-    has_keys = any("=" in part for parts in below for part in parts)
-    return f"hive_partitioning = {str(has_keys).lower()}"
-
-
-def _open_csv(
-    connection: duckdb.DuckDBPyConnection,
-    files: Sequence[Path],
-    name: str,
-    suffix: str,
-    root: Path | None,
-    *,
-    as_written: bool,
-) -> list[str]:
-    """Read the files into a table at once, since later queries would parse them again."""
-    opener = gzip.open if suffix.endswith(".gz") else open
-    with opener(files[0], "rt", encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-    delimiter = "\t" if suffix.startswith(".tsv") else ";" if _semicolons(first) else ","
-    dialect = _CSV_OPTIONS.format(types="'VARCHAR'" if as_written else _CSV_TYPES)
-    options = f"delim = '{delimiter}', {dialect}, {_hive(files, root)}"
-    source = f"read_csv({_literals(files)}, {options})"
-    connection.execute(f"CREATE TABLE {name}_text AS SELECT * FROM {source}")
-    types = {row[0]: row[1] for row in rows_of(connection, f"DESCRIBE {name}_text")}
-    text = [quoted(column) for column, kind in types.items() if kind == "VARCHAR"]
-    tests = [f"coalesce(bool_and(lower({c}) IN ('true', 'false')), false)" for c in text]
-    tests += [f"coalesce(bool_or(starts_with({c}, '''')), false)" for c in text]
-    passed = rows_of(connection, f"SELECT {', '.join(tests)} FROM {name}_text")[0] if text else ()
-    boolean, escaped = (
-        set(compress(text, part)) for part in (passed[: len(text)], passed[len(text) :])
-    )
-    listed = []
-    for column in types:
-        value = source = quoted(column)
-        if source in boolean and not as_written:
-            value = f"CAST({source} AS BOOLEAN)"
-        elif source in escaped:
-            value = f"CASE WHEN {was_escaped(source)} THEN substr({source}, 2) ELSE {source} END"
-        listed.append(f"{value} AS {quoted(plain_name(column))}")
-    connection.execute(f"CREATE VIEW {name} AS SELECT {', '.join(listed)} FROM {name}_text")
-    header = next(csv.reader([first], delimiter=delimiter), [])
-    return [plain_name(column) for column in header if column]
-
-
-def _semicolons(header: str) -> bool:
-    return "," not in header and ";" in header
-
-
 def _open_arrow(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> list[str]:
     pa = require("pyarrow", extra="arrow", purpose="reading an Arrow file")
     ipc = require("pyarrow.ipc", extra="arrow", purpose="reading an Arrow file")
@@ -335,21 +263,6 @@ def _open_arrow(connection: duckdb.DuckDBPyConnection, path: Path, name: str) ->
         table.validate(full=True)
     connection.register(name, table)
     return table.column_names
-
-
-def _literal(path: Path) -> str:
-    """Return the path as an SQL string that DuckDB does not read as a pattern."""
-    plain = re.sub(r"([*?\[])", r"[\1]", str(path))
-    return "'" + plain.replace("'", "''") + "'"
-
-
-def _literals(paths: Sequence[Path]) -> str:
-    return f"[{', '.join(map(_literal, paths))}]"
-
-
-def quoted(column: str) -> str:
-    """Return a column's name in quotes, for SQL."""
-    return '"' + column.replace('"', '""') + '"'
 
 
 def check_columns(owner: str, columns: list[str]) -> None:
@@ -364,9 +277,38 @@ def check_columns(owner: str, columns: list[str]) -> None:
 
 
 def fetch(table: Table, columns: list[str]) -> pd.DataFrame:
-    """Return columns of an open table as a data frame."""
+    """Return columns of an open table as a data frame.
+
+    Raises
+    ------
+    InvalidInputError
+        When numbers would change, because pandas holds them as real numbers only.
+    """
     listed = ", ".join(quoted(column) for column in dict.fromkeys(columns))
+    _check_exact(table, columns)
     return fetch_sql(table, f"SELECT {listed} FROM {table.name}")
+
+
+def _check_exact(table: Table, columns: list[str]) -> None:
+    tests = {}
+    for column in columns:
+        value, kind = quoted(column), table.types[column]
+        changes = f"TRY_CAST(CAST({value} AS DOUBLE) AS {kind}) IS DISTINCT FROM {value}"
+        if _NOT_IN_PANDAS.match(kind):
+            tests[column] = f"coalesce(bool_or({changes}), false)"
+        elif kind in ("BIGINT", "UBIGINT"):  # real numbers in pandas, if some are missing
+            missing = f"count({value}) < count(*)"
+            tests[column] = f"{missing} AND coalesce(bool_or({changes}), false)"
+    if not tests:
+        return
+    with reading(table.path):
+        sql = f"SELECT {', '.join(tests.values())} FROM {table.name}"
+        ((*found,),) = rows_of(table.connection, sql)
+    for column in compress(tests, found):
+        raise InvalidInputError(
+            f"column {column!r} of {table.path} must be numbers that real numbers of 64 bits hold, "
+            f"got {table.types[column].lower()} with more digits than these have; write it as text"
+        )
 
 
 def fetch_sql(table: Table, sql: str) -> pd.DataFrame:

@@ -10,8 +10,9 @@ from holdfast.common.files import replace_file
 from holdfast.common.parameters import require
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 from holdfast.tables.paths import ARROW_SUFFIXES, CSV_SUFFIXES, suffix_of
-from holdfast.tables.reading import NEVER_TEXT, check_columns, connect, quoted, reason_of, rows_of
+from holdfast.tables.reading import NEVER_TEXT, check_columns, connect, reason_of
 from holdfast.tables.spreadsheets import escaped_name, is_formula
+from holdfast.tables.sql import quoted, rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -108,10 +109,28 @@ def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
     target = "'" + str(path).replace("'", "''") + "'"
     with connect() as connection:
         connection.register("frame", frame)
-        columns = _escaped_columns(connection, "frame") if suffix in CSV_SUFFIXES else "*"
+        columns = "*"
+        if suffix in CSV_SUFFIXES:
+            columns = _escaped_columns(connection, "frame")
+            form += _quoting(connection, "frame")
         # The path is a temporary file already; a second one would stay behind after a kill.
         query = f"SELECT {columns} FROM frame"
         connection.execute(f"COPY ({query}) TO {target} ({form}, USE_TMP_FILE false)")
+
+
+def _quoting(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Return the option that quotes all, names included, where a value has several lines.
+
+    Without it, a reader could take the lines for rows.
+    """
+    texts = [
+        f"CAST({quoted(column)} AS VARCHAR)"
+        for column, kind, *_ in rows_of(connection, f"DESCRIBE {name}")
+        if not NEVER_TEXT.match(kind)
+    ]
+    breaks = " OR ".join(f"contains({t}, chr(10)) OR contains({t}, chr(13))" for t in texts)
+    tests = f"SELECT coalesce(bool_or({breaks or 'false'}), false) FROM {name}"
+    return ", FORCE_QUOTE *" if rows_of(connection, tests)[0][0] else ""
 
 
 def _escaped_columns(connection: duckdb.DuckDBPyConnection, name: str) -> str:
