@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from holdfast.cli.output import print_decision, print_json
+from holdfast.cli.output import EXIT_CODES, print_decision, print_json
 from holdfast.cli.training_rows import Parts, TrainingTable, part
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from holdfast.comparison.policy import Decision
     from holdfast.models.card import LoadedModel
     from holdfast.report.update import MeasuredRows
     from holdfast.update.classifier import LowChurnClassifier
@@ -83,6 +84,20 @@ class Trained:
             n_test=len(self.parts.test),
         )
 
+    @cached_property
+    def decision(self) -> Decision | None:
+        """Whether the model keeps its budget on the test rows; None without a budget or rows."""
+        from holdfast.report.update import budget_decision
+
+        return (
+            None if self.measured is None else budget_decision(self.model, self.measured.comparison)
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the verdict, as for `holdfast compare`."""
+        return 0 if self.decision is None else EXIT_CODES[str(self.decision.verdict)]
+
     def summary(self, card: dict[str, Any], n_floor: int, jobs: int) -> dict[str, Any]:
         """Return what the report shows; `n_floor` retrainings measure the churn floor."""
         from holdfast.report.update import summarise_update
@@ -112,11 +127,8 @@ class Trained:
 
 def print_trained(result: Trained, card: dict[str, Any], out: Path, *, as_json: bool) -> None:
     """Print what was trained, how it does on the test rows, and whether it keeps the budget."""
-    from holdfast.report.update import budget_decision
-
-    measured = result.measured
+    measured, decision = result.measured, result.decision
     comparison = None if measured is None else measured.comparison
-    decision = None if comparison is None else budget_decision(result.model, comparison)
     if as_json:
         figures = {} if comparison is None else comparison.to_dict()
         verdict = {"verdict": None, "reasons": []} if decision is None else decision.to_dict()

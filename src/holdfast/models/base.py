@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.arrays import check_labels, check_same_length
+from holdfast.common.parameters import first_line
 from holdfast.exceptions import HoldfastError, InvalidInputError
 from holdfast.learners.estimators import own_columns
 from holdfast.learners.lookup import booster_as_classifier
@@ -151,7 +152,8 @@ class BaseModel:
         except Exception as error:
             raise InvalidInputError(
                 f"base_model must give {what} for X, got "
-                f"{type(error).__name__}: {error}; give X as in the training of the base model, "
+                f"{type(error).__name__}: {first_line(error)}; give X as in the training of the "
+                "base model, "
                 "load the model with the version of its library that saved it, or give "
                 f"{'base_pred' if what == 'answers' else 'base_proba'}"
             ) from error

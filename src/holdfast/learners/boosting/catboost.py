@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 
+from holdfast.common.parameters import first_line
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners.boosting.catboost_trees import (
     DEFAULT_L2,
@@ -247,8 +248,8 @@ class CatBoost:
             total = cb.sum_models(alike, weights=[float(w) for w in weights])
         except cb.CatBoostError as error:
             raise UnsupportedEstimatorError(
-                f"models must be of one kind for CatBoost to sum them, got: {error}; use a method "
-                "that does not start from the base model's trees"
+                f"models must be of one kind for CatBoost to sum them, got: {first_line(error)}; "
+                "use a method that does not start from the base model's trees"
             ) from error
         return _named(models[-1], described(total, alike[-1].get_metadata()), classes)
 
