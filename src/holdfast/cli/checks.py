@@ -77,12 +77,12 @@ def explained(task: str) -> Iterator[None]:
     except HoldfastError:
         raise
     except Exception as error:
-        from holdfast.common.parameters import first_line
+        from holdfast.common.parameters import on_one_line
 
         if not isinstance(error, UNSUITABLE) and type(error).__module__ == "builtins":
             raise
         raise InvalidInputError(
-            f"the data must suit the model for {task}, got: {first_line(error)[:200]}; check the "
+            f"the data must suit the model for {task}, got: {on_one_line(error)[:200]}; check the "
             "types of the columns, and missing and infinite values"
         ) from error
 

@@ -59,16 +59,25 @@ def make_learner(name: str, X: pd.DataFrame, seed: int, class_weight: Any = None
 
 
 def features_of(
-    model: Any, card: dict[str, Any], table: pd.DataFrame, named: Sequence[str] = ()
+    model: Any,
+    card: dict[str, Any],
+    table: pd.DataFrame,
+    named: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Return the columns that the user names, or else those that the model was trained on."""
-    features = list(named) or card.get("features")
+    """Return the columns that the user names, or else those that the model was trained on.
+
+    `named` is None for a command that has no option for them.
+    """
+    features = list(named or ()) or card.get("features")
     if features is None:
         features = list(getattr(model, "feature_names_in_", []))
     if not features:
+        remedy = "train it on a data frame, or log it with a signature"
+        if named is not None:
+            remedy = "name them with --feature in their order, or train it on a data frame"
         raise InvalidInputError(
             f"the model must know the names of its features, got a {type(model).__name__} without "
-            "names; name them with --feature in their order, or train it on a data frame"
+            f"names; {remedy}"
         )
     missing = [name for name in features if name not in table.columns]
     if missing:

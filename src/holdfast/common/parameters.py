@@ -12,7 +12,7 @@ import numpy as np
 from holdfast.common.plain import plain_scalar
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 
-__all__ = ["check_choice", "check_count", "check_share", "first_line", "require"]
+__all__ = ["check_choice", "check_count", "check_share", "first_line", "on_one_line", "require"]
 
 PLACE_IN_CODE = re.compile(r"^(\[[\d:]+\] )?[\w./\\-]*\.(cc|cpp|cu|h|hpp):\d+: ")
 
@@ -87,6 +87,12 @@ def first_line(reason: object) -> str:
     """
     line = next(iter(str(reason).strip().splitlines()), type(reason).__name__)
     return PLACE_IN_CODE.sub("", line) or line
+
+
+def on_one_line(reason: object) -> str:
+    """Return an error's text on one line, without a stack trace; its type where it is empty."""
+    text = str(reason).partition("\nStack trace:")[0]
+    return first_line(" ".join(text.split()) or reason)
 
 
 def require(module: str, *, extra: str, purpose: str) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.arrays import check_labels, check_same_length
-from holdfast.common.parameters import first_line
+from holdfast.common.parameters import on_one_line
 from holdfast.exceptions import HoldfastError, InvalidInputError
 from holdfast.learners.estimators import own_columns
 from holdfast.learners.lookup import booster_as_classifier
@@ -60,6 +60,12 @@ class BaseModel:
                     f"classifier, a booster of log loss over these {len(known)} classes, or "
                     "base_proba or base_pred"
                 )
+        if base_classes is None and isinstance(getattr(model, "classes_", None), list):
+            raise InvalidInputError(
+                "base_model must give one answer per row, got a "
+                f"{type(model).__name__} of {len(model.classes_)} outputs; update one model for "
+                "each output"
+            )
         if base_classes is None and hasattr(model, "classes_"):
             known = check_labels("base_classes", model.classes_)
         return cls(model, known)
@@ -152,7 +158,7 @@ class BaseModel:
         except Exception as error:
             raise InvalidInputError(
                 f"base_model must give {what} for X, got "
-                f"{type(error).__name__}: {first_line(error)}; give X as in the training of the "
+                f"{type(error).__name__}: {on_one_line(error)}; give X as in the training of the "
                 "base model, "
                 "load the model with the version of its library that saved it, or give "
                 f"{'base_pred' if what == 'answers' else 'base_proba'}"
