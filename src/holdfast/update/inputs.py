@@ -58,6 +58,8 @@ def check_rows(estimator: Any, X: Any, y: Any, sample_weight: Any) -> LabeledRow
     try:
         labels = column_or_1d(y, warn=True)
     except ValueError as error:
+        if np.ndim(y) < 2:
+            raise
         raise InvalidInputError(
             f"y must be one class per row, got shape {np.shape(y)}; where several labels may hold "
             "at once, update one model for each column"
