@@ -52,3 +52,20 @@ def test_rich_draws_what_is_not_plain(capsys, monkeypatch, cell, terminal, loads
     print_table(["name"], [[cell]])
     assert drawn == ([(["name"], [[cell]])] if loads else [])
     assert (cell in capsys.readouterr().out) != loads
+
+
+def test_progress_shows_steps_and_time(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with output.progress("step 1 of 2: fitting [all]") as step:
+        step("step 2 of 2: measuring")
+    shown = capsys.readouterr().err
+    assert "step 1 of 2: fitting [all]" in shown
+    assert "step 2 of 2: measuring" in shown
+    assert "0:00:00" in shown
+
+
+def test_progress_is_silent_without_a_terminal(capsys):
+    with output.progress("step 1 of 2") as step:
+        step("step 2 of 2")
+    assert capsys.readouterr() == ("", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -277,7 +278,7 @@ class TestCompareBadInput:
     def test_budget_out_of_range_and_bad_policy(
         self, cli: Cli, pair: tuple[Path, Path], tmp_path: Path
     ) -> None:
-        self.refused(cli("compare", *pair, "--max-churn", 1.7), "max_churn must be in [0, 1]")
+        self.refused(cli("compare", *pair, "--max-churn", 1.7), "--max-churn must be in [0, 1]")
         self.refused(cli("compare", *pair, "--confidence", 1, "--max-churn", 0.1), "confidence")
         (tmp_path / "policy.toml").write_text("max_chrun = 0.1")
         self.refused(cli("compare", *pair, "--policy", "policy.toml"), "max_chrun")
@@ -324,7 +325,7 @@ class TestTrainAndPredict:
     def test_whole_job(self, cli: Cli, data: pd.DataFrame, tmp_path: Path) -> None:
         assert cli(*self.first).code == 0
         result = cli(*self.update, "--report", "report.html", "--json")
-        assert result.code == 0
+        assert (result.code, result.json["verdict"]) == (3, "HOLD")
         expected = {"train": 960, "selection": 192, "certificate": 0, "test": 240}
         assert result.json["card"]["rows"] == expected
         assert "frontier" in (tmp_path / "report.html").read_text(encoding="utf-8").lower()
@@ -343,6 +344,33 @@ class TestTrainAndPredict:
         direct = load_model(tmp_path / "v2.skops").model.predict(data.drop(columns=["outcome"]))
         assert (direct == new["prediction"]).all()
 
+    @pytest.mark.parametrize(
+        ("budget", "verdict", "code"), [(0.5, "PROMOTE", 0), (0.03, "HOLD", 3), (0.0, "REJECT", 1)]
+    )
+    def test_the_exit_code_is_the_verdict(
+        self,
+        cli: Cli,
+        data: pd.DataFrame,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        budget: float,
+        verdict: str,
+        code: int,
+    ) -> None:
+        from holdfast.comparison.policy import Policy
+
+        if verdict == "REJECT":  # a model that changes many answers, as on other rows than these
+            decide = Policy(max_churn=1e-3).decide
+            monkeypatch.setattr(Policy, "decide", lambda self, comparison: decide(comparison))
+            budget = 0.4
+        cli(*self.first)
+        arguments = (*self.update[:-1], budget, "--json")
+        result = cli(*arguments)
+        assert (result.code, result.json["verdict"]) == (code, verdict)
+        assert (tmp_path / "v2.skops").exists()
+        left = cli(*arguments, "--exit-zero")
+        assert (left.code, left.json["verdict"]) == (0, verdict)
+
     def test_the_output_does_not_depend_on_the_run(self, cli: Cli, data: pd.DataFrame) -> None:
         cli(*self.first)
         assert cli(*self.update, "--json").out == cli(*self.update, "--json").out
@@ -350,7 +378,7 @@ class TestTrainAndPredict:
     def test_override_and_people_text(self, cli: Cli, data: pd.DataFrame) -> None:
         cli(*self.first)
         result = cli(*self.update, "--mixture", "override")
-        assert result.code == 0
+        assert (result.code, "HOLD" in result.out) == (3, True)
         assert "overrides" in result.out
         assert cli("predict", "v2.skops", "all.csv", "--out", "p.parquet").code == 0
 
@@ -502,7 +530,7 @@ class TestTrainAndPredict:
         for budget in (-0.1, 1.5):
             result = cli(*self.update[:-1], budget)
             assert result.code == 2
-            assert "max_churn must be in [0, 1]" in result.err
+            assert "--max-churn must be in [0, 1]" in result.err
         missing = cli(
             "train", "few.csv", "--target", "outcome", "--base", "v1.skops", "--out", "v2.skops"
         )
@@ -570,6 +598,62 @@ def test_module_starts_as_a_process(tmp_path: Path) -> None:
     )
     assert broken.returncode == 2
     assert "Traceback" not in broken.stderr
+
+
+@pytest.mark.parametrize("spelling", ["source_bash", "bash_source"])
+def test_shells_get_completions(spelling: str) -> None:
+    program = Path(sys.executable).with_name("holdfast")
+    environment = os.environ | {"_HOLDFAST_COMPLETE": spelling}
+    script = subprocess.run([program], capture_output=True, text=True, env=environment)
+    assert (script.returncode, script.stderr) == (0, "")
+    assert "_holdfast_completion()" in script.stdout
+    environment |= {"COMP_WORDS": "holdfast pl", "COMP_CWORD": "1"}
+    environment["_HOLDFAST_COMPLETE"] = spelling.replace("source", "complete")
+    words = subprocess.run([program], capture_output=True, text=True, env=environment)
+    assert words.stdout.split() == ["plan"]
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("plan",), ("train",), ("gate",), ("bench",), ("bench", "run")]
+)
+def test_help_has_a_short_name(cli: Cli, command: tuple[str, ...]) -> None:
+    assert cli(*command, "-h") == cli(*command, "--help")
+    assert cli(*command, "-h").code == 0
+
+
+class TestWords:
+    """Messages name options, not the parameters of Python."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "beginning"),
+        [
+            (("plan", "--max-churn", 1.5), "--max-churn must be in (0, 1), got 1.5; give a share"),
+            (
+                ("plan", "--max-churn", 0.1, "--power", 2),
+                "--power must be in (0, 1), got 2.0; give",
+            ),
+            (("floor", "iris", "--models", 1), "--models must be at least 2"),
+            (("floor", "iris", "--vary", "moon"), "--vary must be one of"),
+            (("demo", "--data", "iris", "--mixture", "avarage"), "--mixture must be one of"),
+            (("demo", "--data", "iris", "--budget", 7), "--budget must be in [0, 1], got 7.0"),
+            (("compare", "a.csv", "b.csv", "--confidence", 3, "--max-churn", 0.1), "--confidence "),
+            (("compare", "a.csv", "b.csv", "--max-negative-flips", 3), "--max-negative-flips must"),
+            (("compare", "a.csv", "b.csv", "--min-gain", -3), "--min-gain must be in [-1, 1]"),
+        ],
+    )
+    def test_options(self, cli: Cli, arguments: tuple[object, ...], beginning: str) -> None:
+        result = cli(*arguments)
+        assert result.code == 2
+        assert result.err.startswith(f"holdfast: {beginning}")
+
+    def test_a_power_is_no_share_of_rows(self, cli: Cli) -> None:
+        assert "rows" not in cli("plan", "--max-churn", 0.1, "--power", 2).err
+
+    @pytest.mark.parametrize("text", ["1%", "1.0 %"])
+    def test_percent(self, cli: Cli, text: str) -> None:
+        result = cli("plan", "--max-churn", text)
+        assert result.code == 2
+        assert "write 0.01 for 1" in result.err
 
 
 class TestPlanAndFloor:

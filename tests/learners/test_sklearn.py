@@ -485,7 +485,7 @@ def test_internal_splits_are_refused_by_name(estimator, match):
         KNeighborsClassifier(),
         GridSearchCV(GaussianNB(), {}, cv=3),
         StackingClassifier([("a", GaussianNB())]),
-        VotingClassifier([("a", GaussianNB())]),
+        VotingClassifier([("a", GaussianNB()), ("b", KNeighborsClassifier())]),
     ],
     ids=lambda e: type(e).__name__,
 )

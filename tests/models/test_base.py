@@ -140,3 +140,64 @@ def test_a_file_of_probabilities_alone_answers_with_the_named_classes():
         0,
         1,
     ]
+
+
+# --- asked twice ----------------------------------------------------------------------------------
+
+
+class Wavering:
+    """Gives other answers, or other probabilities, each time that it is asked."""
+
+    classes_ = MODEL.classes_
+
+    def __init__(self, part, size=0.2):
+        self.part, self.size, self.rng = part, size, np.random.default_rng(0)
+
+    def predict(self, X):
+        if self.part == "answers":
+            return self.rng.choice(self.classes_, len(X))
+        return MODEL.predict(X)
+
+    def predict_proba(self, X):
+        proba = MODEL.predict_proba(X)
+        if self.part == "probabilities":
+            proba = proba + self.rng.uniform(0, self.size, proba.shape)
+        return proba / proba.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("part", ["answers", "probabilities"])
+def test_a_model_that_wavers_is_noticed(part):
+    base = BaseModel.of(Wavering(part), None, MODEL.classes_)
+    with pytest.warns(UserWarning, match=rf"got other {part} for \d+ of 30 rows when it was asked"):
+        base.predict(X, MODEL.classes_)
+
+
+@pytest.mark.filterwarnings("ignore:the base model's answers to")
+def test_an_update_from_a_model_that_wavers_says_so():
+    model = LowChurnClassifier(LogisticRegression(), Wavering("probabilities"), max_churn=0.9)
+    with pytest.warns(UserWarning, match="base_model must say the same of a row each time"):
+        model.fit(np.tile(X, (5, 1)), np.tile(Y, 5))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MODEL,
+        MODEL.predict_proba,
+        Wavering("probabilities", size=1e-6),  # as rounding in another batch
+        lambda X: MODEL.predict_proba(X) if len(X) == 60 else np.full((1, 3), 1 / 3),
+    ],
+)
+def test_a_model_that_is_firm_is_asked_for_few_rows(model):
+    asked = []
+
+    class Counting:
+        classes_ = MODEL.classes_
+
+        def predict_proba(self, X):
+            asked.append(len(X))
+            return model(X) if callable(model) else model.predict_proba(X)
+
+    rows = np.tile(X, (2, 1))
+    BaseModel.of(Counting(), None, MODEL.classes_).predict(rows, MODEL.classes_)
+    assert asked == [60, 50]

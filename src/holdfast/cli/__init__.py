@@ -22,13 +22,16 @@ The files that commands share:
 - `learners`: learners by name
 - `features`: the features that a model takes from a table, in the types that it was trained on
 - `output`: prints results, and writes reports
+- `wording`: puts errors into the words of the command line
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
+from typer.main import get_command
 
 from holdfast.cli.bench import bench
 from holdfast.cli.compare import compare
@@ -39,18 +42,20 @@ from holdfast.cli.plan import plan
 from holdfast.cli.predict import predict
 from holdfast.cli.report import report
 from holdfast.cli.train import train
+from holdfast.cli.wording import hint_of, in_options, options_of
 from holdfast.exceptions import HoldfastError
 
 __all__ = ["app", "main"]
 
 EXIT_BAD_INPUT = 2
+COMPLETION = "_HOLDFAST_COMPLETE"  # the variable by which a shell asks for completions
 
 app = typer.Typer(
     name="holdfast",
     help="Update a classifier without needlessly changing its predictions (predictive churn).",
     epilog="Exit codes: 0 done or PROMOTE, 1 REJECT, 2 wrong use or bad input, 3 HOLD.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # square brackets in help texts are not mark-up
     pretty_exceptions_enable=False,
 )
@@ -80,11 +85,27 @@ def _options(
 
 def main() -> None:
     """Run the command line; for bad input, print one readable message and exit with code 2."""
+    _set_environment()
+    command, arguments = get_command(app), sys.argv[1:]
     try:
-        app()
+        command()
+    except SystemExit as stopped:
+        hint = hint_of(arguments) if stopped.code == EXIT_BAD_INPUT else None
+        if hint is not None:
+            typer.echo(f"holdfast: {hint}", err=True)
+        raise
     except HoldfastError as error:
-        typer.echo(f"holdfast: {error}", err=True)
+        message = in_options(str(error), options_of(command, arguments))
+        typer.echo(f"holdfast: {message}", err=True)
         sys.exit(EXIT_BAD_INPUT)
     except OSError as error:
         typer.echo(f"holdfast: {error.strerror or error} ({error.filename})", err=True)
         sys.exit(EXIT_BAD_INPUT)
+
+
+def _set_environment() -> None:
+    """Take Click's spelling of a request for completions too, and keep MLflow's bars away."""
+    shell, _, instruction = os.environ.get(COMPLETION, "").partition("_")
+    if instruction in ("source", "complete"):  # bash_source, where Typer has source_bash
+        os.environ[COMPLETION] = f"{instruction}_{shell}"
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

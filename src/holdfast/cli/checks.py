@@ -13,7 +13,6 @@ from holdfast.exceptions import HoldfastError, InvalidInputError
 if TYPE_CHECKING:
     import pandas as pd
 
-
 __all__ = ["check_columns", "check_outputs", "check_report", "check_seed_and_jobs", "explained"]
 
 
@@ -64,18 +63,27 @@ def check_seed_and_jobs(seed: int, jobs: int) -> None:
         )
 
 
+UNSUITABLE = (ValueError, TypeError, LookupError, AttributeError)
+
+
 @contextmanager
 def explained(task: str) -> Iterator[None]:
-    """Turn the error of a model about unsuitable values into one readable message."""
+    """Turn the error of a model about unsuitable values into one readable message.
+
+    These are errors of values, and those that libraries such as LightGBM define themselves.
+    """
     try:
         yield
     except HoldfastError:
         raise
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
-        reason = str(error).strip().split("\n")[0][:200]
+    except Exception as error:
+        from holdfast.common.parameters import on_one_line
+
+        if not isinstance(error, UNSUITABLE) and type(error).__module__ == "builtins":
+            raise
         raise InvalidInputError(
-            f"the data must suit the model for {task}, got: {reason}; check the types of the "
-            "columns, and missing and infinite values"
+            f"the data must suit the model for {task}, got: {on_one_line(error)[:200]}; check the "
+            "types of the columns, and missing and infinite values"
         ) from error
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 OLD_SHARE = 1 / 3
 FLOOR_MODELS = 3
+BUDGETS = (0.01, 0.02, 0.04)
 
 
 def demo(
@@ -61,12 +62,17 @@ def demo(
     check_outputs(report, inputs=[Path(data)])
     update = _Update(load(data, target=target), learner, seed, jobs)
     start = time.perf_counter()
-    message = "training the base model, plain retraining and the path of candidates"
-    with progress(message), explained("training"):
+    kinds = [(b, m) for b in budget or BUDGETS for m in mixture or ("average", "override")]
+    n_steps = len(kinds) + 2
+    with progress(f"step 1 of {n_steps}: plain retraining") as step, explained("training"):
         lines = [update.cold()]
-        for limit in budget or (0.01, 0.02, 0.04):
-            lines += [update.budgeted(limit, kind) for kind in mixture or ("average", "override")]
-    write_report(report, update.summary(lines))
+        for i, (limit, kind) in enumerate(kinds, 2):
+            first = "the path of candidates, and " if i == 2 else ""
+            step(f"step {i} of {n_steps}: {first}{kind} under {percent(limit)}")
+            lines.append(update.budgeted(limit, kind))
+        step(f"step {n_steps} of {n_steps}: measuring the churn floor")
+        summary = update.summary(lines)
+    write_report(report, summary)
     if as_json:
         print_json({"data": update.data.name, "rows": update.n_rows} | _plain_lines(lines))
         return

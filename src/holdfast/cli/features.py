@@ -23,7 +23,7 @@ def checked_features(
     card: Mapping[str, Any],
     table: pd.DataFrame,
     source: Path,
-    named: Sequence[str] = (),
+    named: Sequence[str] | None = None,
     *,
     name: str = "the model",
 ) -> CheckedRows:
@@ -39,7 +39,8 @@ def checked_features(
     source : Path
         Their file, from which columns that the model takes as text are read again.
     named : sequence of str
-        The features that the user names, in place of those in the card.
+        The features that the user names, in place of those in the card; None for a command that
+        has no option for them.
     name : str
         The name of the model, for messages.
     """
@@ -56,16 +57,22 @@ def _reader(source: Path) -> Any:
 
 
 def features_of(
-    model: Any, card: Mapping[str, Any], table: pd.DataFrame, named: Sequence[str] = ()
+    model: Any,
+    card: Mapping[str, Any],
+    table: pd.DataFrame,
+    named: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return the columns that the user names, or else those that the model was trained on."""
-    features = list(named) or card.get("features")
+    features = list(named or ()) or card.get("features")
     if features is None:
         features = list(getattr(model, "feature_names_in_", []))
     if not features:
+        remedy = "train it on a data frame, or log it with a signature"
+        if named is not None:
+            remedy = "name them with --feature in their order, or train it on a data frame"
         raise InvalidInputError(
             f"the model must know the names of its features, got a {type(model).__name__} without "
-            "names; name them with --feature in their order, or train it on a data frame"
+            f"names; {remedy}"
         )
     missing = [name for name in features if name not in table.columns]
     if missing:

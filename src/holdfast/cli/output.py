@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,15 +129,19 @@ def percent(value: float | None, interval: Sequence[float] | None = None) -> str
 
 
 @contextmanager
-def progress(message: str) -> Iterator[None]:
-    """Show on a terminal that work goes on."""
+def progress(message: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is done, and for how long; the yielded function names a new step."""
     if not sys.stderr.isatty():
-        yield
+        yield lambda step: None
         return
     from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    with Console(stderr=True).status(message):
-        yield
+    text = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), text, TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(message, total=None)
+        yield lambda step: shown.update(task, description=step)
 
 
 def write_report(path: Path, summary: dict[str, Any]) -> None:

@@ -132,9 +132,16 @@ def train(
             help="Number of retrainings that measure the churn floor for the report; 0 for none."
         ),
     ] = 3,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="Exit with 0 whatever the verdict is.")
+    ] = False,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Train a model; with a base model, keep the update within a churn budget."""
+    """Train a model; with a base model, keep the update within a churn budget.
+
+    With a budget and test rows, the exit code is 0 for PROMOTE, 1 for REJECT and 3 for HOLD. The
+    model is written in each case.
+    """
     from holdfast import LowChurnClassifier
     from holdfast.models.files import save_model
     from holdfast.models.loading import load_model
@@ -186,7 +193,9 @@ def train(
         min_utility=_least("--min-utility", min_utility, "a number", "-0.2"),
     )
     traffic = traffic_of(unlabeled, rows)
-    with progress(f"training on {len(parts.train):,} rows"), explained("training"):
+    n_steps = 2 if report is None else 3
+    started = f"step 1 of {n_steps}: training on {len(parts.train):,} rows"
+    with progress(started), explained("training"):
         model.fit(
             rows.X.iloc[parts.train],
             rows.y[parts.train],
@@ -196,12 +205,14 @@ def train(
             X_unlabeled=traffic,
         )
     result = Trained(model, rows, parts, loaded, name, seed)
-    card = result.card()
+    with progress(f"step 2 of {n_steps}: measuring on {len(parts.test):,} test rows"):
+        card, exit_code = result.card(), 0 if exit_zero else result.exit_code
     save_model(model.served_, out, card=card)
     if report is not None:
-        with progress("measuring the churn floor"):
+        with progress("step 3 of 3: measuring the churn floor"):
             write_report(report, result.summary(card, floor, jobs))
     print_trained(result, card, out, as_json=as_json)
+    raise typer.Exit(exit_code)
 
 
 def _budget(overall: float | None, groups: list[str] | None) -> float | dict[str, float] | None:

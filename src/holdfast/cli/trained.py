@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from holdfast.cli.features import warn_of_unseen
-from holdfast.cli.output import print_decision, print_json
+from holdfast.cli.output import EXIT_CODES, print_decision, print_json
 from holdfast.cli.training_rows import Parts, TrainingTable, part
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from holdfast.comparison.policy import Decision
     from holdfast.models.card import LoadedModel
     from holdfast.report.update import MeasuredRows
     from holdfast.rules import Rule
@@ -94,6 +95,20 @@ class Trained:
         )
         return card | {KEY: columns_of(self.rows.X.iloc[self.parts.train])}
 
+    @cached_property
+    def decision(self) -> Decision | None:
+        """Whether the model keeps its budget on the test rows; None without a budget or rows."""
+        from holdfast.report.update import budget_decision
+
+        return (
+            None if self.measured is None else budget_decision(self.model, self.measured.comparison)
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the verdict, as for `holdfast compare`."""
+        return 0 if self.decision is None else EXIT_CODES[str(self.decision.verdict)]
+
     def summary(self, card: dict[str, Any], n_floor: int, jobs: int) -> dict[str, Any]:
         """Return what the report shows; `n_floor` retrainings measure the churn floor."""
         from holdfast.models.columns import KEY
@@ -134,11 +149,10 @@ def print_trained(result: Trained, card: dict[str, Any], out: Path, *, as_json: 
     """Print what was trained, how it does on the test rows, and whether it keeps the budget."""
     from holdfast.common.plain import plain
     from holdfast.models.columns import readable
-    from holdfast.report.update import answers_of_update, budget_decision
+    from holdfast.report.update import answers_of_update
 
-    measured = result.measured
+    measured, decision = result.measured, result.decision
     comparison = None if measured is None else measured.comparison
-    decision = None if comparison is None else budget_decision(result.model, comparison)
     if as_json:
         figures = {}
         if comparison is not None:

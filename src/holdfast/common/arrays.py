@@ -146,7 +146,7 @@ def _check_float_labels(name: str, labels: NDArray[Any]) -> None:
 def _raise_missing(name: str, n_missing: int, n: int) -> NoReturn:
     raise InvalidInputError(
         f"{name} must not have missing values, got {n_missing} of {n} rows with NaN or None; "
-        "drop or fill those rows"
+        "drop those rows from all that is given for them"
     )
 
 
@@ -262,8 +262,14 @@ def check_proba_rows(
     if np.isnan(low):
         missing = missing_rows(proba)
         n_missing = int(np.isnan(proba).any(axis=1).sum())
-        if not allow_missing or n_missing > missing.sum():
+        if not allow_missing:
             _raise_missing(name, n_missing, len(proba))
+        if n_missing > missing.sum():
+            raise InvalidInputError(
+                f"{name} must be NaN in all columns of a row or in none, got {n_missing} of "
+                f"{len(proba)} rows with NaN, {n_missing - int(missing.sum())} of them beside "
+                "numbers; make a row NaN where there is no prediction"
+            )
         proba = np.where(missing[:, None], 1 / proba.shape[1], proba)
         low, high = proba.min(), proba.max()
     if not np.isfinite([low, high]).all():
@@ -285,8 +291,8 @@ def check_proba_rows(
         row = int(np.argmax(off))
         raise InvalidInputError(
             f"{name} must sum to 1 in each row, got {proba[row].sum():.4g} in row "
-            f"{first_row + row} ({int((off > SUM_TOLERANCE).sum())} such rows); normalise the "
-            "probabilities"
+            f"{first_row + row} ({int((off > SUM_TOLERANCE).sum())} such rows); divide each row "
+            "by its sum if just one class is true, or give one column at a time if several may be"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
@@ -11,7 +12,9 @@ import numpy as np
 from holdfast.common.plain import plain_scalar
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 
-__all__ = ["check_choice", "check_count", "check_share", "first_line", "require"]
+__all__ = ["check_choice", "check_count", "check_share", "first_line", "on_one_line", "require"]
+
+PLACE_IN_CODE = re.compile(r"^(\[[\d:]+\] )?[\w./\\-]*\.(cc|cpp|cu|h|hpp):\d+: ")
 
 
 def check_share(
@@ -42,7 +45,7 @@ def check_share(
         ends = f"({low:g}, {high:g})" if open_ends else f"[{low:g}, {high:g}]"
         if hint is None:
             hint = "give a number in that range"
-            if name == "confidence":
+            if name in ("confidence", "power"):
                 hint = "give a share, e.g. 0.95 for 95 %"
             elif (low, high) in ((0.0, 1.0), (-1.0, 1.0)):
                 hint = "give a share of rows, e.g. 0.02 for 2 %"
@@ -73,8 +76,23 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
 
 
 def first_line(reason: object) -> str:
-    """Return the first line of an error's text, or its type where the text is empty."""
-    return next(iter(str(reason).strip().splitlines()), type(reason).__name__)
+    """Return the first line of an error's text, or its type where the text is empty.
+
+    The time and the place in C++ code, with which some libraries begin, are left out.
+
+    Examples
+    --------
+    >>> first_line("[12:00:01] /workspace/src/data/data.cc:12: Check failed: ...")
+    'Check failed: ...'
+    """
+    line = next(iter(str(reason).strip().splitlines()), type(reason).__name__)
+    return PLACE_IN_CODE.sub("", line) or line
+
+
+def on_one_line(reason: object) -> str:
+    """Return an error's text on one line, without a stack trace; its type where it is empty."""
+    text = str(reason).partition("\nStack trace:")[0]
+    return first_line(" ".join(text.split()) or reason)
 
 
 def require(module: str, *, extra: str, purpose: str) -> Any:

@@ -11,21 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.ensemble import StackingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
 
 from holdfast.common.classes import class_index
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.interface import TrainingRows
 
 __all__ = [
+    "asking_for_weights",
     "behind_transformers",
     "final_of",
     "fit_transform",
     "fresh",
+    "gives_proba",
     "join",
     "member_seeds",
     "own_columns",
+    "parts_of",
     "proba_of",
     "requests_weights",
     "seeds_of",
@@ -67,7 +72,7 @@ def behind_transformers(estimator: Any, rows: TrainingRows) -> TrainingRows:
     head = transformers_of(estimator)
     if head is None:
         return rows
-    head = clone(head)
+    head = fresh(head)
     return rows.behind(head, fit_transform(head, rows.X, rows.labels, rows.sample_weight))
 
 
@@ -86,9 +91,59 @@ def join(estimator: Any, rows: TrainingRows, final: Any) -> Any:
 
 def fresh(final: Any) -> Any:
     """Return an unfitted copy; CatBoost copies itself, since `clone` refuses its lists."""
-    if type(final).__module__.startswith("catboost."):
+    if _is_of_catboost(final):
         return type(final)(**final.get_params())
+    if isinstance(final, Pipeline) and _is_of_catboost(final_of(final)):
+        whole = copy(final)
+        whole.steps = [*clone(final[:-1]).steps, (final.steps[-1][0], fresh(final_of(final)))]
+        return whole
     return clone(final)
+
+
+def _is_of_catboost(estimator: Any) -> bool:
+    return any(kind.__module__.startswith("catboost.") for kind in type(estimator).__mro__)
+
+
+def gives_proba(estimator: Any) -> bool:
+    """Whether an estimator has predict_proba, or will have it once it is fitted."""
+    final = final_of(estimator)
+    own_final = isinstance(final, StackingClassifier) and final.final_estimator is None
+    return own_final or hasattr(estimator, "predict_proba")
+
+
+def asking_for_weights(final: Any) -> Any:
+    """Return a copy whose parts ask for sample_weight where all can take it; otherwise `final`.
+
+    A vote of classifiers, and what else hands weights on to its parts, does so only for parts that
+    ask for them.
+    """
+    if has_fit_parameter(final, "sample_weight") or requests_weights(final):
+        return final
+    with config_context(enable_metadata_routing=True):
+        copied = fresh(final)
+        return copied if _ask(copied) else final
+
+
+def _ask(estimator: Any) -> bool:
+    """Let an estimator, or all of its parts, ask for weights; return whether they can be given."""
+    if has_fit_parameter(estimator, "sample_weight") and hasattr(estimator, "set_fit_request"):
+        estimator.set_fit_request(sample_weight=True)
+        return True
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps[:-1]:  # transformers see rows without weights
+            if has_fit_parameter(step, "sample_weight"):
+                step.set_fit_request(sample_weight=False)
+    parts = [part for part in parts_of(estimator) if part not in ("drop", "passthrough")]
+    return bool(parts) and hasattr(estimator, "get_metadata_routing") and all(map(_ask, parts))
+
+
+def parts_of(estimator: Any) -> list[Any]:
+    """Return the estimators that one hands its weights on to."""
+    if isinstance(estimator, Pipeline):
+        return [final_of(estimator)]
+    if isinstance(getattr(estimator, "estimators", None), list):
+        return [part for _, part in estimator.estimators]
+    return [estimator.estimator] if hasattr(estimator, "estimator") else []
 
 
 def requests_weights(estimator: Any) -> bool:

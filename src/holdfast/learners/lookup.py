@@ -82,6 +82,7 @@ def learner_of(
         For a method that the estimator cannot be trained by.
     """
     final = final_of(estimator)
+    _check_steps(estimator)
     if _is_network(final):
         from holdfast.learners.networks.learner import TorchLearner
 
@@ -92,6 +93,17 @@ def learner_of(
     from holdfast.learners.boosting.learner import BoostingLearner
 
     return BoostingLearner.of(estimator, library, base_model, classes, methods)
+
+
+def _check_steps(estimator: Any) -> None:
+    """Refuse a pipeline of imbalanced-learn that draws rows: targets belong to the rows given."""
+    for name, step in getattr(estimator, "steps", ()):
+        if hasattr(step, "fit_resample"):
+            raise UnsupportedEstimatorError(
+                f"estimator must not draw or make rows itself, got {type(step).__name__} as the "
+                f"step {name!r}: soft targets belong to the rows that are given; leave the step "
+                "out, and give class_weight to the classifier or sample_weight to fit"
+            )
 
 
 def booster_as_classifier(model: Any, classes: NDArray[Any]) -> Any | None:

@@ -35,6 +35,7 @@ ROW_COUNTING = (
     "subsample_for_bin",
     "max_samples",
     "batch_size",
+    "average",
 )
 HIST_EARLY_STOPPING_ROWS = 10_000  # scikit-learn's meaning of early_stopping="auto"
 MLP_AUTO_BATCH = 200  # scikit-learn's meaning of batch_size="auto"

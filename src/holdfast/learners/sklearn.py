@@ -30,17 +30,19 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.utils import indexable
 
 from holdfast.common.parameters import check_choice
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners.estimators import (
+    asking_for_weights,
     behind_transformers,
     final_of,
     fit_transform,
+    fresh,
     member_seeds,
+    parts_of,
     proba_of,
     seeds_of,
     transformers_of,
@@ -124,7 +126,7 @@ class SklearnLearner:
         member : int
             Number among the members of an ensemble; those after the first have seeds of their own.
         """
-        final = clone(final_of(self.estimator))
+        final = asking_for_weights(fresh(final_of(self.estimator)))
         if member:
             final.set_params(**member_seeds(final, member))
         if target is None or _is_plain(target, rows.y):
@@ -245,20 +247,24 @@ def _check_method(method: Method, estimator: Any) -> None:
 
 def _check_weighted_rows(final: Any) -> None:
     """Refuse a classifier without weights, and one that splits or counts the rows itself."""
-    if not accepts_weights(final):
-        raise UnsupportedEstimatorError(
-            f"estimator must take sample_weight in fit to learn soft targets, got "
-            f"{type(final).__name__}, which does not; set soft_targets='sample' to draw one "
-            "label a row from the targets instead"
-        )
     reason = _splits_rows(final)
     if reason:
         raise UnsupportedEstimatorError(
             "estimator must not split or count the training rows itself, got "
             f"{type(final).__name__} with {reason}: soft targets repeat each row once a class, "
-            "and the copies would end up on both sides, or be counted as rows; switch that "
-            "off, put it around the whole model, or set soft_targets='sample'"
+            "and the copies would end up on both sides, or be counted as rows; set "
+            "soft_targets='sample', which repeats no rows, or leave that out where it can be"
         )
+    if not accepts_weights(asking_for_weights(final)):
+        raise UnsupportedEstimatorError(
+            f"estimator must take sample_weight in fit to learn soft targets, got "
+            f"{type(final).__name__}, {_why_no_weights(final)}; set soft_targets='sample' to draw "
+            "one label a row from the targets instead"
+        )
+
+
+def _why_no_weights(final: Any) -> str:
+    return "which hands weights on to parts that do not" if parts_of(final) else "which does not"
 
 
 def _splits_rows(final: Any) -> str:
@@ -272,6 +278,7 @@ def _splits_rows(final: Any) -> str:
             (name == "cv" and value != "prefit")
             or (name == "early_stopping" and value is not False and not handled)
             or (name == "n_iter_no_change" and value is not None and stopping not in parameters)
+            or name == "sampling_strategy"  # imbalanced-learn draws rows by their labels
             or (name in HOLDING_OUT and bool(value) and value != "deprecated")
             or (name == "class_weight" and isinstance(value, str) and "subsample" in value)
             # A part may see other labels, or fewer, than those the weights would be worked out for.

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import _safe_indexing, indexable
 
 from holdfast.common.arrays import check_labels, check_same_length
+from holdfast.common.parameters import on_one_line
+from holdfast.common.warning import warn
 from holdfast.exceptions import HoldfastError, InvalidInputError
 from holdfast.learners.estimators import own_columns
 from holdfast.learners.lookup import booster_as_classifier
@@ -16,6 +19,9 @@ from holdfast.models.base_predictions import BasePredictions, base_predictions
 from holdfast.models.cache import remembered
 
 __all__ = ["BaseModel", "classes_of_columns"]
+
+ASKED_AGAIN = 50  # rows that a base model is asked twice for
+WAVERING = 1e-3  # difference between probabilities of one row that is more than rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +65,12 @@ class BaseModel:
                     f"classifier, a booster of log loss over these {len(known)} classes, or "
                     "base_proba or base_pred"
                 )
+        if base_classes is None and isinstance(getattr(model, "classes_", None), list):
+            raise InvalidInputError(
+                "base_model must give one answer per row, got a "
+                f"{type(model).__name__} of {len(model.classes_)} outputs; update one model for "
+                "each output"
+            )
         if base_classes is None and hasattr(model, "classes_"):
             known = check_labels("base_classes", model.classes_)
         return cls(model, known)
@@ -145,13 +157,14 @@ class BaseModel:
             call = getattr(self.model, "predict_proba", self.model)
         own = own_columns(self.model, X)
         try:
-            predicted = remembered(sha256, own, lambda: call(own), what=what)
+            predicted = remembered(sha256, own, lambda: _asked_twice(call, own, what), what=what)
         except HoldfastError:
             raise
         except Exception as error:
             raise InvalidInputError(
                 f"base_model must give {what} for X, got "
-                f"{type(error).__name__}: {error}; give X as in the training of the base model, "
+                f"{type(error).__name__}: {on_one_line(error)}; give X as in the training of the "
+                "base model, "
                 "load the model with the version of its library that saved it, or give "
                 f"{'base_pred' if what == 'answers' else 'base_proba'}"
             ) from error
@@ -180,6 +193,41 @@ def classes_of_columns(
             f"not named, got {width}; give base_classes in the order of the columns"
         )
     return classes
+
+
+def _asked_twice(call: Any, X: Any, what: str) -> Any:
+    """Return what a model says of X, and warn where a few rows asked again get another answer."""
+    predicted, n = call(X), _Sized(X).n
+    if n == 0 or len(predicted) != n:
+        return predicted
+    rows = np.unique(np.linspace(0, n - 1, ASKED_AGAIN).astype(np.intp))
+    try:
+        again = np.asarray(call(_safe_indexing(indexable(X)[0], rows)))
+    except Exception:  # e.g. a model of a fixed number of rows
+        return predicted
+    n_different = _n_different(np.asarray(predicted)[rows], again)
+    if n_different:
+        warn(
+            f"base_model must say the same of a row each time, got other {what} for {n_different} "
+            f"of {len(rows)} rows when it was asked again; its own changes count as churn: set its "
+            "seed, or switch dropout off (eval mode), or give the answers that were served as "
+            "base_pred"
+        )
+    return predicted
+
+
+def _n_different(before: NDArray[Any], again: NDArray[Any]) -> int:
+    """Return the number of rows that differ by more than rounding.
+
+    The other rows of a batch may change the last digits of probabilities.
+    """
+    if again.shape != before.shape:
+        return 0
+    if again.dtype.kind == "f" and before.dtype.kind == "f":
+        differs = ~np.isclose(again, before, rtol=0, atol=WAVERING, equal_nan=True)
+    else:
+        differs = again != before
+    return int(np.any(differs.reshape(len(before), -1), axis=1).sum())
 
 
 def _library_booster(model: Any) -> bool:

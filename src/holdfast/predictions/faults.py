@@ -44,8 +44,8 @@ def raise_faults(pairing: Pairing, wrong: Mapping[str, int]) -> NoReturn:
         side = base if name.startswith("base") else new
         raise InvalidInputError(
             f"{side.output_name} must be probabilities that sum to 1 in each row, got {n} rows "
-            "that are missing or do not; normalise the probabilities, or apply a softmax to "
-            "logits"
+            "that are missing or do not; drop rows without them, apply a softmax to logits, and "
+            "divide by the sum where just one class is true"
         )
     if name == "weight":
         raise InvalidInputError(
@@ -60,7 +60,7 @@ def raise_faults(pairing: Pairing, wrong: Mapping[str, int]) -> NoReturn:
     column = (base if name == "base" else new).output_name
     raise InvalidInputError(
         f"{column} must be whole class labels without missing values, got {n} rows that are not; "
-        "drop or fill those rows"
+        "drop those rows"
     )
 
 

@@ -54,12 +54,14 @@ def choose(
     """
     if include_base == "auto" and problem.base_everywhere:
         return _with_or_without_base(problem, budget, mixture)
-    return _best(problem.with_base() if include_base is True else problem, budget, mixture)
+    if include_base is True:
+        return _best(problem.with_base(), budget, mixture, base_in=True)
+    return _best(problem, budget, mixture)
 
 
 def _with_or_without_base(problem: Problem, budget: Budget, mixture: str) -> Selection:
     widened = problem.with_base()
-    with_base = _best(widened, budget, mixture)
+    with_base = _best(widened, budget, mixture, base_in=True)
     if not with_base.base_weight or not _is_near(problem, budget):
         return with_base
     try:
@@ -96,13 +98,13 @@ def mean_and_error(values: Vector, weight: Vector) -> tuple[float, float]:
     return mean, float(np.sqrt(((values - mean) ** 2) @ weight**2))
 
 
-def _best(problem: Problem, budget: Budget, mixture: str) -> Selection:
+def _best(problem: Problem, budget: Budget, mixture: str, *, base_in: bool = False) -> Selection:
     points = [_point(problem, vertex) for vertex in np.eye(problem.size)]
     if mixture == "average" and problem.size > 1:
         points += _mixture_points(problem, budget, points)
     allowed = [point for point in points if budget.allows(point)]
     if not allowed:
-        _raise_infeasible(points, budget)
+        _raise_infeasible(points, budget, points[problem.size - 1] if base_in else None)
     best = min(allowed, key=budget.cost)
     return Selection(
         weights=best.weights[: problem.size - problem.has_base],
@@ -249,7 +251,13 @@ def _within_all(
     return [_point(problem, weights)]
 
 
-def _raise_infeasible(points: list[FrontierPoint], budget: Budget) -> NoReturn:
+def _raise_infeasible(
+    points: list[FrontierPoint], budget: Budget, base: FrontierPoint | None
+) -> NoReturn:
+    """Say what the candidates reach, and what would reach more; `base` is None where it is out."""
+    remedy = "or give base_model and let it in (include_base=True)"
+    if base is not None:
+        remedy = "or allow mixtures of them (mixture='average')"
     if budget.max_churn is not None:
         lowest = min(point.churn(budget.churn) for point in points)
         if lowest <= budget.max_churn + TOLERANCE:
@@ -258,13 +266,19 @@ def _raise_infeasible(points: list[FrontierPoint], budget: Budget) -> NoReturn:
                 "max_churn must leave a combination that keeps all limits, got "
                 f"{', '.join(budget.broken(safest)) or 'limits'} broken where churn is "
                 f"{safest.churn(budget.churn):.4g}; raise these limits, add candidates of larger "
-                "λ, or give base_model and let it in (include_base=True)",
+                f"λ, {remedy}",
+                lowest_churn=lowest,
+            )
+        got = f"got {budget.max_churn:.4g} ({budget.churn} churn)"
+        if base is not None and base.churn(budget.churn) <= lowest + TOLERANCE:
+            raise InfeasibleBudgetError(
+                f"max_churn must be at least {lowest:.4g} here, {got}: that share of the base "
+                "model's answers are classes that the new model does not have; raise the budget",
                 lowest_churn=lowest,
             )
         raise InfeasibleBudgetError(
-            f"max_churn must be at least {lowest:.4g} with these candidates, got "
-            f"{budget.max_churn:.4g} ({budget.churn} churn); raise it, add candidates of larger λ, "
-            "or give base_model and let it in (include_base=True)",
+            f"max_churn must be at least {lowest:.4g} with these candidates, {got}; raise it, add "
+            f"candidates of larger λ, {remedy}",
             lowest_churn=lowest,
         )
     highest = max(getattr(point, budget.kept) for point in points)

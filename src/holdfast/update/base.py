@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.base import clone
 
 from holdfast.exceptions import InvalidInputError
+from holdfast.learners.estimators import fresh
 
 __all__ = ["check_two_objects", "clone_but_base_model"]
 
@@ -21,12 +22,16 @@ def check_two_objects(base_model: Any, estimator: Any) -> None:
         )
 
 
+def _copied(value: Any) -> Any:
+    is_estimator = hasattr(value, "get_params") and not isinstance(value, type)
+    return fresh(value) if is_estimator else clone(value, safe=False)
+
+
 def clone_but_base_model(estimator: Any) -> Any:
     """Clone everything but the base model, which stays the fitted object that it is."""
     params = estimator.get_params(deep=False)
     copies = {
-        name: value if name == "base_model" else clone(value, safe=False)
-        for name, value in params.items()
+        name: value if name == "base_model" else _copied(value) for name, value in params.items()
     }
     copied = type(estimator)(**copies)
     for name in ("_metadata_request", "_sklearn_output_config"):

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, indexable
 
 from holdfast.common.arrays import check_labels, check_same_length, check_weights
 from holdfast.common.parameters import check_choice, check_share
@@ -126,6 +126,7 @@ def churn_floor(
     >>> 0 < floor.lowest <= floor.churn_rate <= floor.highest < 0.5
     True
     """
+    (X,) = indexable(X)  # not every sparse format can be indexed
     labels, weight = _checked(X, y, sample_weight, vary, n_models)
     check_share("test_fraction", test_fraction, open_ends=True)
     if vary == "seed" and not seeds_of(estimator):

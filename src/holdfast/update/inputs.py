@@ -56,7 +56,15 @@ def check_rows(estimator: Any, X: Any, y: Any, sample_weight: Any) -> LabeledRow
         )
     (X,) = indexable(X)
     validate_data(estimator, X, skip_check_array=True)
-    labels = column_or_1d(y, warn=True)
+    try:
+        labels = column_or_1d(y, warn=True)
+    except ValueError as error:
+        if np.ndim(y) < 2:
+            raise
+        raise InvalidInputError(
+            f"y must be one class per row, got shape {np.shape(y)}; where several labels may hold "
+            "at once, update one model for each column"
+        ) from error
     if labels.dtype.kind in "fc" and np.isfinite(labels).all():
         check_classification_targets(labels)
     check_same_length(X=_row_range(X), y=labels)

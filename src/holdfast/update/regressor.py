@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin
 from sklearn.utils import _safe_indexing, column_or_1d, indexable
 from sklearn.utils.validation import (
     _check_y,
@@ -18,9 +18,9 @@ from sklearn.utils.validation import (
 )
 
 from holdfast.common.arrays import check_same_length, check_weights
-from holdfast.common.parameters import check_choice, check_share
-from holdfast.exceptions import InvalidInputError
-from holdfast.learners.estimators import own_columns
+from holdfast.common.parameters import check_choice, check_share, on_one_line
+from holdfast.exceptions import HoldfastError, InvalidInputError
+from holdfast.learners.estimators import fresh, own_columns
 from holdfast.learners.sklearn import fit_plain
 from holdfast.methods.grid import resolve_methods
 from holdfast.selection.budget import Budget, choose_cautiously
@@ -240,7 +240,7 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         """Return the served predictions, shape (n,)."""
         check_is_fitted(self, "estimators_")
         served = sum(
-            weight * np.asarray(model.predict(X), dtype=np.float64)
+            weight * np.asarray(_asked("the model", model.predict, X), dtype=np.float64)
             for model, weight in zip(self.estimators_, self.weights_, strict=True)
         )
         if not self.base_weight_:
@@ -305,7 +305,7 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     def _base_values(self, X: Any, base_pred: Any) -> NDArray[np.float64]:
         if base_pred is None:
             call = getattr(self.base_model, "predict", self.base_model)
-            base_pred = call(own_columns(self.base_model, X))
+            base_pred = _asked("base_model", call, own_columns(self.base_model, X))
         try:
             base = np.asarray(base_pred, dtype=np.float64)
         except (TypeError, ValueError):
@@ -321,7 +321,7 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     # --- fitting ----------------------------------------------------------------------------------
 
     def _fit_one(self, X: Any, y: NDArray[np.float64], weight: NDArray[np.float64] | None) -> Any:
-        return fit_plain(clone(self.estimator), X, y, weight)
+        return fit_plain(fresh(self.estimator), X, y, weight)
 
     def _fit_path(
         self,
@@ -410,3 +410,17 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self.estimators_ = models
         self.weights_, self.base_weight_ = weights, base_weight
         self.lambda_ = float(self.lambdas_[served] @ weights + base_weight)
+
+
+def _asked(name: str, call: Any, X: Any) -> Any:
+    """Return what a model says of X, or raise an error that names the model."""
+    try:
+        return call(X)
+    except HoldfastError:
+        raise
+    except Exception as error:
+        remedy = ", or base_pred" if name == "base_model" else ""
+        raise InvalidInputError(
+            f"{name} must give values for X, got {type(error).__name__}: {on_one_line(error)}; "
+            f"give X as in its training{remedy}"
+        ) from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast.common.parameters import check_choice, check_share
 from holdfast.exceptions import InvalidInputError
-from holdfast.learners.estimators import final_of
+from holdfast.learners.estimators import final_of, gives_proba
 from holdfast.models.deciding import inner_estimator
 from holdfast.rules import Rule
 from holdfast.selection.budget import CHURN_KINDS, Budget, is_number
@@ -196,8 +196,21 @@ def _check_estimator(estimator: Any) -> None:
                 "use response_method='predict_proba'"
             )
         estimator = inner
-    if not hasattr(estimator, "predict_proba"):
+    if not gives_proba(estimator):
+        final = final_of(estimator)
         raise InvalidInputError(
-            f"estimator must have predict_proba, got {type(estimator).__name__}; "
-            "use a probabilistic classifier (or wrap this one for calibration)"
+            f"estimator must have predict_proba, got {type(final).__name__}; {_way_to_proba(final)}"
         )
+
+
+def _way_to_proba(final: Any) -> str:
+    """Return how a classifier without probabilities gets some, or another classifier does."""
+    if getattr(final, "voting", None) == "hard":
+        return "use voting='soft', where each of its classifiers has probabilities"
+    name = type(final).__name__
+    if hasattr(final, "decision_function"):
+        return (
+            f"use CalibratedClassifierCV({name}(...)) with soft_targets='sample', or a classifier "
+            "with probabilities, such as LogisticRegression"
+        )
+    return "use a classifier with probabilities, such as LogisticRegression"

@@ -442,7 +442,10 @@ def test_modules_of_probabilities():
         ({"optimizer": torch.optim.Rprop}, r"optimizer of the skorch classifier .*Rprop"),
         ({"optimizer__amsgrad": True}, "optimizer__amsgrad of the skorch classifier"),
         ({"criterion": torch.nn.MultiMarginLoss}, "criterion of the skorch .*MultiMarginLoss"),
-        ({"criterion__label_smoothing": 0.1}, "criterion of the skorch .* without parameters"),
+        (
+            {"criterion__label_smoothing": 0.1},
+            "criterion__label_smoothing of the skorch .* without parameters",
+        ),
         ({"train_split": None}, "train_split of the skorch .* EarlyStopping needs"),
         ({"batch_size": -1}, "batch_size of the skorch .* got -1"),
     ],

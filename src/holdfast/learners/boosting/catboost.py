@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 
+from holdfast.common.parameters import first_line
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners.boosting.catboost_trees import (
     DEFAULT_L2,
@@ -35,7 +36,13 @@ from holdfast.learners.boosting.catboost_trees import (
     grow,
     knows,
 )
-from holdfast.learners.boosting.library import SoftTarget, balanced_weights, is_hard
+from holdfast.learners.boosting.library import (
+    SoftTarget,
+    balanced_weights,
+    is_hard,
+    refuse,
+    refuse_set,
+)
 from holdfast.learners.interface import TrainingRows
 
 __all__ = ["CatBoost"]
@@ -43,6 +50,13 @@ __all__ = ["CatBoost"]
 LOG_LOSS = ("Logloss", "MultiClass", "CrossEntropy")
 STOPPING = ("early_stopping_rounds", "od_wait", "od_pval")
 IN_WEIGHTS = ("class_weights", "auto_class_weights", "scale_pos_weight")
+STOPPING_MEASURES = (None, *LOG_LOSS)
+NOT_FOLLOWED = {
+    "target_border": (None, "leave it out, and give y as two classes"),
+    "eval_fraction": (None, "leave it out; `early_stopping_rounds` holds rows out"),
+    "save_snapshot": (False, "leave it out: several models are trained, and would go on from it"),
+    "callback": (None, "leave it out; `early_stopping_rounds` works"),
+}
 SHRINKING = ("model_shrink_rate", "langevin", "posterior_sampling")
 OF_POOL = ("cat_features", "text_features", "embedding_features")
 # The library sums models only where their class parameters stand in this order.
@@ -74,7 +88,7 @@ class CatBoost:
     """CatBoost, as the learner of boosters needs it."""
 
     def check(self, estimator: Any) -> None:
-        """Refuse an objective other than log loss."""
+        """Refuse an objective other than log loss, and settings that soft targets cannot follow."""
         objective = _loss(estimator)
         if objective is not None and objective not in LOG_LOSS:
             what = repr(objective) if isinstance(objective, str) else "one of your own"
@@ -82,22 +96,35 @@ class CatBoost:
                 "estimator must have the objective of log loss to learn soft targets, got "
                 f"{what}; leave `loss_function` out"
             )
+        params = estimator.get_params()
+        refuse_set(params, NOT_FOLLOWED)
+        if self.stops_early(estimator) and params.get("eval_metric") not in STOPPING_MEASURES:
+            refuse(
+                "eval_metric",
+                params["eval_metric"],
+                "log loss with early stopping",
+                "leave one of the two out: training stops by the cross-entropy to soft targets",
+            )
 
     def class_weight(self, estimator: Any, rows: TrainingRows) -> NDArray[np.float64] | None:
         """Return the weights that class_weights, auto_class_weights, scale_pos_weight ask for."""
         params = estimator.get_params()
         given, weights = params.get("class_weights"), np.ones(len(rows.classes))
+        order = _order_of_classes(params, rows.classes)
         if isinstance(given, dict):
             weights = np.array([given.get(label, 1.0) for label in rows.classes.tolist()], float)
         elif given is not None:
-            weights = np.asarray(given, dtype=np.float64)
+            weights[order] = np.asarray(given, dtype=np.float64)
         elif params.get("auto_class_weights") in ("Balanced", "SqrtBalanced"):
             weights = balanced_weights(rows)
             weights /= weights.min()
             if params["auto_class_weights"] == "SqrtBalanced":
                 weights = np.sqrt(weights)
-        if params.get("scale_pos_weight") is not None and len(weights) == 2:
-            weights[1] *= params["scale_pos_weight"]
+        if params.get("scale_pos_weight") is not None:
+            if len(weights) > 2:
+                remedy = "use `class_weights`"
+                refuse("scale_pos_weight", params["scale_pos_weight"], "left out here", remedy)
+            weights[order[1]] *= params["scale_pos_weight"]
         return None if (weights == 1).all() else weights
 
     def stops_early(self, estimator: Any) -> bool:
@@ -112,7 +139,7 @@ class CatBoost:
         if one_by_one and len(rows.classes) > 2:
             features = Features.of(rows.X, params)
         if features is not None or not _has_rate(params):
-            by_labels = _first_tree(estimator, rows)
+            by_labels = _first_tree(estimator, rows, held_out)
         return _Binned(rows, held_out, by_labels, features)
 
     def fit(
@@ -124,7 +151,8 @@ class CatBoost:
         n_rounds: int | None = None,
     ) -> Any:
         """Train, and name the classes."""
-        params, n_classes = _without(estimator.get_params(), IN_WEIGHTS), target.proba.shape[1]
+        params, n_classes = estimator.get_params(), target.proba.shape[1]
+        params = _without(params, (*IN_WEIGHTS, "class_names"))
         n_rounds = n_rounds or self.rounds(estimator)[1]
         if not _has_rate(params):
             params["learning_rate"] = float(binned.by_labels.learning_rate_)
@@ -227,10 +255,21 @@ class CatBoost:
             total = cb.sum_models(alike, weights=[float(w) for w in weights])
         except cb.CatBoostError as error:
             raise UnsupportedEstimatorError(
-                f"models must be of one kind for CatBoost to sum them, got: {error}; use a method "
-                "that does not start from the base model's trees"
+                f"models must be of one kind for CatBoost to sum them, got: {first_line(error)}; "
+                "use a method that does not start from the base model's trees"
             ) from error
         return _named(models[-1], described(total, alike[-1].get_metadata()), classes)
+
+
+def _order_of_classes(params: dict[str, Any], classes: NDArray[Any]) -> list[int]:
+    """Return the positions of the classes in the order of the settings, which `class_names` is."""
+    names = params.get("class_names")
+    if names is None:
+        return list(range(len(classes)))
+    sorted_names, known = [str(label) for label in classes.tolist()], [str(name) for name in names]
+    if sorted(known) != sorted(sorted_names):
+        refuse("class_names", names, "the classes of y", "leave it out, or name each of them once")
+    return [sorted_names.index(name) for name in known]
 
 
 def _loss(estimator: Any) -> Any:
@@ -304,15 +343,24 @@ class _StopAt:
         return int(info.iteration) < self.n
 
 
-def _first_tree(estimator: Any, rows: TrainingRows) -> Any:
-    """Return the library's model of labels, stopped after one tree."""
-    pool = cb.Pool(rows.X, label=rows.y, weight=rows.sample_weight, **_options(estimator))
-    params = _without(estimator.get_params(), (*STOPPING, "use_best_model", *PRINTING))
+def _first_tree(estimator: Any, rows: TrainingRows, held_out: TrainingRows | None) -> Any:
+    """Return the library's model of labels, stopped after one tree.
+
+    Held-out rows take part, since the library's learning rate depends on whether there are any.
+    """
+    options, validation = _options(estimator), {}
+    pool = cb.Pool(rows.X, label=rows.y, weight=rows.sample_weight, **options)
+    if held_out is not None:
+        validation["eval_set"] = cb.Pool(held_out.X, label=held_out.y, **options)
+    unused = [*STOPPING, "class_names", *PRINTING]
+    if held_out is None:
+        unused.append("use_best_model")
+    params = _without(estimator.get_params(), unused)
     params["logging_level"] = "Silent"
     if len(rows.classes) > 2:
         several = {"loss_function": "MultiClass", "class_names": list(range(len(rows.classes)))}
         params = _without(params, (*LOSS, *IN_WEIGHTS)) | several
-    return type(estimator)(**params).fit(pool, callbacks=[_StopAt(1)])
+    return type(estimator)(**params).fit(pool, callbacks=[_StopAt(1)], **validation)
 
 
 def _has_rate(params: dict[str, Any]) -> bool:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 
+from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners.interface import TrainingRows
 
-__all__ = ["LARGEST_STEP", "Library", "SoftTarget", "balanced_weights", "is_hard"]
+__all__ = [
+    "LARGEST_STEP",
+    "Library",
+    "SoftTarget",
+    "balanced_weights",
+    "is_hard",
+    "refuse",
+    "refuse_set",
+]
 
 # Largest step of a leaf in a training that goes on from other log-odds, before the learning rate.
 # Where these are very sure, the second derivatives nearly vanish, and a step without a bound can
@@ -113,3 +122,36 @@ def balanced_weights(rows: TrainingRows) -> NDArray[np.float64]:
     present = np.unique(rows.y)
     weights[present] = compute_class_weight("balanced", classes=present, y=rows.y)
     return weights
+
+
+def refuse(name: str, value: Any, requirement: str, remedy: str) -> NoReturn:
+    """Raise for a setting that cannot act on soft targets as it does on labels.
+
+    Parameters
+    ----------
+    name : str
+    value : object
+    requirement : str
+        What the setting must be.
+    remedy : str
+    """
+    what = "one of your own" if callable(value) else f"{value!r:.100}"
+    raise UnsupportedEstimatorError(
+        f"{name} of the estimator must be {requirement} to learn soft targets, got {what}; {remedy}"
+    )
+
+
+def refuse_set(params: Mapping[str, Any], names: Mapping[str, tuple[Any, str]]) -> None:
+    """Raise for the first of some settings that is neither None nor its default.
+
+    Parameters
+    ----------
+    params : mapping
+        The settings of an estimator.
+    names : mapping of str to (object, str)
+        The settings, each with its default and with what to do instead.
+    """
+    for name, (default, remedy) in names.items():
+        value = params.get(name)
+        if value is not None and value is not default and value != default:
+            refuse(name, value, "left out", remedy)

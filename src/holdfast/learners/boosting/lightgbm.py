@@ -19,6 +19,8 @@ from holdfast.learners.boosting.library import (
     SoftTarget,
     balanced_weights,
     is_hard,
+    refuse,
+    refuse_set,
 )
 from holdfast.learners.boosting.lightgbm_text import ModelText
 from holdfast.learners.boosting.objective import cross_entropy, softmax_objective
@@ -45,6 +47,20 @@ ROUNDS = (
 )
 STEP = ("max_delta_step", "max_tree_output", "max_leaf_output")
 LOG_LOSS = ("binary", "multiclass", "softmax", "cross_entropy", "xentropy")
+METRIC = ("metric", "metrics", "metric_types")
+STOPPING_MEASURES = (*LOG_LOSS, "binary_logloss", "multi_logloss", "multiclassova")
+BALANCING = ("is_unbalance", "unbalance", "unbalanced_sets", "scale_pos_weight")
+BY_LABEL = "it draws rows by their labels; leave it out, or use `subsample` and `subsample_freq`"
+NOT_FOLLOWED = {
+    "sigmoid": (1.0, "probabilities are those of log loss, whose steepness is 1"),
+    "num_class": (None, "leave it out: classes are those of y"),
+    "num_classes": (None, "leave it out: classes are those of y"),
+    **{
+        f"{side}_{name}": (1.0, BY_LABEL)
+        for side in ("pos", "neg")
+        for name in ("bagging_fraction", "sub_row", "subsample", "bagging")
+    },
+}
 NOT_OF_TRAINING = ("class_weight", "importance_type", "n_estimators")
 
 
@@ -61,7 +77,7 @@ class LightGBM:
     """LightGBM, as the learner of boosters needs it."""
 
     def check(self, estimator: Any) -> None:
-        """Refuse an objective other than log loss."""
+        """Refuse an objective other than log loss, and settings that soft targets cannot follow."""
         params = estimator.get_params()
         for objective in map(params.get, OBJECTIVE):
             if objective is not None and objective not in LOG_LOSS:
@@ -70,6 +86,13 @@ class LightGBM:
                     f"estimator must have the objective of log loss to learn soft targets, got "
                     f"{what}; leave `objective` out"
                 )
+        refuse_set(params, NOT_FOLLOWED)
+        if self.stops_early(estimator):
+            _check_measures(params)
+        if _is_forest(estimator):
+            remedy = "use `class_weight`, or 'gbdt'"
+            defaults = {name: (1.0 if "scale" in name else False, remedy) for name in BALANCING}
+            refuse_set(params, defaults)
 
     def class_weight(self, estimator: Any, rows: TrainingRows) -> NDArray[np.float64] | None:
         """Return the weights that class_weight, is_unbalance or scale_pos_weight ask for."""
@@ -80,11 +103,7 @@ class LightGBM:
         elif given is not None:
             weights = balanced_weights(rows)
         if len(weights) == 2:
-            if params.get("is_unbalance") or params.get("unbalance"):
-                # The rarer class gets the higher weight, as in the library.
-                counts = np.bincount(rows.y, minlength=2).clip(min=1)
-                weights[counts.argmin()] *= counts.max() / counts.min()
-            weights[1] *= params.get("scale_pos_weight", 1.0)
+            weights *= _balance(params, rows.y)
         return None if (weights == 1).all() else weights
 
     def stops_early(self, estimator: Any) -> bool:
@@ -116,15 +135,13 @@ class LightGBM:
         params = _parameters(estimator)
         if target.start is not None and not any(params.get(name) for name in STEP):
             params["max_delta_step"] = LARGEST_STEP
-        sigmoid = float(params.pop("sigmoid", 1.0))
         bias, measure = None, None
         if n_classes > 2:
             params["num_class"] = n_classes
         if is_hard(target):
             params["objective"] = "binary" if n_classes == 2 else "multiclass"
-            if target.start is None:  # a plain fit; its scores are made those of log-odds below
-                params["sigmoid"] = sigmoid
         elif n_classes == 2:
+            params = {name: value for name, value in params.items() if name not in METRIC}
             params |= {"objective": "cross_entropy", "metric": "cross_entropy"}
         else:
             factor = n_classes / (n_classes - 1)  # as in the library's own loss
@@ -132,6 +149,8 @@ class LightGBM:
             measure = None if held_out is None else _measure(held_out)
             if target.start is None and params.get("boost_from_average", True):
                 bias = np.log(np.average(target.proba, axis=0, weights=target.weight).clip(1e-15))
+        if n_classes == 2 and target.start is None and params.get("boost_from_average", True):
+            bias = _start_before_balance(estimator, binned.rows, target)
         _set(binned.data, target, bias)
         validation: dict[str, Any] = {}
         if binned.held_out is not None and held_out is not None:
@@ -139,7 +158,7 @@ class LightGBM:
             validation = {"valid_sets": [binned.held_out], "feval": measure}
         rounds = n_rounds or self.rounds(estimator)[1]
         booster = lgb.train(params, binned.data, rounds, **validation)
-        model = _in_log_odds(ModelText(booster.model_to_string()))
+        model = ModelText(booster.model_to_string())
         model.set_objective(_objective_line(n_classes))
         if bias is not None:
             model.add(bias)
@@ -217,12 +236,52 @@ def _check_forest(estimator: Any, target: SoftTarget) -> None:
         )
 
 
+def _check_measures(params: dict[str, Any]) -> None:
+    """Refuse measures other than log loss to stop by."""
+    for name in METRIC:
+        value = params.get(name)
+        measures = value if isinstance(value, (list, tuple)) else str(value or "").split(",")
+        if not set(measures) <= {"", *STOPPING_MEASURES}:
+            refuse(
+                name,
+                value,
+                "log loss with early stopping",
+                "leave one of the two out: training stops by the cross-entropy to soft targets",
+            )
+
+
+def _balance(params: dict[str, Any], y: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the weights of two classes that the settings of binary log loss ask for."""
+    weights = np.ones(2)
+    if any(params.get(name) for name in BALANCING[:-1]):
+        # The rarer class gets the higher weight, as in the library.
+        counts = np.bincount(y, minlength=2).clip(min=1)
+        weights[counts.argmin()] *= counts.max() / counts.min()
+    weights[1] *= params.get("scale_pos_weight", 1.0)
+    return weights
+
+
+def _start_before_balance(
+    estimator: Any, rows: TrainingRows, target: SoftTarget
+) -> NDArray[np.float64] | None:
+    """Return the log-odds that the library starts from where its settings balance two classes.
+
+    It averages before it balances, and the weights of the target are balanced already. None is
+    returned where nothing is balanced, since the library then finds its start itself.
+    """
+    balance = _balance(estimator.get_params(), rows.y)
+    if (balance == 1).all():
+        return None
+    weight = np.ones(len(target.proba)) if target.weight is None else target.weight
+    negative, positive = (weight @ target.proba / balance).clip(1e-15)
+    return np.array([np.log(positive / negative)])
+
+
 def _parameters(estimator: Any) -> dict[str, Any]:
     """Return the estimator's settings as `lightgbm.train` takes them."""
     params = {k: v for k, v in estimator.get_params().items() if v is not None}
-    for name in (*NOT_OF_TRAINING, *OBJECTIVE, *ROUNDS, "is_unbalance", "unbalance"):
+    for name in (*NOT_OF_TRAINING, *OBJECTIVE, *ROUNDS, *BALANCING):
         params.pop(name, None)
-    params.pop("scale_pos_weight", None)
     seed = params.get("random_state")
     if isinstance(seed, np.random.RandomState):
         params["random_state"] = int(copy(seed).randint(np.iinfo(np.int32).max))
@@ -248,7 +307,8 @@ def _set(data: lgb.Dataset, target: SoftTarget, bias: NDArray[np.float64] | None
     data.set_weight(target.weight)
     if target.proba.shape[1] == 2:
         data.set_label(target.proba[:, 1])
-        data.set_init_score(None if start is None else start[:, 1] - start[:, 0])
+        alike = None if bias is None else np.full(len(target.proba), bias[0])
+        data.set_init_score(alike if start is None else start[:, 1] - start[:, 0])
     else:
         data.set_label(target.proba.argmax(axis=1))
         whole = None if bias is None else np.tile(bias, (len(target.proba), 1))

@@ -13,7 +13,13 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.learners.boosting.library import LARGEST_STEP, SoftTarget, is_hard
+from holdfast.learners.boosting.library import (
+    LARGEST_STEP,
+    SoftTarget,
+    is_hard,
+    refuse,
+    refuse_set,
+)
 from holdfast.learners.boosting.objective import cross_entropy, softmax_objective
 from holdfast.learners.boosting.xgboost_json import ModelJson, first_rounds
 from holdfast.learners.interface import TrainingRows
@@ -23,6 +29,12 @@ __all__ = ["XGBoost"]
 LOG_LOSS = ("binary:logistic", "multi:softprob", "multi:softmax")
 SKETCHING = (None, "auto", "hist", "gpu_hist")  # tree methods that bin the rows beforehand
 LEAST_HESSIAN = 1e-16  # as in the library's own loss
+# Part of the targets' weights, or of the rows, already.
+NOT_OF_TRAINING = ("scale_pos_weight", "feature_weights")
+STOPPING_MEASURES = (None, "logloss", "mlogloss")
+NOT_FOLLOWED = {
+    "callbacks": (None, "leave `callbacks` out; `early_stopping_rounds` works"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +62,14 @@ class XGBoost:
                 "estimator must be made of trees, got booster='gblinear'; leave `booster` out, or "
                 "use scikit-learn's LogisticRegression"
             )
+        refuse_set(estimator.get_params(), NOT_FOLLOWED)
+        if self.stops_early(estimator) and estimator.eval_metric not in STOPPING_MEASURES:
+            refuse(
+                "eval_metric",
+                estimator.eval_metric,
+                "'logloss' or 'mlogloss' with early_stopping_rounds",
+                "leave one of the two out: training stops by the cross-entropy to soft targets",
+            )
 
     def class_weight(self, estimator: Any, rows: TrainingRows) -> NDArray[np.float64] | None:
         """Return the weights that scale_pos_weight asks for."""
@@ -76,16 +96,15 @@ class XGBoost:
             "feature_types": estimator.feature_types,
             "nthread": estimator.n_jobs,
         }
+        labels = {
+            "label": rows.y,
+            "weight": rows.sample_weight,
+            "feature_weights": estimator.feature_weights,
+        }
         if estimator.tree_method not in SKETCHING:
-            data = xgb.DMatrix(rows.X, label=rows.y, weight=rows.sample_weight, **options)
+            data = xgb.DMatrix(rows.X, **labels, **options)
         else:
-            data = xgb.QuantileDMatrix(
-                rows.X,
-                label=rows.y,
-                weight=rows.sample_weight,
-                max_bin=estimator.max_bin,
-                **options,
-            )
+            data = xgb.QuantileDMatrix(rows.X, **labels, max_bin=estimator.max_bin, **options)
         if held_out is None:
             return _Binned(data, None)
         return _Binned(data, xgb.DMatrix(held_out.X, label=held_out.y, **options))
@@ -101,11 +120,13 @@ class XGBoost:
         """Train on the binned rows, and put the trees into a fitted classifier."""
         n_classes = target.proba.shape[1]
         params: dict[str, Any] = estimator.get_xgb_params()
-        params = {k: v for k, v in params.items() if v is not None}
-        params.pop("scale_pos_weight", None)  # part of the targets' weights already
+        params = {k: v for k, v in params.items() if v is not None and k not in NOT_OF_TRAINING}
+        if not self.stops_early(estimator):
+            params.pop("eval_metric", None)  # it measures rows that are held out, and none are
         options: dict[str, Any] = {}
         if n_classes == 2:
             params["objective"] = "binary:logistic"
+            params = _scaled_intercept(estimator, target) | params
         else:
             params |= {"objective": "multi:softprob", "num_class": n_classes}
         if target.start is not None:
@@ -187,6 +208,23 @@ def _intercept(target: SoftTarget) -> dict[str, Any]:
     """Return the constant that the library would start from; it works this out from labels only."""
     prior = np.log(np.average(target.proba, axis=0, weights=target.weight).clip(LEAST_HESSIAN))
     return {"base_score": (prior - prior.mean()).tolist()}
+
+
+def _scaled_intercept(estimator: Any, target: SoftTarget) -> dict[str, Any]:
+    """Return the constant that the library would start from under its scale_pos_weight.
+
+    The weights of the target hold the scale already, but the library starts elsewhere where the
+    setting scales them. It is asked itself, with the mass of each class as one row.
+    """
+    scale = estimator.scale_pos_weight
+    if scale in (None, 1):
+        return {}
+    weight = np.ones(len(target.proba)) if target.weight is None else target.weight
+    mass = weight @ target.proba / [1.0, scale]
+    rows = xgb.DMatrix(np.zeros((2, 1)), label=[0, 1], weight=mass)
+    settings = {"objective": "binary:logistic", "scale_pos_weight": scale, "max_depth": 1}
+    learner = json.loads(xgb.train(settings, rows, 1).save_config())["learner"]
+    return {"base_score": json.loads(learner["learner_model_param"]["base_score"])}
 
 
 def _measure(held_out: SoftTarget) -> Callable[..., tuple[str, float]]:

@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from holdfast.exceptions import UnsupportedEstimatorError
 from holdfast.learners.estimators import behind_transformers, final_of, transformers_of
 from holdfast.learners.interface import Fit, Job, TrainingRows
-from holdfast.learners.networks.skorch import is_skorch, network_of_skorch
+from holdfast.learners.networks.skorch import (
+    Split,
+    check_outputs,
+    is_skorch,
+    network_of_skorch,
+    split_of_skorch,
+)
 from holdfast.methods.method import Method
 from holdfast.nn import FittedNetwork, NetworkClassifier, Run
 from holdfast.nn.many.fresh import tensors_of
@@ -37,12 +43,16 @@ class TorchLearner:
     base_head : Pipeline or None
         The fitted transformers of the base model, where some method uses its parameters. All
         networks then see rows through these.
+    split : callable or None
+        From labels to the positions of the rows to train and to validate on; None for the network's
+        own split.
     """
 
     estimator: Any
     random_state: int | None
     base_state: dict[str, Tensor] | None = None
     base_head: Pipeline | None = None
+    split: Split | None = None
 
     @classmethod
     def of(
@@ -63,13 +73,15 @@ class TorchLearner:
                 f"soft_targets must be left out for a network, got {soft_targets!r}: its loss "
                 "takes soft targets as they are"
             )
+        given = final_of(estimator)
         estimator = _without_skorch(estimator)
+        split = split_of_skorch(given) if is_skorch(given) else None
         own_seed = final_of(estimator).random_state
         state, head = deployed_network(base_model, classes)
         _check_methods(methods, estimator, state, head)
         from_base = any(method.needs_base_parameters for method in methods)
         seed = random_state if own_seed is None else own_seed
-        return cls(estimator, seed, state, head if from_base else None)
+        return cls(estimator, seed, state, head if from_base else None, split)
 
     @property
     def in_rounds(self) -> bool:
@@ -84,6 +96,7 @@ class TorchLearner:
             rows = behind_transformers(self.estimator, rows)
         else:
             rows = rows.behind(self.base_head, self.base_head.transform(rows.X))
+        check_outputs(final_of(self.estimator), rows.X)
         return TorchTrainer(self, rows, base_proba, rows.transform(X_selection))
 
     def seed_of(self, member: int) -> int:
@@ -102,7 +115,8 @@ def _without_skorch(estimator: Any) -> Any:
     if not isinstance(network, NetworkClassifier):
         raise UnsupportedEstimatorError(
             "estimator must be a NetworkClassifier or a skorch NeuralNetClassifier, got "
-            f"{type(network).__name__}; wrap the module in holdfast.nn.NetworkClassifier"
+            f"{type(network).__name__}; wrap a module with one logit for each class in "
+            "holdfast.nn.NetworkClassifier"
         )
     if not isinstance(estimator, Pipeline):
         return network
@@ -179,7 +193,7 @@ class TorchTrainer:
         self, network: NetworkClassifier, trainings: Sequence[tuple[Method, int]]
     ) -> list[Run]:
         """Return a run for each method and member; all share the rows to stop by."""
-        kept, held_out = network.split(self.rows.y)
+        kept, held_out = (self.learner.split or network.split)(self.rows.y)
         weight = None if self.rows.sample_weight is None else self.rows.sample_weight[kept]
         return [
             Run(
