@@ -34,7 +34,7 @@ from holdfast.selection.certificate import rows_to_certify
 
 SOURCE = Path(holdfast.__file__).parent
 LIST = Path(__file__).with_name("raises_without_a_case.txt")
-MOST_WITHOUT_A_CASE = 463
+MOST_WITHOUT_A_CASE = 494
 ERRORS = set(exceptions.__all__)
 
 
@@ -112,11 +112,15 @@ CASES = {
         lambda: RuleOptions(answers="a,b").rule_for([0, 1]),
         "--bands must be given with --answers",
     ),
-    "cli/rules.py RuleOptions._given #3": (
+    "cli/rules.py RuleOptions.deciding_for #1": (
+        lambda: RuleOptions().deciding_for([0, 1], 0.5),
+        "--threshold must be given with --new-threshold",
+    ),
+    "cli/rules.py RuleOptions.rule_for #1": (
         lambda: RuleOptions(positive="1").rule_for([0, 1]),
         "or leave --positive out",
     ),
-    "cli/rules.py RuleOptions.rule_for #1": (
+    "cli/rules.py RuleOptions._rule_for #1": (
         lambda: RuleOptions(bands="0.1,0.3", answers="a,b").rule_for([0, 1]),
         "one answer more than --bands has bounds (2)",
     ),

@@ -214,7 +214,7 @@ SUMMARY: dict[str, Any] = {
         "reasons": [_is_text],
         "checks": [
             {"name": _is_text, "value": _is_number, "interval": _is_interval, "limit": _is_number}
-            | {"status": _is_text}
+            | dict.fromkeys(("status", "bound", "unit"), _is_text)
         ],
     },
     "comparison": {
