@@ -67,7 +67,7 @@ def in_options(message: str, options: dict[str, str]) -> str:
         if name in ONLY_FIRST:
             continue
         given = rf"(?<![\w.\-'\"`]){name}=(?:'([\w.\-]+)'|\"([\w.\-]+)\"|([\w.\-]+))"
-        message = re.sub(given, rf"{option} \1\2\3", message)
+        message = re.sub(given, rf"{option} \1\2\3", message).replace(f"{option} True", option)
         if "_" in name:
             message = re.sub(rf"(?<![\w.\-'\"]){name}(?![\w=(\"'])", option, message)
     return message

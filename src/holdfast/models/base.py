@@ -88,6 +88,7 @@ class BaseModel:
         answers: Any = None,
         possible: NDArray[Any] | None = None,
         sha256: str | None = None,
+        twice: bool = False,
     ) -> BasePredictions:
         """Return the model's answers and probabilities for X, matched to `classes`.
 
@@ -101,28 +102,30 @@ class BaseModel:
             The answers that the new model can give. Left out, these are its classes.
         sha256 : str, optional
             The hash of the model's file. With it, predictions are kept in a cache on disk.
+        twice : bool
+            Whether to ask the model again for a few rows, and to warn where it says something else.
         """
         proba, own, logged = None, answers, answers is not None
         if self.gives_proba:
-            proba = self._asked("probabilities", X, sha256)
+            proba = self._asked("probabilities", X, sha256, twice)
             if not hasattr(self.model, "predict_proba") and _are_labels(proba):
                 proba, own = None, answers if logged else proba  # a callable that answers
         if own is None and self._answers_itself:
-            own = self._asked("answers", X, sha256)
+            own = self._asked("answers", X, sha256, twice)
         return self._matched(proba, own, classes, possible, logged=logged)
 
     def answers(self, X: Any, classes: NDArray[Any], possible: NDArray[Any]) -> BasePredictions:
         """Return the model's answers alone, where its probabilities are not needed."""
         if not self._answers_itself:
             return self.predict(X, classes, possible=possible)
-        return self._matched(None, self._asked("answers", X, None), classes, possible)
+        return self._matched(None, self._asked("answers", X), classes, possible)
 
     def proba(self, X: Any, classes: NDArray[Any]) -> BasePredictions:
         """Return the model's probabilities, where its own answers are not needed.
 
         The answers that come with them are the most probable classes.
         """
-        return self._matched(self._asked("probabilities", X, None), None, classes, None)
+        return self._matched(self._asked("probabilities", X), None, classes, None)
 
     @property
     def _answers_itself(self) -> bool:
@@ -149,7 +152,7 @@ class BaseModel:
             names=("base_model's probabilities", "base_pred" if logged else "base_model's answers"),
         )
 
-    def _asked(self, what: str, X: Any, sha256: str | None) -> Any:
+    def _asked(self, what: str, X: Any, sha256: str | None = None, twice: bool = False) -> Any:
         """Return the model's probabilities or answers for X."""
         if what == "answers":
             call = self.model.predict
@@ -157,7 +160,12 @@ class BaseModel:
             call = getattr(self.model, "predict_proba", self.model)
         own = own_columns(self.model, X)
         try:
-            predicted = remembered(sha256, own, lambda: _asked_twice(call, own, what), what=what)
+            predicted = remembered(
+                sha256,
+                own,
+                lambda: _asked_twice(call, own, what) if twice else call(own),
+                what=what,
+            )
         except HoldfastError:
             raise
         except Exception as error:

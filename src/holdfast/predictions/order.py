@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_order"]
 
-BY_POSITION = "by_position=True (on the command line: --by-position)"
+BY_POSITION = "by_position=True"
 
 
 def check_order(connection: duckdb.DuckDBPyConnection, pairing: Pairing) -> None:

@@ -196,7 +196,12 @@ class RowReader:
         if self.base_model is not None and base_proba is None:
             self._check_types(X)
             return self.base_model.predict(
-                X, self.classes, answers=base_pred, possible=possible, sha256=self.loaded.sha256
+                X,
+                self.classes,
+                answers=base_pred,
+                possible=possible,
+                sha256=self.loaded.sha256,
+                twice=True,
             )
         known = self.classes
         if base_proba is not None:
