@@ -97,7 +97,7 @@ class TestCompare:
         assert paired.json["churn_rate"] > 0.5
         both = cli("compare", *pair, "--by-position", "--id", "id")
         assert both.code == 2
-        assert "by_position must only be given for two files without id" in both.err
+        assert "--by-position must only be given for two files without id" in both.err
 
     @pytest.mark.parametrize(
         ("flags", "code", "verdict"),

@@ -110,7 +110,7 @@ def test_weights_the_truth_and_groups_are_checked_with_or_without_position(tmp_p
 def test_columns_of_two_types(tmp_path):
     paths = pair(tmp_path, frame(key=[1, 2, 3, 4]), frame(key=["1", "2", "3", "4"]))
     with pytest.raises(
-        InvalidInputError, match=r"'key' must have one type .*\(on the command line"
+        InvalidInputError, match=r"'key' must have one type .*or pass by_position=True"
     ):
         compare_tables(*paths)
     assert compare_tables(*paths, by_position=True).n == 4
