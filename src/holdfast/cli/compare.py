@@ -143,6 +143,10 @@ def compare(
         raise InvalidInputError(
             "--junit must be given with limits, got none; give --policy, or e.g. --max-churn"
         )
+    if limits is not None and limits.group_limits and not group:
+        raise InvalidInputError(
+            "the limit group_limits needs groups, got no --group; name a column of the tables"
+        )
     rules = RuleOptions(None, threshold, positive, bands, answers, costs)
     decides = rules != RuleOptions() or new_threshold is not None
     changed = None
@@ -163,6 +167,7 @@ def compare(
             new_score=new_score,
             rule=(lambda known: rules.deciding_for(known, new_threshold)) if decides else None,
             by_position=by_position,
+            group_measures=limits is not None and bool(limits.group_limits),
             memory_limit=memory_limit,
             temp_dir=temp_dir,
         ) as pairs,

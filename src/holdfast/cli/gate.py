@@ -118,9 +118,10 @@ def gate(
     worth = utility_of(utility)
     limits = Policy.from_toml(policy)
     table = read_table(data)
-    if limits.per_group is not None and not group:
+    if (limits.per_group is not None or limits.group_limits) and not group:
+        name = "group_limits" if limits.group_limits else "per_group"
         raise InvalidInputError(
-            "the limit per_group needs groups, got no --group; name a column of the data"
+            f"the limit {name} needs groups, got no --group; name a column of the data"
         )
     columns = [*([target] if target else []), *(group or []), *([weight] if weight else [])]
     check_columns([*columns, *([id_column] if id_column else [])], table)
@@ -245,6 +246,7 @@ def _judged(
         classes=pair.classes,
         confidence=limits.confidence,
         max_group_churn=limits.per_group,
+        group_measures=bool(limits.group_limits),
     )
     return _Gated(pair, unseen, judged(comparison, answering, limits), limits, data, old, new)
 

@@ -4,6 +4,7 @@ The files in reading order:
 
 - `counts`: the counts of two models' answers, which add up over parts of the rows
 - `tallies`: tables in which blocks of rows are added up
+- `within`: the counts of the rows of each group
 - `counting`: counts the rows in one pass
 - `binomial`: exact binomial tails and bounds
 - `gains`: the test of a paired gain, with the interval that inverts it
@@ -21,6 +22,7 @@ The files in reading order:
 - `compare`: checks the predictions of two models and compares them
 - `checks`: one limit held against one interval
 - `measure_limits`: limits on any measure, and on its change
+- `group_limits`: limits on measures within each group
 - `policy`: the limits of a promotion, and the verdict on a comparison
 
 The scores of two models, for a class that is positive:

@@ -39,6 +39,7 @@ def compare(
     rule: Any = None,
     confidence: float = 0.95,
     max_group_churn: float | None = None,
+    group_measures: bool = False,
 ) -> Comparison:
     """Compare the predictions of two models on the same rows.
 
@@ -77,6 +78,9 @@ def compare(
         fails by an exact test that is corrected for the number of groups (Holm), so that chance
         alone seldom makes one of many groups fail. Otherwise it is underpowered. Groups that are
         too small to pass even with no change at all are judged together.
+    group_measures : bool
+        Whether to count the answers within each group, too, for `Policy(group_limits=…)`. It takes
+        memory for each answer of each group.
 
     Returns
     -------
@@ -137,6 +141,7 @@ def compare(
         groups=columns,
         labeled=labeled,
         answers=answers,
+        group_measures=group_measures,
     )
     return comparison_of(counts, float(confidence), max_group_churn)
 

@@ -36,6 +36,7 @@ from holdfast.comparison.tallies import (
     groups_in_order,
     merged_cells,
 )
+from holdfast.comparison.within import counts_within
 from holdfast.exceptions import InvalidInputError
 from holdfast.metrics import divergence_per_row, loss_per_row
 
@@ -58,11 +59,13 @@ def count_pairs(
     groups: Mapping[str, NDArray[Any]],
     labeled: NDArray[np.bool_] | None = None,
     answers: Mapping[str, NDArray[Any]] | None = None,
+    group_measures: bool = False,
 ) -> PairedCounts:
     """Count rows that are already checked; `base` and `new` have shape (n,) or (n, K).
 
     The truth `y` counts only where `labeled` is true; None stands for all rows. `answers` (n,)
-    count in place of the most probable classes of a model that has probabilities.
+    count in place of the most probable classes of a model that has probabilities. With
+    `group_measures`, the rows of each group are counted by class, too.
     """
     given: dict[str, NDArray[Any] | None] = {"base": base, "new": new, "y": y}
     beside: dict[str, NDArray[Any] | None] = {
@@ -72,6 +75,7 @@ def count_pairs(
     table = CellTable(len(classes), weighted=sample_weight is not None)
     soft = _SoftSums(base, new, _columns_of(classes, proba_classes))
     columns = {name: GroupTable(name, values) for name, values in groups.items()}
+    every = np.empty((len(base) if group_measures else 0, 3), dtype=np.intp)
     for start in range(0, len(base), BLOCK):
         rows = slice(start, min(start + BLOCK, len(base)))
         weight = None if sample_weight is None else sample_weight[rows]
@@ -84,6 +88,8 @@ def count_pairs(
             cell = (b != n) * (N_OUTCOMES + 1) + outcome_of(b, n, truth)
             for column in columns.values():
                 column.add(rows, cell, weight)
+        if group_measures:
+            every[rows] = np.stack([b, n, np.full(len(b), -1) if truth is None else truth], axis=1)
         soft.add(rows, truth, weight)
         table.add(b, n, -1 if truth is None else truth, weight)
     triples, sums = table.result()
@@ -100,7 +106,27 @@ def count_pairs(
         squares=sums[2],
         sums=soft.sums,
         groups={name: column.result() for name, column in columns.items()},
+        within={
+            name: counts_within(
+                name,
+                values,
+                every,
+                classes,
+                _row_sums(len(base), sample_weight),
+                weighted=sample_weight is not None,
+                has_truth=y is not None,
+            )
+            for name, values in (groups.items() if group_measures else ())
+        },
     )
+
+
+def _row_sums(n: int, weight: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the sums of single rows: 1, whether they count, their weight and its square."""
+    ones = np.ones(n)
+    if weight is None:
+        return np.broadcast_to(ones, (4, n))
+    return np.stack([ones, weight > 0, weight, weight * weight])
 
 
 def outcome_of(
@@ -174,6 +200,7 @@ def counts_of_cells(
     weighted: bool,
     sums: dict[str, float],
     groups: dict[str, GroupCounts],
+    within: dict[str, dict[Any, PairedCounts]] | None = None,
 ) -> PairedCounts:
     """Return the counts of m cells; `base` and `new` (m,) hold the answers of each.
 
@@ -204,6 +231,7 @@ def counts_of_cells(
         squares=merged.values[2],
         sums=sums,
         groups=groups,
+        within=within or {},
     )
 
 

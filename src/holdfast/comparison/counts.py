@@ -8,7 +8,7 @@ counts of two sets of rows can be added.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -138,6 +138,9 @@ class PairedCounts:
         Weighted sums of losses and divergences, where probabilities are given.
     groups : dict of str to GroupCounts
         The counts of each group column.
+    within : dict of str to dict of object to PairedCounts
+        The counts of the rows of each group of each column, where measures within groups were asked
+        for; else empty. Their own `groups` are empty.
     """
 
     n: int
@@ -151,6 +154,7 @@ class PairedCounts:
     squares: NDArray[np.float64]
     sums: dict[str, float]
     groups: dict[str, GroupCounts]
+    within: dict[str, dict[Any, PairedCounts]] = field(default_factory=dict)
 
     # --- cells of a table ---------------------------------------------------------------------
 
@@ -261,6 +265,7 @@ class PairedCounts:
         for what, mine, its in (
             ("truth", self.has_truth, other.has_truth),
             ("groups", sorted(self.groups), sorted(other.groups)),
+            ("measures within groups", sorted(self.within), sorted(other.within)),
             ("losses and divergences", sorted(self.sums), sorted(other.sums)),
         ):
             if mine != its:
@@ -296,11 +301,19 @@ class PairedCounts:
             squares=squares,
             sums={name: value + other.sums[name] for name, value in self.sums.items()},
             groups={name: group + other.groups[name] for name, group in self.groups.items()},
+            within={name: _added(own, other.within[name]) for name, own in self.within.items()},
         )
 
     def __radd__(self, other: Any) -> PairedCounts:
         """Let ``sum(parts)`` start from 0."""
         return self if isinstance(other, int) and other == 0 else NotImplemented
+
+
+def _added(one: dict[Any, PairedCounts], two: dict[Any, PairedCounts]) -> dict[Any, PairedCounts]:
+    """Return the counts of each group in either part."""
+    values = sorted({*one, *two}, key=sort_key)
+    found = one | two
+    return {v: one[v] + two[v] if v in one and v in two else found[v] for v in values}
 
 
 # --- numbers of cells -----------------------------------------------------------------------------

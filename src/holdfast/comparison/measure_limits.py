@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NoReturn
 
 from holdfast.comparison.change import MeasureChange
 from holdfast.comparison.checks import Check, check, not_promoting
@@ -14,7 +14,14 @@ from holdfast.comparison.result import Comparison
 from holdfast.comparison.scores import ScoreComparison
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["MeasureLimit", "measure_checks", "read_limits"]
+__all__ = [
+    "MeasureLimit",
+    "full_name",
+    "limit_checks",
+    "measure_checks",
+    "measure_named",
+    "read_limits",
+]
 
 OF_THE_POSITIVE = ("recall", "precision", "f1", "specificity", "rate")
 OF_SCORES = ("auc", "average_precision", "brier", "log_loss", "calibration_error")
@@ -39,7 +46,7 @@ class MeasureLimit:
     max_change: float | None = None
 
 
-def read_limits(limits: Any) -> dict[str, MeasureLimit]:
+def read_limits(limits: Any, name: str = "limits") -> dict[str, MeasureLimit]:
     """Return limits by the names of their measures, checked.
 
     Raises
@@ -49,7 +56,7 @@ def read_limits(limits: Any) -> dict[str, MeasureLimit]:
     """
     if not isinstance(limits, Mapping):
         raise InvalidInputError(
-            f"limits must name measures, got {type(limits).__name__}; give e.g. "
+            f"{name} must name measures, got {type(limits).__name__}; give e.g. "
             '{"recall": {"min_change": -0.02}}'
         )
     return {str(name): _read_limit(str(name), limit) for name, limit in limits.items()}
@@ -93,23 +100,35 @@ def measure_checks(
     measures |= {} if scores is None else scores.measures
     found = []
     for name, limit in limits.items():
-        own = _measure_of(name, comparison, measures, positive)
-        checks = _checks_of(own, limit)
-        found += [_as_trusted(own, one, comparison) for one in checks]
+        full = full_name(name, positive)
+        own = measure_named(full, comparison, measures)
+        if own is None:
+            _raise_unknown(full, measures)
+        if own.new is None:
+            raise InvalidInputError(
+                f"limits[{name!r}] needs labels, got a comparison without labels; give y to compare"
+            )
+        found += limit_checks(own, limit, comparison)
     return found
 
 
-def _measure_of(
-    name: str, comparison: Comparison, measures: Mapping[str, MeasureChange], positive: Any
-) -> MeasureChange:
-    full = name
-    if name in OF_THE_POSITIVE:
-        if positive is None:
-            raise InvalidInputError(
-                f"positive must be given with a limit on {name}, got None; name the positive "
-                f"class, or write the limit as '{name}[CLASS]'"
-            )
-        full = f"{name}[{positive}]"
+def full_name(name: str, positive: Any) -> str:
+    """Return the name of a measure with its class, which may be the positive one."""
+    if name not in OF_THE_POSITIVE:
+        return name
+    if positive is None:
+        raise InvalidInputError(
+            f"positive must be given with a limit on {name}, got None; name the positive "
+            f"class, or write the limit as '{name}[CLASS]'"
+        )
+    return f"{name}[{positive}]"
+
+
+def measure_named(
+    full: str, comparison: Comparison, measures: Mapping[str, MeasureChange]
+) -> MeasureChange | None:
+    """Return a measure of the comparison by its name, or one of `measures`; None for another."""
+    own = measures.get(full)
     if full in OF_COMPARISON:
         value, interval = getattr(comparison, full), getattr(comparison, f"{full}_interval")
         own = MeasureChange(
@@ -128,21 +147,22 @@ def _measure_of(
             None,
             reliable=True,
         )
-    elif full in measures:
-        return measures[full]
-    else:
-        known = [*OF_COMPARISON, "accuracy", *measures]
-        hint = "give costs" if full == "cost" else "give labels, or correct the name"
-        hint = "give the scores of both models" if full in OF_SCORES else hint
-        raise InvalidInputError(
-            f"limits must name measures of this comparison, got {full!r} and not "
-            f"{', '.join(known[:20])}; {hint}"
-        )
-    if own.new is None:
-        raise InvalidInputError(
-            f"limits[{name!r}] needs labels, got a comparison without labels; give y to compare"
-        )
     return own
+
+
+def _raise_unknown(full: str, measures: Mapping[str, MeasureChange]) -> NoReturn:
+    known = [*OF_COMPARISON, "accuracy", *measures]
+    hint = "give costs" if full == "cost" else "give labels, or correct the name"
+    hint = "give the scores of both models" if full in OF_SCORES else hint
+    raise InvalidInputError(
+        f"limits must name measures of this comparison, got {full!r} and not "
+        f"{', '.join(known[:20])}; {hint}"
+    )
+
+
+def limit_checks(own: MeasureChange, limit: MeasureLimit, comparison: Comparison) -> list[Check]:
+    """Return the check of each kind of limit on a measure, as far as it can be trusted."""
+    return [_as_trusted(own, one, comparison) for one in _checks_of(own, limit)]
 
 
 def _checks_of(own: MeasureChange, limit: MeasureLimit) -> list[Check]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from holdfast.common.parameters import check_share
 from holdfast.comparison.checks import Check, check, not_promoting
+from holdfast.comparison.group_limits import group_measure_checks
 from holdfast.comparison.labeled import is_selective
 from holdfast.comparison.measure_limits import (
     SELECTIVE,
@@ -96,6 +97,9 @@ class Policy:
         The measures are those of `Comparison.measures`, ``accuracy``, the rates of churn and of
         flips and, where scores are compared, those of `ScoreComparison.measures`. A name without a
         class, such as ``recall``, is of the positive class.
+    group_limits : mapping of str to mapping, optional
+        The same for each group, such as ``{"recall": {"min_change": -0.05}}``. It needs measures
+        within groups (``compare(…, group_measures=True)``).
     positive : object, optional
         The positive class.
     costs : Costs, mapping or array-like, optional
@@ -129,6 +133,7 @@ class Policy:
     min_gain: float | None = None
     per_group: float | None = None
     limits: Mapping[str, Any] = field(default_factory=dict)
+    group_limits: Mapping[str, Any] = field(default_factory=dict)
     positive: Any = None
     costs: Any = None
     confidence: float = 0.95
@@ -173,14 +178,18 @@ class Policy:
     def _measure_limits(self) -> dict[str, MeasureLimit]:
         return read_limits(self.limits)
 
+    @cached_property
+    def _group_limits(self) -> dict[str, MeasureLimit]:
+        return read_limits(self.group_limits, "group_limits")
+
     def check(self) -> None:
         """Raise InvalidInputError when a limit is out of range or none is given."""
         check_share("confidence", self.confidence, open_ends=True)
         given = {name: getattr(self, name) for name in SHARES if getattr(self, name) is not None}
-        if not given and not self._measure_limits:
+        if not given and not self._measure_limits and not self._group_limits:
             raise InvalidInputError(
                 "Policy must have at least one limit, got none; give one of "
-                f"{', '.join(SHARES)}, limits"
+                f"{', '.join(SHARES)}, limits, group_limits"
             )
         for name, limit in given.items():
             check_share(name, limit, low=-1.0 if name == "min_gain" else 0.0)
@@ -217,6 +226,7 @@ class Policy:
                 None if scores is None else scores.at(self.confidence),
             ),
             *self._group_checks(measured),
+            *group_measure_checks(self._group_limits, measured, self.positive, self.costs),
         )
         statuses = {check.status for check in checks}
         verdict, decisive = Verdict.PROMOTE, "pass"

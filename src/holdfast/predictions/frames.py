@@ -24,11 +24,12 @@ from holdfast.common.arrays import (
     check_labels,
     missing_values,
 )
-from holdfast.common.classes import whole_labels
+from holdfast.common.classes import class_index, union_classes, whole_labels
 from holdfast.common.coding import as_objects
 from holdfast.comparison.counting import CellRows, counts_of_cells
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, UNLABELED, PairedCounts
 from holdfast.comparison.score_counts import MOST_DISTINCT, UNKNOWN, ScoreCounts
+from holdfast.comparison.within import counts_within
 from holdfast.metrics import SMALLEST
 from holdfast.predictions.deciding import most_probable
 from holdfast.predictions.score_cells import (
@@ -116,6 +117,8 @@ class PairFrame:
         Further checks by name. Each is 1 for a row that fails it, else 0.
     scores : Scores or None
         How the columns `score_base` and `score_new` are counted; None without scores.
+    group_measures : bool
+        Whether the rows of each group are counted by class.
     """
 
     frame: nw.LazyFrame[Any]
@@ -126,6 +129,7 @@ class PairFrame:
     groups: tuple[str, ...]
     faults: Mapping[str, Expr]
     scores: Scores | None = None
+    group_measures: bool = False
 
 
 def failing(good: Expr) -> Expr:
@@ -184,7 +188,13 @@ def count_frame(pairs: PairFrame) -> tuple[Counted | None, dict[str, int]]:
     truth, labeled = _truth(cells)
     own = _cell_rows(cells, base != new, _outcomes(base, new, truth, labeled))
     groups = {}
+    within: dict[str, dict[Any, PairedCounts]] = {}
     for i, name in enumerate(pairs.groups):
+        if pairs.group_measures:
+            by_class = cells
+            if i or not first:
+                by_class = _aggregated(frame, [*keys, f"group_{i}"], {}, {})
+            within[name] = _within(name, by_class, by_class[f"group_{i}"])
         if i == 0 and first:
             groups[name] = own.of_groups(name, cells["group_0"])
             continue
@@ -201,11 +211,35 @@ def count_frame(pairs: PairFrame) -> tuple[Counted | None, dict[str, int]]:
         weighted=pairs.weighted,
         sums={name: float(cells[f"sum_{name}"].sum()) for name in measures},
         groups=groups,
+        within=within,
     )
     if pairs.scores is None:
         return Counted(counts), failed
     positive = _is_positive(cells, pairs.scores)[place]
     return Counted(counts, score_counts(fine, pairs.scores, positive)), failed
+
+
+def _within(name: str, cells: Columns, values: NDArray[Any]) -> dict[Any, PairedCounts]:
+    """Return the counts of each group, of cells by answers and truth."""
+    base, new = (whole_labels(check_labels(key, cells[key])) for key in (BASE, NEW))
+    truth, labeled = _truth(cells)
+    known = truth if labeled.any() else None
+    classes = union_classes(base=base, new=new, truth=known)
+    codes = np.full(len(base), -1)
+    if known is not None:
+        codes[labeled] = class_index(known, classes)
+    triples = np.stack([class_index(base, classes), class_index(new, classes), codes], axis=1)
+    weighted = WEIGHT in cells
+    sums = ("rows", *((COUNTED, WEIGHT, SQUARES) if weighted else ("rows",) * 3))
+    return counts_within(
+        name,
+        values,
+        triples,
+        classes,
+        np.stack([cells[key].astype(np.float64) for key in sums]),
+        weighted=weighted,
+        has_truth=TRUTH in cells,
+    )
 
 
 def _merged(cells: Columns, keys: Sequence[str]) -> tuple[Columns, NDArray[np.intp]]:

@@ -369,6 +369,7 @@ class Pairing:
             groups=self.names.groups,
             faults=self.faults,
             scores=None if self.two is None else self._scores(),
+            group_measures=self.names.group_measures,
         )
 
     def _scores(self) -> Scores:

@@ -53,6 +53,8 @@ class ColumnNames:
         one.
     decide : callable or None
         What gives the rules and the positive class, once the classes are known.
+    group_measures : bool
+        Whether the rows of each group are counted by class.
     """
 
     id: str | None
@@ -63,6 +65,7 @@ class ColumnNames:
     weight: str | None
     score: tuple[str | None, str | None] = (None, None)
     decide: Known | None = None
+    group_measures: bool = False
 
     @property
     def same_columns(self) -> bool:

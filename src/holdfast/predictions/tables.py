@@ -178,6 +178,8 @@ def count_tables(base: Any, new: Any = None, **columns: Any) -> PairedCounts:
         Whether the rows of two files belong together in their order although columns other than
         answers, probabilities and weights differ. By default such columns are an error, since they
         show that the rows are not the same.
+    group_measures : bool
+        Whether to count the answers within each group, too, as in `compare`.
     memory_limit : str, optional
         The memory that DuckDB may use for files, such as "512MB". By default it is 80 % of the
         machine's memory.
@@ -230,6 +232,7 @@ def open_pairs(
     rule: Any = None,
     positive: Any = None,
     by_position: bool = False,
+    group_measures: bool = False,
     memory_limit: str | None = None,
     temp_dir: str | os.PathLike[str] | None = None,
 ) -> Iterator[Pairs]:
@@ -246,6 +249,7 @@ def open_pairs(
         weight,
         (score, new_score or score),
         rule if callable(rule) else decider(rule, positive),
+        group_measures,
     )
     _check_by_position(by_position, base, new, id)
     if not _is_path(base):

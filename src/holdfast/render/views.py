@@ -65,7 +65,7 @@ def _check_view(check: Mapping[str, Any]) -> dict[str, Any]:
     bound = plain_number(limit) if unit == "number" else limit_text(limit, gain=unit == "gain")
     return {
         "measure": _MEASURES.get(measure, measure.replace("_", " ")),
-        "group": group.replace("]", "") or None,
+        "group": group.replace("]", "").replace("[", ", ") or None,
         "shown": {"share": share, "gain": points}.get(unit, number)(value, interval, limit),
         "bound": "at least" if at_least else "at most",
         "limit": bound,
