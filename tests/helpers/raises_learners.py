@@ -14,10 +14,11 @@ from holdfast.methods import Anchor, Ensemble, FirstTrees, WarmDistill
 X = np.random.default_rng(0).normal(size=(40, 2))
 Y = (X[:, 0] > 0).astype(int)
 BASE = LogisticRegression().fit(X, Y)
+REVERSED = LogisticRegression().fit(X, 1 - Y)  # wrong in every row
 
 
 def update(estimator, base=BASE, y=Y, **options):
-    return LowChurnClassifier(estimator, base, **options).fit(X, y)
+    return LowChurnClassifier(estimator, base, **({"random_state": 0} | options)).fit(X, y)
 
 
 def booster(library, name, **options):
@@ -135,7 +136,9 @@ CASES = {
         "got KNeighborsClassifier; leave sample_weight out",
     ),
     "learners/sklearn.py SklearnLearner._fit_sampled #1": (
-        lambda: update(KNeighborsClassifier(), soft_targets="sample", method=Anchor(0.5, eta=0.5)),
+        lambda: update(
+            *(KNeighborsClassifier(), REVERSED), soft_targets="sample", method=Anchor(0.5, eta=0.5)
+        ),
         "use another method (e.g. Anchor with eta=1)",
     ),
     "learners/sklearn.py _check_method #1": (
