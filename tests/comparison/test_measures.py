@@ -190,5 +190,5 @@ def test_without_the_truth_only_rates():
 def test_bad_requests(options, match):
     with pytest.raises(InvalidInputError, match=match):
         compare(*draw()).measures(**options)
-    with pytest.raises(InvalidInputError, match="costs must come with the truth"):
+    with pytest.raises(InvalidInputError, match="costs need labels, got a comparison without"):
         compare(*draw()[:2]).measures(costs=np.zeros((3, 3)))

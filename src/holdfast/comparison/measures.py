@@ -210,7 +210,9 @@ def _mean_recall_interval(
 def mean_cost(counts: PairedCounts, costs: Any, confidence: float) -> MeasureChange:
     """Return the mean cost of a labelled row."""
     if not counts.has_truth:
-        raise InvalidInputError("costs must come with the truth, got none; give labels")
+        raise InvalidInputError(
+            "costs need labels, got a comparison without labels; give y to compare"
+        )
     answers, classes = np.unique(counts.triples[:, :2]), true_classes(counts)
     cost = _cost_matrix(costs, counts.labels[answers], counts.labels[classes])
     known = counts.labeled

@@ -153,9 +153,9 @@ def _first_bytes(source: Path) -> bytes:
 def _read_pickle(source: Path, trusted: tuple[str, ...]) -> Any:
     if source.name not in trusted and str(source) not in trusted:
         raise UntrustedModelError(
-            f"{source} is a pickle, which can run any code when it is loaded; if you trust its "
-            f"source, pass trusted=[{source.name!r}] (on the command line: --trusted "
-            f"{source.name}), then store it with holdfast.save_model"
+            f"{source} must be trusted by name, since it is a pickle, which can run any code when "
+            f"it is loaded; if you trust its source, pass trusted=[{source.name!r}] (on the "
+            f"command line: --trusted {source.name}), then store it with holdfast.save_model"
         )
     import joblib
 

@@ -33,8 +33,8 @@ class FittedClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None) -> Any:
         """Raise UnsupportedEstimatorError; served models come from `LowChurnClassifier.fit`."""
         raise UnsupportedEstimatorError(
-            f"{type(self).__name__} cannot be fitted, since it only serves; fit a "
-            "LowChurnClassifier"
+            f"fit must be left out for a {type(self).__name__}, which cannot be fitted, since it "
+            "only serves; fit a LowChurnClassifier"
         )
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

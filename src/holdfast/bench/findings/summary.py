@@ -109,11 +109,12 @@ def select(results: pd.DataFrame, **wanted: Iterable[str] | None) -> pd.DataFram
         raise InvalidInputError(
             "the store must hold results, got none; run holdfast bench run first"
         )
+    whole = results
     for column, values in wanted.items():
         names = list(values or ())
         if not names:
             continue
-        known = sorted(map(str, results[column].unique()))
+        known = sorted(map(str, whole[column].unique()))
         for name in names:
             check_choice(f"--{column}", name, known)
         kept = results[column].isin([*names, *([COLD] if column == "method" else [])])

@@ -83,7 +83,8 @@ class ModelText:
             if self.header[name] != other.header[name]:
                 raise UnsupportedEstimatorError(
                     f"models must have one objective over the same classes to be joined, got the "
-                    f"{what} {self.header[name]} and {other.header[name]}"
+                    f"{what} {self.header[name]} and {other.header[name]}; use a method that does "
+                    "not start from the base model's trees"
                 )
         if self.categories != other.categories:
             raise UnsupportedEstimatorError(

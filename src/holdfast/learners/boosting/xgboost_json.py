@@ -116,7 +116,8 @@ class ModelJson:
         if self.learner["objective"]["name"] != other.learner["objective"]["name"]:
             raise UnsupportedEstimatorError(
                 "models must have one objective to be joined, got "
-                f"{self.learner['objective']['name']} and {other.learner['objective']['name']}"
+                f"{self.learner['objective']['name']} and {other.learner['objective']['name']}; "
+                "use a method that does not start from the base model's trees"
             )
         theirs = other.categories
         if any(theirs[name] != own for name, own in self.categories.items()):

@@ -1,0 +1,85 @@
+"""Arrays, files, measures and methods that cannot be used, and what the message must hold."""
+
+import errno
+import os
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+from tests.helpers.cases import new_folder
+
+from holdfast import metrics
+from holdfast.common.arrays import check_labels, check_same_index
+from holdfast.common.classes import match_classes
+from holdfast.common.files import replace_file, write_text
+from holdfast.methods import Average, Distill, FirstTrees, Override
+from holdfast.methods.grid import resolve_methods
+
+
+def unwritable():
+    refusal = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    with patch("tempfile.mkstemp", side_effect=refusal):
+        write_text(new_folder() / "a.txt", "text")
+
+
+def full_disk():
+    with replace_file(new_folder() / "a.txt"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+CASES = {
+    "common/arrays.py check_labels #1": (
+        lambda: check_labels("y", [[0], [1]]),
+        "y must be labels of shape (n,), got shape (2, 1); give one class per row",
+    ),
+    "common/arrays.py _raise_label_type #1": (
+        lambda: check_labels("y", np.array([1, "a"], dtype=object)),
+        "all of one type, got",
+    ),
+    "common/arrays.py check_same_index #1": (
+        lambda: check_same_index(y=pd.Series([0, 1]).loc[[1, 0]], p=pd.Series([0, 1], [1, 2])),
+        "got 1 of 2 rows that differ (e.g. 0 and 2); pair the rows by position with p.to_numpy()",
+    ),
+    "common/classes.py match_classes #1": (
+        lambda: match_classes(np.ones((1, 2)) / 2, np.arange(3), np.arange(3)),
+        "got 2 columns and 3 classes; give base_classes in the order",
+    ),
+    "common/files.py replace_file #1": (
+        lambda: write_text(new_folder(), "text"),
+        "must be an ordinary file, got a folder or a device",
+    ),
+    "common/files.py replace_file #2": (
+        lambda: write_text(new_folder() / "none" / "a.txt", "text"),
+        "none first",
+    ),
+    "common/files.py replace_file #3": (unwritable, "Permission denied; choose another place"),
+    "common/files.py replace_file #4": (full_disk, "No space left on device; make room or"),
+    "methods/combining.py _Derived.check #1": (
+        lambda: resolve_methods(Average(of=Override(0.5)), "auto"),
+        "Average.of must be a method other than Override",
+    ),
+    "methods/combining.py FirstTrees.check #1": (
+        lambda: resolve_methods(FirstTrees(0.0, of=Distill(0.5)), "auto"),
+        "FirstTrees.share must be above 0, got 0; give e.g. 0.5",
+    ),
+    "methods/grid.py resolve_methods #1": (
+        lambda: resolve_methods([], "auto"),
+        "got []; choose from 'cold'",
+    ),
+    "methods/grid.py _check_lambdas #1": (
+        lambda: resolve_methods("distill", [0.5, 2]),
+        "numbers in [0, 1], got [0.5, 2]; give a grid such as",
+    ),
+    "metrics.py pairwise_churn #1": (
+        lambda: metrics.pairwise_churn([[0, 1]]),
+        "at least two retrainings, got 1; train the same model with several seeds",
+    ),
+    "metrics.py check_same_shape #1": (
+        lambda: metrics.churn_divergence(np.ones((2, 2)) / 2, np.ones((2, 4)) / 4),
+        "got (2, 2) and (2, 4); give the same rows and classes",
+    ),
+    "metrics.py _column_of #1": (
+        lambda: metrics.log_loss([2], [[0.5, 0.5]]),
+        "y must be among the classes [0, 1], got 2; give `classes` in the order",
+    ),
+}
