@@ -134,7 +134,7 @@ class Pairs:
         weight = self.pairing.names.weight
         if weight is not None and not counted.pairs.weights.sum() > 0:
             raise InvalidInputError(
-                f"column {weight!r} must have a positive sum, got only zeros; weight some row above 0"
+                f"column {weight!r} must have a positive sum, got only zeros; give positive weights"
             )
         return counted
 
