@@ -96,15 +96,15 @@ CASES = {
         lambda: limit(recall={"min_change": "a"}),
         "limits['recall']['min_change'] must be a number, got 'a'; give e.g. 0.8",
     ),
-    "comparison/measure_limits.py _measure_of #1": (
+    "comparison/measure_limits.py full_name #1": (
         lambda: limit(recall={"min_change": -0.1}),
         "write the limit as 'recall[CLASS]'",
     ),
-    "comparison/measure_limits.py _measure_of #2": (
+    "comparison/measure_limits.py _raise_unknown #1": (
         lambda: limit(cost={"max_change": 0.0}),
         "must name measures of this comparison, got 'cost' and not",
     ),
-    "comparison/measure_limits.py _measure_of #3": (
+    "comparison/measure_limits.py measure_checks #1": (
         lambda: limit(UNLABELLED, accuracy={"min_change": 0.0}),
         "limits['accuracy'] needs labels, got a comparison without labels; give y to compare",
     ),

@@ -187,8 +187,8 @@ SCORES = {"score": "old", "new_score": "new"}
         ({}, SCORES | {"positive": "ok"}, "the table must say how its scores become answers"),
         ({}, {"score": "none", "new_score": "new", "rule": RULE}, r"score \(a column of the"),
         ({"old": "x"}, SCORES | {"rule": RULE}, "column 'old' of the table must be numbers, got"),
-        ({"old": 1.5}, SCORES | {"rule": RULE}, "column 'old' of the table must be probab"),
-        ({"new": np.nan}, SCORES | {"rule": RULE}, r"column 'new' of the table.*got 3 rows"),
+        ({"old": 1.5}, SCORES | {"rule": RULE}, "columns 'old' of the table and 'new' of"),
+        ({"new": np.nan}, SCORES | {"rule": RULE}, r"columns 'old' of.*got 3 rows"),
         ({}, SCORES | {"rule": Threshold(0.1)}, "positive must name the class whose probability"),
         ({}, SCORES | {"rule": RULE, "positive": "Fraud"}, "positive must be one of the classes"),
         (

@@ -126,11 +126,11 @@ def test_limits_that_bind_nothing_change_nothing():
     ("max_churn", "groups", "message"),
     [
         ({"overall": 0.1, "country": 0.1}, {"country": GROUP}, "keys 'overall' or 'column=value'"),
-        ({"overall": 0.1, "city=X": 0.1}, {"country": GROUP}, "by columns of groups"),
+        ({"overall": 0.1, "city=X": 0.1}, {"country": GROUP}, "by columns of `groups`"),
         ({"country=US": 0.1}, {"country": GROUP}, "must name rows that there are.*has DE, FR"),
         ({"country=DE": 1.2}, {"country": GROUP}, "must be in"),
         ({"country=DE": 0.1}, {"country": GROUP[:-1]}, "same number of rows"),
-        ({"country=DE": 0.1}, None, "by columns of groups"),
+        ({"country=DE": 0.1}, None, "by columns of `groups`"),
         ({}, None, "must name at least one limit"),
     ],
 )

@@ -104,7 +104,7 @@ def measure_checks(
         own = measure_named(full, comparison, measures)
         if own is None:
             _raise_unknown(full, measures)
-        if own.new is None:
+        if own.new is None and full not in measures:
             raise InvalidInputError(
                 f"limits[{name!r}] needs labels, got a comparison without labels; give y to compare"
             )

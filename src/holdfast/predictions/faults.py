@@ -33,12 +33,12 @@ def raise_faults(pairing: Pairing, wrong: Mapping[str, int]) -> NoReturn:
             f"rule must give the answers in column {side.answer!r} of {side.name}, got {n} rows "
             "whose answer is another; correct the rule, leave it out, or drop the column"
         )
-    if name.endswith("_score"):
-        side = base if name.startswith("base") else new
+    if name == "scores":
+        columns = dict.fromkeys(f"{side.score!r} of {side.name}" for side in pairing.sides)
         raise InvalidInputError(
-            f"column {side.score!r} of {side.name} must be probabilities in [0, 1], got {n} rows "
-            "that are missing or are not; drop or fill those rows in both tables, and turn margins "
-            "into probabilities, e.g. by 1 / (1 + exp(-margin))"
+            f"columns {' and '.join(columns)} must be probabilities in [0, 1], got {n} rows "
+            "where one is missing or is not; drop or fill those rows in both tables, and turn "
+            "margins into probabilities, e.g. by 1 / (1 + exp(-margin))"
         )
     if name.endswith("_proba"):
         side = base if name.startswith("base") else new

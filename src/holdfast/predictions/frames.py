@@ -36,9 +36,12 @@ from holdfast.predictions.score_cells import (
     KEYS,
     Scores,
     is_score,
+    loss_sums,
     score_counts,
     score_sums,
     with_keys,
+    with_losses,
+    with_scores,
 )
 
 __all__ = [
@@ -175,8 +178,9 @@ def count_frame(pairs: PairFrame) -> tuple[Counted | None, dict[str, int]]:
     if pairs.scores is None:
         cells = _aggregated(frame, [*keys, *first], measures, faults)
     else:
-        sums = score_sums(pairs.scores, has_truth=pairs.has_truth, weighted=pairs.weighted)
-        keyed = with_keys(frame, pairs.scores, has_truth=pairs.has_truth)
+        scored = with_scores(frame)
+        sums = score_sums(pairs.scores, weighted=pairs.weighted)
+        keyed = with_keys(scored, pairs.scores)
         fine = _aggregated(keyed, [*keys, *KEYS], measures, faults, sums)
         cells, place = _merged(fine, keys)
     rows = cells["rows"]
@@ -216,7 +220,11 @@ def count_frame(pairs: PairFrame) -> tuple[Counted | None, dict[str, int]]:
     if pairs.scores is None:
         return Counted(counts), failed
     positive = _is_positive(cells, pairs.scores)[place]
-    return Counted(counts, score_counts(fine, pairs.scores, positive)), failed
+    losses = None
+    if pairs.has_truth:  # there are many cells and few classes, so losses are summed on their own
+        lossy = with_losses(scored, pairs.scores)
+        losses = _aggregated(lossy, [TRUTH], {}, {}, loss_sums(weighted=pairs.weighted))
+    return Counted(counts, score_counts(fine, losses, pairs.scores, positive)), failed
 
 
 def _within(name: str, cells: Columns, values: NDArray[Any]) -> dict[Any, PairedCounts]:
@@ -349,8 +357,9 @@ def _with_answers(
     for model in (pairs.base, pairs.new):
         if model.proba_classes:
             faults[f"{model.role}_proba"] = failing(_is_distribution(model))
-        if pairs.scores is not None:
-            faults[f"{model.role}_score"] = failing(is_score(nw.col(f"score_{model.role}")))
+    if pairs.scores is not None:
+        good = is_score(nw.col("score_base")) & is_score(nw.col("score_new"))
+        faults["scores"] = failing(good)
     frame = with_classes(pairs)
     if pairs.weighted:
         weight = nw.col(WEIGHT).cast(nw.Float64)

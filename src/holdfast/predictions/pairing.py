@@ -165,7 +165,7 @@ class Pairing:
         if scored:
             if any(side.score is None for side in self.sides):
                 raise InvalidInputError(
-                    "score must name a column of both models, got one of them; give new_score= too"
+                    "score must be given with new_score, got None; name the base model's column too"
                 )
             self.two = TwoClasses.of(known, self.deciding.positive)
         self._bind(known)

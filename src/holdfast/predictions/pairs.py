@@ -134,7 +134,7 @@ class Pairs:
         weight = self.pairing.names.weight
         if weight is not None and not counted.pairs.weights.sum() > 0:
             raise InvalidInputError(
-                f"column {weight!r} must have a positive sum, got only zeros; give weights"
+                f"column {weight!r} must have a positive sum, got only zeros; give positive weights"
             )
         return counted
 
@@ -155,8 +155,8 @@ class Pairs:
 
     def _ready(self) -> PairFrame:
         """Store the pairs that DuckDB joined, if they will be read more than once."""
-        grouped = len(self.pairs.groups) + (self.pairs.scores is not None)
-        if grouped < 2 or not self.joined or self.connection is None:
+        readings = max(len(self.pairs.groups), 1) + (self.pairs.scores is not None)
+        if readings < 2 or not self.joined or self.connection is None:
             return self.pairs
         native: Any = nw.to_native(self.pairs.frame)
         native.to_table("joined_pairs")

@@ -376,7 +376,7 @@ def _check_two_models(tables: Sequence[Any], names: ColumnNames) -> None:
         raise InvalidInputError(
             f"base and new must be two models, got {' and '.join(map(_name_of, tables))} "
             "with the same columns; give the other model's table, or its columns with "
-            "new_prediction= or new_proba_prefix="
+            "new_prediction=, new_proba_prefix= or new_score="
         )
 
 

@@ -95,7 +95,7 @@ class Budget:
             if overall is None:
                 raise InvalidInputError(
                     "max_churn must be given with max_negative_flips, got None; give the share of "
-                    "answers that may change, 1.0 for any"
+                    f"answers that may change, 1.0 for any{_in_place_of(min_accuracy, min_utility)}"
                 )
             others.append(Limit("negative flips", max_negative_flips, hard=True))
         return cls(churn, overall, min_accuracy, tuple(others), min_utility=min_utility)
@@ -176,6 +176,12 @@ class Budget:
         churn = point.churn(self.churn)
         wanted = (-point.utility, point.risk) if self.by_utility else (point.risk,)
         return (*wanted, churn) if self.max_churn is not None else (churn, *wanted)
+
+
+def _in_place_of(min_accuracy: Any, min_utility: Any) -> str:
+    """Return the part of an advice that names what `max_churn` cannot stand beside."""
+    given = {"min_accuracy": min_accuracy, "min_utility": min_utility}
+    return "".join(f", in place of {name}" for name, value in given.items() if value is not None)
 
 
 def _read_max_churn(max_churn: Any, churn: str) -> tuple[Any, list[Limit]]:

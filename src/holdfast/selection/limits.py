@@ -150,8 +150,9 @@ def group_columns(
             if hasattr(table, "columns") and name in table.columns:
                 break
         else:
+            places = "`groups`" if source == "groups" else f"{source} or of `groups`"
             raise InvalidInputError(
-                f"max_churn must name groups by columns of {source} or of `groups`, got {name!r}; "
+                f"max_churn must name groups by columns of {places}, got {name!r}; "
                 "correct the name, or give the column in `groups`"
             )
         found[name] = as_array(f"groups[{name!r}]", table[name])
