@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from tests.helpers.scratch import written
+from tests.helpers.cases import new_file
 
 from holdfast import compare_tables
 from holdfast.predictions.tables import compare_score_tables, open_pairs
@@ -24,7 +24,7 @@ def of_frames(base=None, new=None, id="id", **options):  # noqa: A002
 
 
 def of_files(base, new, **options):
-    return compare_tables(written(base), written(new), **options)
+    return compare_tables(new_file(base, "base.csv"), new_file(new, "new.csv"), **options)
 
 
 def in_one(rule=None, **columns):
@@ -190,7 +190,7 @@ CASES = {
         "new must be a path or a data frame, got list",
     ),
     "predictions/tables.py _pairs_of_files #1": (
-        lambda: compare_tables(written("id,prediction\n1,0\n"), frame(), id="id"),
+        lambda: compare_tables(new_file("id,prediction\n1,0\n", "base.csv"), frame(), id="id"),
         "new must be a path where base is one, got DataFrame",
     ),
     "predictions/tables.py _pairs_of_files #2": (

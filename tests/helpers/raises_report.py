@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from tests.helpers.scratch import folder, written
+from tests.helpers.cases import new_file, new_folder
 
 from holdfast.comparison import compare
 from holdfast.report.rows import sampled_rows
@@ -13,7 +13,7 @@ from holdfast.report.saved import FORMAT, FORMAT_VERSION, read_summary
 def saved(**changes):
     """Read a report that is right but for the given entries."""
     content = {"format": FORMAT, "format_version": FORMAT_VERSION, "summary": {}} | changes
-    return read_summary(written(json.dumps(content), "report.json"))
+    return read_summary(new_file(json.dumps(content), "report.json"))
 
 
 CASES = {
@@ -34,11 +34,11 @@ CASES = {
         "must hold a summary, got list",
     ),
     "report/saved.py read_summary #1": (
-        lambda: read_summary(folder()),
+        lambda: read_summary(new_folder()),
         "path must be a report in JSON, got the folder",
     ),
     "report/saved.py read_summary #2": (
-        lambda: read_summary(written('{"format": NaN}', "report.json")),
+        lambda: read_summary(new_file('{"format": NaN}', "report.json")),
         "report.json must be whole JSON, got: the number NaN, which JSON does not have",
     ),
     "report/saved.py read_summary #3": (

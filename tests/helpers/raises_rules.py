@@ -1,7 +1,7 @@
 """Rules that cannot decide, and what the message must hold."""
 
 import numpy as np
-from tests.helpers.scratch import folder, written
+from tests.helpers.cases import new_file, new_folder
 
 from holdfast.rules import Argmax, Bands, Costs, Threshold, TopShare
 from holdfast.rules.forms import rule_from_dict
@@ -17,7 +17,7 @@ def costs(matrix=((0, 1), (1, 0)), **names):
 
 
 def from_csv(text):
-    return Costs.from_csv(written(text, "costs.csv"))
+    return Costs.from_csv(new_file(text, "costs.csv"))
 
 
 def utility(spec, rule=Argmax(), classes=(0, 1)):  # noqa: B008  (a rule never changes)
@@ -46,7 +46,7 @@ CASES = {
         "costs must be numbers, got 'x' for the answer '0' in",
     ),
     "rules/costs.py _read_lines #1": (
-        lambda: Costs.from_csv(folder() / "costs.csv"),
+        lambda: Costs.from_csv(new_folder() / "costs.csv"),
         "which cannot be read (",
     ),
     "rules/forms.py rule_from_dict #1": (
