@@ -68,6 +68,17 @@ def test_code_blocks_run(language: str, folder: Path) -> None:
     )
     assert done.returncode in ((0,) if language == "python" else (0, 1, 3)), done.stderr
     assert "churn" in done.stdout
+    if language == "python":
+        assert done.stdout == blocks[0]["output"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("HOLDFAST_DATA" not in os.environ, reason="needs adult from HOLDFAST_DATA")
+def test_the_shell_block_prints_what_the_page_shows(tmp_path: Path) -> None:
+    readme = script("readme")
+    readme.write_tables(tmp_path)
+    (block,) = (found for found in readme.BLOCK.finditer(README) if found["language"] == "sh")
+    assert readme.run("sh", block["code"], tmp_path) == block["output"]
 
 
 def run_only_block(page: str, folder: Path) -> str:
