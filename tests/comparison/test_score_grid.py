@@ -1,9 +1,7 @@
-import duckdb
 import numpy as np
-import pandas as pd
 import pytest
 
-from holdfast.comparison.score_grid import SCORE_BINS, bin_starts, score_bin, score_bin_sql
+from holdfast.comparison.score_grid import SCORE_BINS, bin_starts, score_bin
 
 CUTS = (0.05, 0.3, 0.5)
 
@@ -22,15 +20,6 @@ def test_bins_rise_with_the_score_and_stay_in_range(scores, cuts):
     assert (np.diff(bins) >= 0).all()
     assert bins[0] == 0
     assert bins[-1] == SCORE_BINS - 1 + len(cuts)
-
-
-@pytest.mark.parametrize("cuts", [(), CUTS])
-def test_a_database_puts_every_score_into_the_same_bin(scores, cuts):
-    with duckdb.connect() as connection:
-        connection.register("t", pd.DataFrame({"a score": scores}))
-        expression = score_bin_sql('"a score"', cuts)
-        bins = connection.sql(f"SELECT {expression} AS bin FROM t").fetchnumpy()["bin"]
-    np.testing.assert_array_equal(bins, score_bin(scores, cuts))
 
 
 def test_a_start_is_the_least_score_of_its_bin():

@@ -120,7 +120,7 @@ CASES = {
         ),
         "--junit must be given with limits, got none; give --policy, or e.g. --max-churn",
     ),
-    "cli/compare.py _answers #1": (
+    "cli/rules.py costs_named #1": (
         lambda: command(
             "compare", predictions("a.csv"), predictions("b.csv"), "--utility", "balanced_accuracy"
         ),

@@ -1,5 +1,7 @@
 """Scores of tables are counted as those of arrays are."""
 
+import duckdb
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -7,7 +9,10 @@ import pytest
 
 from holdfast import InvalidInputError, compare
 from holdfast.comparison import PairedCounts, compare_scores
+from holdfast.comparison.score_grid import score_bin
 from holdfast.predictions import compare_score_tables, compare_tables, count_tables, open_pairs
+from holdfast.predictions.frames import collected
+from holdfast.predictions.score_cells import bin_of
 from holdfast.rules import Bands, Costs, Threshold
 
 RULE = Threshold(0.12, positive="fraud")
@@ -220,3 +225,16 @@ def test_a_prediction_column_counts_beside_scores():
     assert own.churn_rate == np.mean(table["prediction"] != table["later"])
     found = compare_score_tables(table, **columns)
     same(found, compare_scores(table["old"], table["new"], table["label"], positive="fraud"))
+
+
+@pytest.mark.parametrize("cuts", [(), (0.05, 0.3, 0.5)])
+def test_a_database_puts_every_score_into_the_same_bin(cuts):
+    rng = np.random.default_rng(0)
+    near_zero = 10.0 ** rng.uniform(-12, 0, 20_000)
+    at_cuts = [*cuts, *(np.nextafter(cut, 0) for cut in cuts)]
+    ends = [0.0, 1.0, np.nextafter(1, 0), 5e-324, *at_cuts]
+    scores = np.concatenate([near_zero, 1 - near_zero, rng.random(20_000), ends])
+    with duckdb.connect() as connection:
+        frame = nw.from_native(connection.from_df(pd.DataFrame({"a score": scores})))
+        bins = collected(frame.select(bin=bin_of(nw.col("a score"), cuts)))["bin"]
+    np.testing.assert_array_equal(bins, score_bin(scores, cuts))

@@ -15,10 +15,11 @@ from holdfast.cli.rules import (
     BANDS_OPTION,
     COSTS_OPTION,
     NEW_THRESHOLD_OPTION,
+    REPORTED_POSITIVE_OPTION,
     THRESHOLD_OPTION,
     UTILITY_OPTION,
     RuleOptions,
-    utility_of,
+    costs_named,
 )
 from holdfast.exceptions import InvalidInputError
 
@@ -80,10 +81,7 @@ def compare(
     new_score: Annotated[
         str | None, typer.Option(help="The same as --score, for the new model.")
     ] = None,
-    positive: Annotated[
-        str | None,
-        typer.Option(help="Positive class, whose recall, swaps and scores are reported."),
-    ] = None,
+    positive: Annotated[str | None, REPORTED_POSITIVE_OPTION] = None,
     threshold: Annotated[float | None, THRESHOLD_OPTION] = None,
     new_threshold: Annotated[float | None, NEW_THRESHOLD_OPTION] = None,
     bands: Annotated[str | None, BANDS_OPTION] = None,
@@ -148,6 +146,7 @@ def compare(
             "the limit group_limits needs groups, got no --group; name a column of the tables"
         )
     rules = RuleOptions(None, threshold, positive, bands, answers, costs)
+    worth = costs_named(utility)
     decides = rules != RuleOptions() or new_threshold is not None
     changed = None
     with (
@@ -178,7 +177,7 @@ def compare(
             confidence=_confidence(limits, confidence),
             max_group_churn=None if limits is None else limits.per_group,
         )
-        facts = _answers(pairs, comparison, counted.scores, utility)
+        facts = _answers(pairs, comparison, counted.scores, worth)
         if report is not None:
             from holdfast.report.rows import MOST_OF_ONE, worst_groups
 
@@ -197,17 +196,12 @@ def compare(
 
 
 def _answers(
-    pairs: Pairs, comparison: Comparison, scores: ScoreCounts | None, utility: str | None
+    pairs: Pairs, comparison: Comparison, scores: ScoreCounts | None, costs: Any
 ) -> AnswerFacts:
     """Return how the models answer, and the comparison of their scores."""
     from holdfast.report.answers import AnswerFacts, costs_of
 
-    pairing, costs = pairs.pairing, utility_of(utility)
-    if isinstance(costs, str):
-        raise InvalidInputError(
-            f"--utility must be a CSV file of costs here, got {costs!r}; the measures hold "
-            "accuracies in any case"
-        )
+    pairing = pairs.pairing
     labels = comparison.counts.labels.tolist()
     compared = None
     if scores is not None:

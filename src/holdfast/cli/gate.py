@@ -20,10 +20,11 @@ from holdfast.cli.rules import (
     BANDS_OPTION,
     COSTS_OPTION,
     NEW_THRESHOLD_OPTION,
+    REPORTED_POSITIVE_OPTION,
     THRESHOLD_OPTION,
     UTILITY_OPTION,
     RuleOptions,
-    utility_of,
+    costs_named,
 )
 from holdfast.exceptions import InvalidInputError
 
@@ -69,10 +70,7 @@ def gate(
     id_column: Annotated[
         str | None, typer.Option("--id", help="Column that names the rows in the report.")
     ] = None,
-    positive: Annotated[
-        str | None,
-        typer.Option(help="Positive class, whose recall, swaps and scores are reported."),
-    ] = None,
+    positive: Annotated[str | None, REPORTED_POSITIVE_OPTION] = None,
     threshold: Annotated[float | None, THRESHOLD_OPTION] = None,
     new_threshold: Annotated[float | None, NEW_THRESHOLD_OPTION] = None,
     bands: Annotated[str | None, BANDS_OPTION] = None,
@@ -115,7 +113,7 @@ def gate(
     check_report(report)
     check_outputs(report, junit, inputs=[data, policy, costs])
     rules = RuleOptions(None, threshold, positive, bands, answers, costs)
-    worth = utility_of(utility)
+    worth = costs_named(utility)
     limits = Policy.from_toml(policy)
     table = read_table(data)
     if (limits.per_group is not None or limits.group_limits) and not group:

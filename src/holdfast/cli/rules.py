@@ -22,12 +22,14 @@ __all__ = [
     "MIN_UTILITY_OPTION",
     "NEW_THRESHOLD_OPTION",
     "POSITIVE_OPTION",
+    "REPORTED_POSITIVE_OPTION",
     "RULE_OPTION",
     "THRESHOLD_OPTION",
     "TOP_SHARE_OPTION",
     "UTILITY_OPTION",
     "RuleOptions",
     "class_weight_of",
+    "costs_named",
     "utility_of",
 ]
 
@@ -42,6 +44,9 @@ NEW_THRESHOLD_OPTION = typer.Option(
 )
 POSITIVE_OPTION = typer.Option(
     help="Positive class of --threshold, --bands and --top-share [default: the second of two]."
+)
+REPORTED_POSITIVE_OPTION = typer.Option(
+    help="Positive class, whose recall, swaps and scores are reported."
 )
 BANDS_OPTION = typer.Option(help="Bounds of bands of the positive class, e.g. 0.05,0.30.")
 ANSWERS_OPTION = typer.Option(help="Answers of the bands, e.g. approve,review,decline.")
@@ -224,6 +229,17 @@ def utility_of(text: str | None) -> Any:
             "correct the name"
         )
     return Costs.from_csv(text)
+
+
+def costs_named(text: str | None) -> Any:
+    """Return the costs that --utility names where two models are compared; None without it."""
+    costs = utility_of(text)
+    if isinstance(costs, str):
+        raise InvalidInputError(
+            f"--utility must be a CSV file of costs here, got {costs!r}; the measures hold "
+            "accuracies in any case"
+        )
+    return costs
 
 
 def _number(option: str, text: str) -> float:

@@ -40,7 +40,7 @@ from holdfast.comparison.within import counts_within
 from holdfast.exceptions import InvalidInputError
 from holdfast.metrics import divergence_per_row, loss_per_row
 
-__all__ = ["CellRows", "count_pairs", "counts_of_cells"]
+__all__ = ["CellRows", "count_pairs", "counts_of_cells", "triples_of"]
 
 BLOCK = 1 << 16  # rows that are counted at a time
 MAX_INTEGER_RANGE = 1 << 16  # the widest range of labels that serve as their own codes
@@ -190,6 +190,26 @@ class CellRows:
         )
 
 
+def triples_of(
+    base: NDArray[Any],
+    new: NDArray[Any],
+    truth: NDArray[Any] | None,
+    labeled: NDArray[np.bool_],
+) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Return the answers and truths of m cells as positions (m, 3) among their classes, and these.
+
+    `truth` holds the true classes of the cells that are `labeled` (m,); the others get −1.
+    """
+    known = truth if labeled.any() else None
+    classes = union_classes(base=base, new=new, truth=known)
+    check_size(len(classes))
+    codes = np.full(len(base), -1)
+    if known is not None:
+        codes[labeled] = class_index(known, classes)
+    triples = [class_index(base, classes), class_index(new, classes), codes]
+    return np.stack(triples, axis=1), classes
+
+
 def counts_of_cells(
     base: NDArray[Any],
     new: NDArray[Any],
@@ -206,16 +226,10 @@ def counts_of_cells(
 
     `truth` holds the true classes of those cells that are `labeled` (m,).
     """
-    given = {"base": base, "new": new, "truth": truth if labeled.any() else None}
-    classes = union_classes(**given)
-    check_size(len(classes))
-    codes = np.full(len(base), -1)
-    if truth is not None and labeled.any():
-        codes[labeled] = class_index(truth, classes)
-    b, n = class_index(base, classes), class_index(new, classes)
+    triples, classes = triples_of(base, new, truth, labeled)
     values = np.stack([cells.counted, cells.weight, cells.weight_squares]).astype(np.float64)
-    number = cell_numbers(b, n, codes, len(classes))
-    merged = Cells(number, values)
+    b, n, codes = triples.T
+    merged = Cells(cell_numbers(b, n, codes, len(classes)), values)
     if groups or weighted:  # cells of several groups may be one, and some may have no weight
         merged = merged_cells([merged])
     triples, labels = in_use(cell_triples(merged.cell, len(classes)), classes)

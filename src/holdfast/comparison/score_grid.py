@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["SCORE_BINS", "bin_starts", "score_bin", "score_bin_sql"]
+__all__ = ["SCORE_BINS", "bin_starts", "score_bin"]
 
 SCORE_BINS = 1 << 12  # a power of two, so that the multiplication is exact
 
@@ -46,27 +46,6 @@ def score_bin(score: ArrayLike, cuts: Sequence[float] = ()) -> NDArray[np.int64]
     for cut in cuts:
         bins += p >= cut
     return bins
-
-
-def score_bin_sql(score: str, cuts: Sequence[float] = ()) -> str:
-    """Return `score_bin` as an SQL expression, for counting inside a database.
-
-    Parameters
-    ----------
-    score : str
-        An SQL expression of type DOUBLE with values in [0, 1], such as a quoted column.
-    cuts : sequence of float
-        As in `score_bin`.
-
-    Examples
-    --------
-    >>> score_bin_sql('"p"')
-    'least(floor((sqrt("p") - sqrt(1 - "p") + 1) / 2 * 4096), 4095)::BIGINT'
-    """
-    u = f"(sqrt({score}) - sqrt(1 - {score}) + 1) / 2"
-    terms = [f"least(floor({u} * {SCORE_BINS}), {SCORE_BINS - 1})::BIGINT"]
-    terms += [f"({score} >= {float(cut)!r}::DOUBLE)::BIGINT" for cut in cuts]
-    return " + ".join(terms)
 
 
 def bin_starts(cuts: Sequence[float] = ()) -> NDArray[np.float64]:

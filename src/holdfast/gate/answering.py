@@ -15,6 +15,7 @@ from holdfast.predictions.deciding import Deciding
 from holdfast.predictions.pairs import PredictionPair
 from holdfast.report.answers import AnswerFacts, costs_of
 from holdfast.rules import Bands, Rule, Threshold
+from holdfast.rules.pairs import positive_of
 
 __all__ = ["answering_of", "classes_of"]
 
@@ -71,10 +72,7 @@ def answering_of(
                 )
             decided[f"{role}_pred"] = asked.decide(getattr(pair, role), classes=pair.classes)
     pair = replace(pair, **decided)
-    positive = deciding.positive
-    if positive is None:
-        named = [getattr(rule, "positive", None) for rule in rules]
-        positive = next((one for one in named if one is not None), None)
+    positive = positive_of(rules) if deciding.positive is None else deciding.positive
     if costs is None and rules[1] is not None and pair.classes is not None:
         wanted = set(classes_of(pair)) | ({*pair.y.tolist()} if pair.y is not None else set())
         costs = costs_of(rules[1].bind(pair.classes), list(wanted))

@@ -15,7 +15,7 @@ from holdfast.rules import BoundRule, Rule
 from holdfast.rules.bands import BoundBands
 from holdfast.rules.costs import BoundCosts
 from holdfast.rules.names import column_of
-from holdfast.rules.pairs import rule_pair
+from holdfast.rules.pairs import positive_of, rule_pair
 from holdfast.rules.threshold import BoundThreshold
 
 __all__ = [
@@ -64,9 +64,7 @@ def decider(rule: Any, positive: Any) -> Known | None:
     if rule is None and positive is None:
         return None
     pair = rule_pair(rule)
-    named = [getattr(one, "positive", None) for one in pair]
-    known = [one for one in (positive, *named) if one is not None]
-    deciding = Deciding(pair, known[0] if known else None)
+    deciding = Deciding(pair, positive_of(pair) if positive is None else positive)
     return lambda classes: deciding
 
 

@@ -24,9 +24,9 @@ from holdfast.common.arrays import (
     check_labels,
     missing_values,
 )
-from holdfast.common.classes import class_index, union_classes, whole_labels
+from holdfast.common.classes import whole_labels
 from holdfast.common.coding import as_objects
-from holdfast.comparison.counting import CellRows, counts_of_cells
+from holdfast.comparison.counting import CellRows, counts_of_cells, triples_of
 from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, UNLABELED, PairedCounts
 from holdfast.comparison.score_counts import MOST_DISTINCT, UNKNOWN, ScoreCounts
 from holdfast.comparison.within import counts_within
@@ -230,13 +230,7 @@ def count_frame(pairs: PairFrame) -> tuple[Counted | None, dict[str, int]]:
 def _within(name: str, cells: Columns, values: NDArray[Any]) -> dict[Any, PairedCounts]:
     """Return the counts of each group, of cells by answers and truth."""
     base, new = (whole_labels(check_labels(key, cells[key])) for key in (BASE, NEW))
-    truth, labeled = _truth(cells)
-    known = truth if labeled.any() else None
-    classes = union_classes(base=base, new=new, truth=known)
-    codes = np.full(len(base), -1)
-    if known is not None:
-        codes[labeled] = class_index(known, classes)
-    triples = np.stack([class_index(base, classes), class_index(new, classes), codes], axis=1)
+    triples, classes = triples_of(base, new, *_truth(cells))
     weighted = WEIGHT in cells
     sums = ("rows", *((COUNTED, WEIGHT, SQUARES) if weighted else ("rows",) * 3))
     return counts_within(

@@ -24,6 +24,7 @@ from holdfast.comparison.score_grid import SCORE_BINS
 __all__ = [
     "KEYS",
     "Scores",
+    "bin_of",
     "is_score",
     "loss_sums",
     "score_counts",
@@ -75,7 +76,7 @@ def with_scores(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 def with_keys(frame: nw.LazyFrame[Any], scores: Scores) -> nw.LazyFrame[Any]:
     """Return a frame of `with_scores` with the key of each score, which is itself or its bin."""
     keys = {
-        key: nw.col(p) if scores.exact else _bin(nw.col(p), cuts)
+        key: nw.col(p) if scores.exact else bin_of(nw.col(p), cuts)
         for key, p, cuts in zip(KEYS, CLIPPED, scores.cuts, strict=True)
     }
     return frame.with_columns(**keys)
@@ -98,7 +99,7 @@ def with_losses(frame: nw.LazyFrame[Any], scores: Scores) -> nw.LazyFrame[Any]:
     return frame.with_columns(**parts).with_columns(**losses).with_columns(**change)
 
 
-def _bin(p: Expr, cuts: Sequence[float]) -> Expr:
+def bin_of(p: Expr, cuts: Sequence[float]) -> Expr:
     """Return the bin of a score, as `score_bin` gives it."""
     place = (p.sqrt() - (1 - p).sqrt() + 1) / 2
     number = (place * SCORE_BINS).floor().clip(upper_bound=SCORE_BINS - 1).cast(nw.Int64)

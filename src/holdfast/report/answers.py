@@ -54,10 +54,11 @@ class AnswerFacts:
 
     def measures(self, comparison: Comparison) -> list[MeasureChange]:
         """Return the measures of the positive class, and the mean cost where costs are known."""
-        found = comparison.measures(
-            labels=[self.positive] if self._occurs(comparison) else [],
-            costs=self.costs if comparison.n_labeled else None,
-        )
+        labels = [self.positive] if self._occurs(comparison) else []
+        costs = self.costs if comparison.n_labeled else None
+        if not labels and costs is None:
+            return []
+        found = comparison.measures(labels=labels, costs=costs)
         own = [f"{name}[{self.positive}]" for name in OF_CLASS]
         return [found[name] for name in (*own, "cost") if name in found]
 

@@ -17,6 +17,7 @@ from holdfast.report.frontier import frontier
 from holdfast.report.ladder import ladder
 from holdfast.report.summarise import summarise_comparison
 from holdfast.rules import Costs, Rule
+from holdfast.rules.pairs import positive_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,7 +166,7 @@ def answers_of_update(
     rule, costs = model.rule_, model.utility if isinstance(model.utility, Costs) else None
     if costs is None and rule is not None:
         costs = costs_of(rule.bind(model.classes_), comparison.counts.labels.tolist())
-    return AnswerFacts((base_rule, rule), getattr(rule, "positive", None), costs)
+    return AnswerFacts((base_rule, rule), positive_of((rule,)), costs)
 
 
 def summarise_update(

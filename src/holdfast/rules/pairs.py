@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from holdfast.exceptions import InvalidInputError
 from holdfast.rules.rule import Rule
 from holdfast.rules.threshold import TopShare
 
-__all__ = ["rule_pair"]
+__all__ = ["positive_of", "rule_pair"]
 
 
 def rule_pair(rule: Any) -> tuple[Rule | None, Rule | None]:
@@ -42,3 +43,16 @@ def rule_pair(rule: Any) -> tuple[Rule | None, Rule | None]:
             "TopShare.fit(proba) returned when the rule was set up"
         )
     return pair[0], pair[1]
+
+
+def positive_of(rules: Sequence[Rule | None]) -> Any:
+    """Return the positive class that the first of some rules names; None where none does.
+
+    Examples
+    --------
+    >>> from holdfast.rules import Argmax, Threshold
+    >>> positive_of((Argmax(), Threshold(0.3, positive="fraud")))
+    'fraud'
+    """
+    named = (getattr(rule, "positive", None) for rule in rules)
+    return next((one for one in named if one is not None), None)
