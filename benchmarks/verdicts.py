@@ -1,8 +1,10 @@
 """How often a policy promotes or rejects wrongly where the truth lies at its limit, by simulation.
 
 - *churn* and *flips* have a limit on a share of rows that is exactly the truth. *gain* has a least
-  gain that is exactly the truth, with few or many discordant rows. *recall* and *cost* have a least
-  and a largest value that is exactly the truth. A promotion is wrong there, and so is a rejection.
+  gain that is exactly the truth, with few or many discordant rows. *recall*, *precision*, *F1*,
+  *balanced accuracy* and *cost*, and the changes of them, have a least or a largest value that is
+  exactly the truth, in the settings of measure_intervals.py. A promotion is wrong there, and so is
+  a rejection.
 - *groups* are many or few, large or small, all at the limit of .5 % or at half of it. A rejection
   because of any of them is wrong. Its power is the share of rejections where one group has twice
   the limit, ten times as many rows and the others half of the limit.
@@ -18,19 +20,31 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure_intervals import (
+    CELLS,
+    COSTS,
+    POSITIVE,
+    POSITIVES,
+    RATIOS,
+    ROWS,
+    counts_of,
+    shares_of_cells,
+)
 from numpy.typing import NDArray
 
-from holdfast import Policy
 from holdfast.common.files import write_text
 from holdfast.comparison.binomial import exact_interval
-from holdfast.comparison.compare import compare
-from holdfast.comparison.counts import GroupCounts
+from holdfast.comparison.change import MeasureChange
+from holdfast.comparison.counts import GroupCounts, PairedCounts
 from holdfast.comparison.gains import gain_interval
 from holdfast.comparison.judging import judged_groups
+from holdfast.comparison.measures import ENOUGH_POSITIVES, balanced_accuracy, mean_cost
+from holdfast.comparison.ratios import estimate
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "results" / "verdicts.json"
@@ -40,6 +54,7 @@ SHARES = (0.002, 0.01, 0.05, 0.2)
 GAINS = ((0.02, 0.0), (0.1, 0.0), (0.4, 0.0), (0.02, -0.005), (0.1, -0.005), (0.1, -0.02))
 GROUPS = ((1, 30), (20, 18), (1_000, 1), (100, 200), (1_000, 100), (20, 1_000), (5, 10_000))
 LIMIT, CONFIDENCE = 0.005, 0.95
+SLACK = 1e-12  # of rounding
 MARKERS = ("<!-- verdicts -->", "<!-- /verdicts -->")
 
 
@@ -52,7 +67,7 @@ def main() -> None:
         "repetitions": n,
         "shares": shares(rng, n),
         "gains": gains(rng, n),
-        "measures": measures(rng, n // 10),
+        "measures": measures(rng, n),
         "groups": groups(rng, n // 10),
     }
     write_text(OUT, json.dumps(result, indent=2) + "\n")
@@ -90,34 +105,51 @@ def gains(rng: np.random.Generator, repetitions: int) -> list[dict[str, Any]]:
 
 
 def measures(rng: np.random.Generator, repetitions: int) -> list[dict[str, Any]]:
-    """Return how often recall and cost are decided wrongly whose truth is the limit."""
+    """Return how often a measure is decided wrongly whose value, or change, is the limit.
+
+    The limit is on the side that promotes and rejects wrongly more often. As in a policy, nothing
+    promotes below ten positives.
+    """
     found = []
-    for n in (500, 5_000):
-        for positives in (0.02, 0.3):
-            limits = {
-                "recall[1]": {"min": 0.7},
-                "cost": {"max": 10 * 0.3 * positives + 0.02 * (1 - positives)},
-            }
-            wrong: dict[str, list[int]] = {name: [0, 0] for name in limits}
-            for _ in range(repetitions):
-                y = (rng.random(n) < positives).astype(int)
-                base, new = (
-                    np.where(rng.random(n) < np.where(y == 1, 0.3, 0.02), 1 - y, y)
-                    for _ in range(2)
-                )
-                comparison = compare(base, new, y)
-                for name, limit in limits.items():
-                    policy = Policy(limits={name: limit}, costs=_COSTS, confidence=CONFIDENCE)
-                    verdict = str(policy.decide(comparison).verdict)
-                    wrong[name][0] += verdict == "PROMOTE"
-                    wrong[name][1] += verdict == "REJECT"
-            for name, (promoted, rejected) in wrong.items():
-                rates = {"promoted": promoted / repetitions, "rejected": rejected / repetitions}
-                found.append({"measure": name, "n": n, "positives": positives} | rates)
+    for rows, positives, models in product(ROWS, POSITIVES, POSITIVE):
+        shares = shares_of_cells(positives, models)
+        drawn = rng.multinomial(rows, shares, repetitions).astype(float)
+        seen = drawn[:, CELLS[:, 2] == 1].sum(axis=1)
+        drawn, enough = drawn[seen > 0], seen[seen > 0] >= ENOUGH_POSITIVES
+        setting = {"n": rows, "positives": positives, "models": models}
+        for name in RATIOS:
+            true = estimate(name, shares, shares, CONFIDENCE)
+            one = estimate(name, drawn, drawn, CONFIDENCE)
+            for kind, ends, limit in (
+                ("", one.new_interval, true.new),
+                (" change", one.interval, true.change),
+            ):
+                found.append(setting | {"measure": name + kind} | _wrong(*ends, limit, enough))
+        many = counts_of(shares * 1e12)
+        for name, measure in (("cost", _cost), ("balanced accuracy", _balanced)):
+            true, each = measure(many), [measure(counts_of(cells)) for cells in drawn]
+            for kind, ends, limit in (
+                ("", [one.new_interval for one in each], true.new),
+                (" change", [one.interval for one in each], true.change),
+            ):
+                low, high = np.array(ends).T
+                found.append(setting | {"measure": name + kind} | _wrong(low, high, limit, enough))
     return found
 
 
-_COSTS = {0: {0: 0, 1: 10}, 1: {0: 1, 1: 0}}
+def _cost(counts: PairedCounts) -> MeasureChange:
+    return mean_cost(counts, COSTS, CONFIDENCE)
+
+
+def _balanced(counts: PairedCounts) -> MeasureChange:
+    return balanced_accuracy(counts, CONFIDENCE)
+
+
+def _wrong(low: Any, high: Any, limit: Any, enough: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the shares of wrong decisions, for a limit from above or below, whichever is worse."""
+    promoted = [np.mean((low >= limit + SLACK) & enough), np.mean((high <= limit - SLACK) & enough)]
+    rejected = [np.mean(high < limit - SLACK), np.mean(low > limit + SLACK)]
+    return _floats({"promoted": max(promoted), "rejected": max(rejected)})
 
 
 def groups(rng: np.random.Generator, repetitions: int) -> list[dict[str, Any]]:
@@ -166,10 +198,8 @@ def table_of(result: dict[str, Any]) -> list[str]:
     """Return the table of the worst figures, as Markdown."""
     lines = ["| limit at the truth | worst wrong PROMOTE | worst wrong REJECT |", "|---|---|---|"]
     kinds = {"a share of rows": result["shares"], "accuracy gain": result["gains"]}
-    for name in ("recall[1]", "cost"):
-        kinds[name.partition("[")[0]] = [
-            one for one in result["measures"] if one["measure"] == name
-        ]
+    for name in dict.fromkeys(one["measure"] for one in result["measures"]):
+        kinds[name] = [one for one in result["measures"] if one["measure"] == name]
     for name, rows in kinds.items():
         worst = (max(row[side] for row in rows) for side in ("promoted", "rejected"))
         lines.append(f"| {name} | {' | '.join(f'{share:.1%}' for share in worst)} |")

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from holdfast.comparison.ratios import RATIOS, class_tables, estimate
 
@@ -47,3 +48,21 @@ def test_a_change_that_was_not_seen_still_has_a_width():
         found = estimate(name, cells, cells, 0.95)
         assert found.change == 0
         assert found.interval[0] < 0 < found.interval[1]
+
+
+def test_each_model_s_interval_is_exact_without_weights():
+    """The F1 is 2q / (1 + q) of the share q of rows found among those found, missed or alarmed."""
+    cells = np.array([50.0, 9, 7, 3, 6, 5, 11, 30])
+    found, missed, alarms = cells[[3, 7]].sum(), cells[[1, 5]].sum(), cells[[2, 6]].sum()
+    shares = {
+        "recall": (found, found + missed),
+        "precision": (found, found + alarms),
+        "f1": (found, found + missed + alarms),
+        "specificity": (cells[[0, 4]].sum(), cells[::2].sum()),
+        "rate": (found + alarms, cells.sum()),
+    }
+    for name, (some, n) in shares.items():
+        exact = binomtest(int(some), int(n)).proportion_ci(0.95, "exact")
+        ends = np.array([exact.low, exact.high])
+        ends = 2 * ends / (1 + ends) if name == "f1" else ends
+        np.testing.assert_allclose(estimate(name, cells, cells, 0.95).new_interval, ends, rtol=1e-6)

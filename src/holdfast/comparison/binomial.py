@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["exact_interval", "lower_bound", "tail", "upper_bound"]
+__all__ = ["beta_quantile", "exact_interval", "lower_bound", "tail", "upper_bound"]
 
 Array = NDArray[np.float64]
 
@@ -115,6 +115,20 @@ def lower_bound(share: ArrayLike, n: ArrayLike, error: ArrayLike) -> Array:
     if some.any():
         result[some] = _lowest_share(k[some], n[some], error[some])
     return result
+
+
+def beta_quantile(a: ArrayLike, b: ArrayLike, error: ArrayLike) -> Array:
+    """Return the value below which a beta variable lies with probability `error`, for a, b > 0.
+
+    Examples
+    --------
+    >>> round(float(beta_quantile(2, 99, 0.025)), 4)
+    0.0024
+    """
+    a, b, error = np.broadcast_arrays(*(np.asarray(value, dtype=float) for value in (a, b, error)))
+    shape = a.shape
+    a, b, error = np.atleast_1d(a, b, error)
+    return _lowest_share(a, a + b - 1, error).reshape(shape)
 
 
 def _lowest_share(k: Array, n: Array, error: Array) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from holdfast.common.classes import class_index
 from holdfast.common.plain import plain_scalar
 from holdfast.comparison.change import MeasureChange
 from holdfast.comparison.counts import PairedCounts
-from holdfast.comparison.intervals import wilson_interval
+from holdfast.comparison.means import mean_interval
 from holdfast.comparison.paired import Part, combined_interval, part_of
 from holdfast.comparison.ratios import Estimate, class_tables, estimate
 from holdfast.comparison.shares import Interval
@@ -192,15 +191,13 @@ TRUE_CELLS, BASE_RIGHT_CELLS, NEW_RIGHT_CELLS = [1, 3, 5, 7], [5, 7], [3, 7]
 def _mean_recall_interval(
     weights: Floats, squares: Floats, right: list[int], confidence: float
 ) -> tuple[Floats, Floats]:
-    """Return Wilson's interval of one model's mean recall, for as many rows as vary as much."""
-    total, total2 = (x[:, TRUE_CELLS].sum(axis=1) for x in (weights, squares))
-    recall, right2 = weights[:, right].sum(axis=1) / total, squares[:, right].sum(axis=1)
-    variance = (right2 * (1 - recall) ** 2 + (total2 - right2) * recall**2) / total**2
-    mean, k = recall.mean(), len(total)
-    n = k**2 / (total2 / total**2).sum()  # where nothing varies
-    if variance.sum() > 0:
-        n = mean * (1 - mean) / (variance.sum() / k**2)
-    low, high = wilson_interval(mean, n, confidence)
+    """Return the interval of one model's mean recall, in which each class weighs the same."""
+    share = 1 / (len(weights) * weights[:, TRUE_CELLS].sum(axis=1, keepdims=True))
+    values = np.isin(np.arange(weights.shape[1]), right).astype(float)
+    own, own2 = ((share * weights)[:, TRUE_CELLS], (share**2 * squares)[:, TRUE_CELLS])
+    some = own > 0
+    values = np.broadcast_to(values[TRUE_CELLS], own.shape)[some]
+    low, high = mean_interval(values, own[some], own2[some], (0.0, 1.0), confidence)
     return np.atleast_1d(low), np.atleast_1d(high)
 
 
@@ -223,7 +220,8 @@ def mean_cost(counts: PairedCounts, costs: Any, confidence: float) -> MeasureCha
     worst = cost.max(axis=0) - cost.min(axis=0)
     change, interval = cost_change(now - old, weights, squares, worst, confidence)
     positives = positives_of(counts)[classes]
-    own = [_mean_interval(values, weights, squares, confidence) for values in (old, now)]
+    ends = float(cost.min()), float(cost.max())
+    own = [mean_interval(values, weights, squares, ends, confidence) for values in (old, now)]
     return MeasureChange(
         "cost",
         float(weights @ old / weights.sum()),
@@ -286,13 +284,6 @@ def _bins(size: Floats, largest: float) -> NDArray[np.intp]:
     with np.errstate(divide="ignore"):
         halvings = np.floor(-np.log2(size / largest) + 1e-9)
     return np.where(size > 0, np.minimum(halvings, BINS - 1), BINS).astype(np.intp)
-
-
-def _mean_interval(values: Floats, weights: Floats, squares: Floats, confidence: float) -> Interval:
-    mean = weights @ values / weights.sum()
-    z = -NormalDist().inv_cdf((1 - confidence) / 2)
-    half = z * np.sqrt(squares @ (values - mean) ** 2) / weights.sum()
-    return float(mean - half), float(mean + half)
 
 
 def _cost_matrix(costs: Any, answers: NDArray[Any], classes: NDArray[Any]) -> Floats:

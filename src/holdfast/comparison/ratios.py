@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.comparison.intervals import wilson_interval
+from holdfast.comparison.binomial import exact_interval
 from holdfast.comparison.paired import Part, combined_interval, part_of
 
 __all__ = ["RATIOS", "Estimate", "class_tables", "estimate"]
@@ -36,17 +36,30 @@ class Ratio(NamedTuple):
         The cells in which a changed answer changes the measure, in one or two kinds of rows.
     within : ndarray (8,)
         The cells of which changed rows are a share.
+    share : callable, optional
+        Returns the factors of a share of rows on which the measure depends; by default those of
+        the measure, which is a share itself.
+    of_share : callable
+        Returns the measure for that share.
     """
 
     of: Callable[[Floats], tuple[Floats, Floats]]
     kinds: tuple[Floats, ...]
     within: Floats
+    share: Callable[[Floats], tuple[Floats, Floats]] | None = None
+    of_share: Callable[[Floats], Floats] = lambda share: share
 
 
 RATIOS = {
     "recall": Ratio(lambda m: (m * TRUE, TRUE), (TRUE,), TRUE),
     "precision": Ratio(lambda m: (m * TRUE, m), (TRUE, 1 - TRUE), ROWS),
-    "f1": Ratio(lambda m: (2 * m * TRUE, m + TRUE), (TRUE, 1 - TRUE), ROWS),
+    "f1": Ratio(
+        lambda m: (2 * m * TRUE, m + TRUE),
+        (TRUE, 1 - TRUE),
+        ROWS,
+        lambda m: (m * TRUE, np.maximum(m, TRUE)),
+        lambda share: 2 * share / (1 + share),
+    ),
     "specificity": Ratio(lambda m: ((1 - m) * (1 - TRUE), 1 - TRUE), (1 - TRUE,), 1 - TRUE),
     "rate": Ratio(lambda m: (m, ROWS), (ROWS,), ROWS),
 }
@@ -82,12 +95,9 @@ def estimate(name: str, weights: Floats, squares: Floats, confidence: float) -> 
             above, below = ratio.of(model)
             total = weights @ below
             value = weights @ above / total
-            score = (above - value[..., None] * below) / total[..., None]
-            variance = (squares * score**2).sum(axis=-1)
-            n = np.where(variance > 0, value * (1 - value) / variance, total**2 / (squares @ below))
             values.append(value)
-            scores.append(score)
-            own.append(wilson_interval(value, n, confidence))
+            scores.append((above - value[..., None] * below) / total[..., None])
+            own.append(_own_interval(ratio, model, weights, squares, confidence))
         change = values[1] - values[0]
         score = scores[1] - scores[0]
         parts = _parts(ratio, score, weights, squares, confidence)
@@ -95,6 +105,20 @@ def estimate(name: str, weights: Floats, squares: Floats, confidence: float) -> 
         low, high = combined_interval(change, parts, variance, confidence)
     ends = np.maximum(low, -1), np.minimum(high, 1)
     return Estimate(values[0], values[1], change, ends, own[0], own[1], parts[0])
+
+
+def _own_interval(
+    ratio: Ratio, model: Floats, weights: Floats, squares: Floats, confidence: float
+) -> tuple[Floats, Floats]:
+    """Return the exact interval of one model, for as many rows without weights as vary as much."""
+    above, below = (ratio.share or ratio.of)(model)
+    total = weights @ below
+    share = weights @ above / total
+    variance = (squares * (above - share[..., None] * below) ** 2).sum(axis=-1) / total**2
+    n = np.where(variance > 0, share * (1 - share) / variance, total**2 / (squares @ below))
+    low, high = exact_interval(share, n, confidence)
+    unknown = np.where(np.isnan(share), np.nan, 0.0)
+    return ratio.of_share(low) + unknown, ratio.of_share(high) + unknown
 
 
 def _parts(
