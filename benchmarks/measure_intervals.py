@@ -101,6 +101,7 @@ def counts_of(cells: NDArray[np.float64]) -> PairedCounts:
         rows=cells[some].astype(np.int64),
         weights=cells[some],
         squares=cells[some],
+        largest=np.ones(int(some.sum())),
         sums={},
         groups={},
     )

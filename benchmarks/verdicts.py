@@ -182,12 +182,10 @@ def _failing(
 
 
 def _counts(changed: NDArray[np.int64], size: NDArray[np.int64]) -> GroupCounts:
-    cells = np.zeros((len(size), 2, 4))
-    cells[:, 0, 0], cells[:, 1, 0] = size - changed, changed
-    none = np.zeros(len(size))
-    values = tuple(range(len(size)))
-    unlabeled = np.zeros((len(size), 2))
-    return GroupCounts(values, size, size.astype(float), cells, none, none, unlabeled)
+    rows = np.zeros((len(size), 2, 5), dtype=np.int64)
+    rows[:, 0, 4], rows[:, 1, 4] = size - changed, changed
+    weights = rows.astype(float)
+    return GroupCounts(tuple(range(len(size))), rows, weights, weights, (rows > 0) * 1.0)
 
 
 def _floats(values: dict[str, Any]) -> dict[str, float]:

@@ -64,6 +64,23 @@ def exact(share, n, confidence=0.95):
     return low, beta.isf(tail, k + 1, n - k) if share < 1 else 1.0
 
 
+def weighed(some, weight, confidence=0.95):
+    """Interval of the share of weighted rows, one more row of the largest weight counted on each
+    side in turn; without weights it is Clopper and Pearson's.
+    """
+    ends = []
+    for more, quantile in ((False, beta.ppf), (True, beta.isf)):
+        w = np.append(weight, weight.max())
+        z = np.append(some, more)
+        p = np.average(z, weights=w)
+        if p == more:  # nothing on the other side
+            ends.append(float(more))
+            continue
+        n = p * (1 - p) * w.sum() ** 2 / (w**2 * (z - p) ** 2).sum()
+        ends.append(quantile((1 - confidence) / 2, p * n, (1 - p) * n))
+    return tuple(ends)
+
+
 # --- exact references ----------------------------------------------------------------------------
 
 
@@ -88,10 +105,14 @@ def test_points_and_intervals_equal_a_loop(n_classes, n, weighted, kind):
     assert points(found) == pytest.approx(expected, abs=1e-12)
     n_effective = weight.sum() ** 2 / (weight**2).sum()
     assert found.n_effective == pytest.approx(n_effective)
+    rows = zip(base.tolist(), new.tolist(), y.tolist(), strict=True)
+    own = [loop([b], [n], [t], [1.0]) for b, n, t in rows]
     for name in SHARES:
-        share = min(max(expected[name], 0), 1)
         interval = getattr(found, f"{name}_interval")
-        assert interval == pytest.approx(exact(share, n_effective), abs=1e-9)
+        some = np.array([one[name] for one in own])
+        assert interval == pytest.approx(weighed(some, weight), abs=1e-9)
+        if not weighted:
+            assert interval == pytest.approx(exact(some.mean(), n), abs=1e-9)
     assert found.weighted is weighted
     assert (found.mcnemar_p_value is None) is weighted
 

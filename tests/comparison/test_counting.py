@@ -41,12 +41,13 @@ def cells_of(counts):
 def triples_of(counts):
     labels = [*counts.labels.tolist(), None]
     return {
-        tuple(labels[i] for i in triple): (rows, weight, square)
-        for triple, rows, weight, square in zip(
+        tuple(labels[i] for i in triple): (rows, weight, square, largest)
+        for triple, rows, weight, square, largest in zip(
             counts.triples.tolist(),
             counts.rows.tolist(),
             counts.weights.tolist(),
             counts.squares.tolist(),
+            counts.largest.tolist(),
             strict=True,
         )
     }
@@ -58,8 +59,8 @@ def loop_over_triples(base, new, y, weight):
         w = 1 if weight is None else weight[i]
         cell = (*pair, None if y is None else y[i])
         if w > 0:
-            rows, total, squares = found.get(cell, (0, 0, 0))
-            found[cell] = rows + 1, total + w, squares + w * w
+            rows, total, squares, largest = found.get(cell, (0, 0, 0, 0))
+            found[cell] = rows + 1, total + w, squares + w * w, max(largest, w)
     return found
 
 
@@ -122,16 +123,19 @@ def test_blocks_add_up(n_classes, n):
     group = rng.integers(0, 2, n)
     weight = rng.random(n)
     counts = count(base, new, y, weight=weight, groups={"g": group})
+    groups = counts.groups["g"]
     outcome = (base == y) * BASE_RIGHT + (new == y) * NEW_RIGHT
     for g in (0, 1):
         for changed in (False, True):
             rows = (group == g) & ((base != new) == changed)
             expected = np.bincount(outcome[rows], weights=weight[rows], minlength=4)
-            np.testing.assert_allclose(counts.groups["g"].cells[g, int(changed)], expected)
-    np.testing.assert_allclose(counts.cells, counts.groups["g"].cells.sum(axis=0))
-    assert counts.groups["g"].rows.tolist() == np.bincount(group).tolist()
+            np.testing.assert_allclose(groups.weighed().weights[g, int(changed)], expected)
+    np.testing.assert_allclose(counts.cells, groups.weights.sum(axis=0)[:, :4])
+    assert groups.n.tolist() == np.bincount(group).tolist()
     squares = np.bincount(group, weights=weight**2)
-    np.testing.assert_allclose(counts.groups["g"].weight_squares, squares)
+    np.testing.assert_allclose(groups.squares.sum(axis=(1, 2)), squares)
+    assert groups.weighed().largest.tolist() == [weight[group == g].max() for g in (0, 1)]
+    assert counts.weighed().largest == weight.max()
     assert counts.weight_squares == pytest.approx(squares.sum())
 
 
@@ -209,7 +213,7 @@ def test_groups_of_any_kind():
     dates = np.array(["2024-01-02", "NaT", "2024-01-01", "NaT"], dtype="M8[D]")
     group = count(base, new, groups={"g": dates}).groups["g"]
     assert [str(value)[:10] for value in group.values] == ["2024-01-01", "2024-01-02", "None"]
-    assert group.cells[:, 1].sum(axis=1).tolist() == [0, 0, 2]
+    assert group.weights[:, 1].sum(axis=1).tolist() == [0, 0, 2]
 
 
 @pytest.mark.parametrize("n_classes", [4, 300])
@@ -242,10 +246,10 @@ def test_sums_of_triples_with_missing_truth(n_classes, weighted):
         for cell, sums in triples_of(counts).items():
             assert sums == pytest.approx(expected[cell])
         labeled = counts.groups["g"].labeled()
-        assert labeled.rows.tolist() == np.bincount(group[known]).tolist()
-        np.testing.assert_allclose(labeled.cells.sum(axis=0), counts.labeled_cells)
+        assert labeled.n.tolist() == np.bincount(group[known]).tolist()
+        np.testing.assert_allclose(labeled.weighed().weights.sum(axis=0), counts.labeled_cells)
         squares = counts.squares[counts.labeled].sum()
-        assert labeled.weight_squares.sum() == pytest.approx(squares)
+        assert labeled.squares.sum() == pytest.approx(squares)
 
 
 def test_too_many_labels(monkeypatch):

@@ -17,12 +17,10 @@ def compared(changed, groups, **options):
 
 def counts_of(changed, n):
     """Return the counts of groups of n rows, of which some changed."""
-    cells = np.zeros((len(changed), 2, 4))
-    cells[:, 0, 0], cells[:, 1, 0] = n - changed, changed
-    rows, none = np.full(len(changed), n), np.zeros(len(changed))
-    return GroupCounts(
-        tuple(range(len(changed))), rows, rows.astype(float), cells, rows, none, np.zeros_like(none)
-    )
+    rows = np.zeros((len(changed), 2, 5), dtype=int)
+    rows[:, 0, 4], rows[:, 1, 4] = n - changed, changed
+    weights = rows.astype(float)
+    return GroupCounts(tuple(range(len(changed))), rows, weights, weights, (rows > 0) * 1.0)
 
 
 @pytest.mark.parametrize(

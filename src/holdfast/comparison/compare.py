@@ -61,8 +61,9 @@ def compare(
         Groups to report one by one: one column, or several columns by name. Rows with a missing
         value form a group of their own.
     sample_weight : array-like of shape (n,), optional
-        Importance of each row. Shares become shares of weight, and intervals use Kish's effective
-        number of rows (Σw)² / Σw² in place of n. No McNemar p-value is given.
+        Importance of each row. Shares become shares of weight. Their intervals use the
+        variance of such a share and count one more row of the largest weight, so that they hold
+        where weights go with change, too. No McNemar p-value is given.
     classes : array-like of shape (K,), optional
         Class of each probability column; 0 … K-1 when left out.
     rule : Rule or pair of (Rule or None), optional

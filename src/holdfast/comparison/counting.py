@@ -22,6 +22,7 @@ from holdfast.comparison.counts import (
     UNLABELED,
     GroupCounts,
     PairedCounts,
+    added,
     cell_numbers,
     cell_triples,
     check_size,
@@ -104,8 +105,12 @@ def count_pairs(
         rows=sums[0].astype(np.int64),
         weights=sums[1],
         squares=sums[2],
+        largest=sums[3],
         sums=soft.sums,
-        groups={name: column.result() for name, column in columns.items()},
+        groups={
+            name: column.result(weighted=sample_weight is not None)
+            for name, column in columns.items()
+        },
         within={
             name: counts_within(
                 name,
@@ -122,11 +127,11 @@ def count_pairs(
 
 
 def _row_sums(n: int, weight: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Return the sums of single rows: 1, whether they count, their weight and its square."""
+    """Return what single rows count: 1, whether they have weight, it, its square, and it again."""
     ones = np.ones(n)
     if weight is None:
-        return np.broadcast_to(ones, (4, n))
-    return np.stack([ones, weight > 0, weight, weight * weight])
+        return np.broadcast_to(ones, (5, n))
+    return np.stack([ones, weight > 0, weight, weight * weight, weight])
 
 
 def outcome_of(
@@ -160,6 +165,8 @@ class CellRows:
         Sum of the rows' weights.
     weight_squares : ndarray of shape (m,)
         Sum of the rows' squared weights.
+    largest : ndarray of shape (m,)
+        The largest of the rows' weights.
     """
 
     changed: NDArray[np.bool_]
@@ -168,26 +175,14 @@ class CellRows:
     counted: NDArray[np.int64]
     weight: NDArray[np.float64]
     weight_squares: NDArray[np.float64]
+    largest: NDArray[np.float64]
 
-    def of_groups(self, name: str, values: NDArray[Any]) -> GroupCounts:
-        """Return the counts of each group; `values` (m,) holds the group of each cell."""
-        codes, groups = group_codes(name, values)
-        size = len(groups)
+    def of_groups(self, name: str, groups_of_cells: NDArray[Any]) -> GroupCounts:
+        """Return the counts of each group; `groups_of_cells` (m,) holds the group of each."""
+        codes, groups = group_codes(name, groups_of_cells)
         cell = codes * N_GROUP_CELLS + self.changed * (N_OUTCOMES + 1) + self.outcome
-        apart = self.outcome == UNLABELED
-        return groups_in_order(
-            groups,
-            *(
-                np.bincount(codes, values, size)
-                for values in (
-                    self.rows,
-                    self.weight_squares,
-                    self.rows * apart,
-                    self.weight_squares * apart,
-                )
-            ),
-            cells=np.bincount(cell, self.weight, size * N_GROUP_CELLS).astype(np.float64),
-        )
+        values = np.stack([self.rows, self.weight, self.weight_squares, self.largest])
+        return groups_in_order(groups, added(values, cell, len(groups) * N_GROUP_CELLS))
 
 
 def triples_of(
@@ -227,7 +222,7 @@ def counts_of_cells(
     `truth` holds the true classes of those cells that are `labeled` (m,).
     """
     triples, classes = triples_of(base, new, truth, labeled)
-    values = np.stack([cells.counted, cells.weight, cells.weight_squares]).astype(np.float64)
+    values = np.stack([cells.counted, cells.weight, cells.weight_squares, cells.largest])
     b, n, codes = triples.T
     merged = Cells(cell_numbers(b, n, codes, len(classes)), values)
     if groups or weighted:  # cells of several groups may be one, and some may have no weight
@@ -243,6 +238,7 @@ def counts_of_cells(
         rows=merged.values[0].astype(np.int64),
         weights=merged.values[1],
         squares=merged.values[2],
+        largest=merged.values[3],
         sums=sums,
         groups=groups,
         within=within or {},

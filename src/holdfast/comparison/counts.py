@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ __all__ = [
     "UNLABELED",
     "GroupCounts",
     "PairedCounts",
+    "WeighedCells",
+    "added",
     "cell_numbers",
     "cell_triples",
     "check_size",
@@ -38,56 +40,77 @@ N_OUTCOMES = UNLABELED = 4
 MAX_LABELS = 2_000_000  # the cells of more labels have no number of 64 bits
 
 
+class WeighedCells(NamedTuple):
+    """Rows by (answer changed, outcome), as intervals of shares need them.
+
+    Attributes
+    ----------
+    weights, squares : ndarray of shape (..., 2, 4)
+        Sums of weights and of squared weights; rows without a label have outcome 0.
+    largest : ndarray of shape (...)
+        The largest weight of a row.
+    """
+
+    weights: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    largest: NDArray[np.float64]
+
+
 @dataclass(frozen=True, eq=False)
 class GroupCounts:
     """Counts within the groups of one column.
+
+    Rows are counted by (answer changed, outcome), in arrays of shape (G, 2, 5). The last outcome is
+    that of rows without a label.
 
     Attributes
     ----------
     values : tuple of length G
         Value of each group; None for rows without a value.
-    rows : ndarray of shape (G,)
-        Number of rows of each group.
-    weight_squares : ndarray of shape (G,)
-        Sums of squared weights, from which effective numbers of rows follow.
-    cells : ndarray of shape (G, 2, 4)
-        Weight of each (answer changed, outcome); rows without a label have outcome 0.
-    unlabeled_rows : ndarray of shape (G,)
-        Number of rows without a label.
-    unlabeled_squares : ndarray of shape (G,)
-        Sums of their squared weights.
-    unlabeled : ndarray of shape (G, 2)
-        Their weight, for each (answer changed).
+    rows : ndarray
+        Number of rows.
+    weights, squares : ndarray
+        Sums of weights and of squared weights.
+    largest : ndarray
+        The largest weight of a row; 0 where there is no row.
     """
 
     values: tuple[Any, ...]
     rows: NDArray[np.int64]
-    weight_squares: NDArray[np.float64]
-    cells: NDArray[np.float64]
-    unlabeled_rows: NDArray[np.int64]
-    unlabeled_squares: NDArray[np.float64]
-    unlabeled: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    largest: NDArray[np.float64]
+
+    @property
+    def n(self) -> NDArray[np.int64]:
+        """Number of rows of each group."""
+        return np.asarray(self.rows.sum(axis=(1, 2)))
+
+    @property
+    def n_unlabeled(self) -> NDArray[np.int64]:
+        """Number of rows of each group without a label."""
+        return np.asarray(self.rows[..., UNLABELED].sum(axis=1))
+
+    def weighed(self) -> WeighedCells:
+        """Return the rows of each group by answer changed and outcome."""
+        tables = []
+        for whole in (self.weights, self.squares):
+            table = whole[..., :N_OUTCOMES].copy()
+            table[..., 0] += whole[..., UNLABELED]
+            tables.append(table)
+        return WeighedCells(tables[0], tables[1], self.largest.max(axis=(1, 2)))
 
     def labeled(self) -> GroupCounts:
         """Return the counts of the rows that have a label."""
-        cells = self.cells.copy()
-        cells[..., 0] = np.maximum(cells[..., 0] - self.unlabeled, 0.0)
-        # What rounding leaves of a group without labels must not count as weight.
-        cells[self.rows == self.unlabeled_rows] = 0.0
-        return GroupCounts(
-            self.values,
-            self.rows - self.unlabeled_rows,
-            self.weight_squares - self.unlabeled_squares,
-            cells,
-            np.zeros_like(self.unlabeled_rows),
-            np.zeros_like(self.unlabeled_squares),
-            np.zeros_like(self.unlabeled),
-        )
+        known = np.arange(N_OUTCOMES + 1) != UNLABELED
+        return GroupCounts(self.values, *(array * known for array in self._arrays()))
 
     def pooled(self, mask: Sequence[bool]) -> GroupCounts:
         """Return the counts of some groups together, as one group without a value."""
         mine = np.asarray(mask, dtype=bool)
-        return GroupCounts((None,), *(array[mine].sum(axis=0)[None] for array in self._arrays()))
+        rows, weights, squares = (array[mine].sum(axis=0)[None] for array in self._arrays()[:-1])
+        largest = self.largest[mine].max(axis=0, initial=0.0)[None]
+        return GroupCounts((None,), rows, weights, squares, largest)
 
     def __add__(self, other: GroupCounts) -> GroupCounts:
         values = sorted({*self.values, *other.values}, key=sort_key)
@@ -101,12 +124,13 @@ class GroupCounts:
         )
         for part in (self, other):
             at = [place[value] for value in part.values]
-            for whole, own in zip(total._arrays(), part._arrays(), strict=True):
+            for whole, own in zip(total._arrays()[:-1], part._arrays()[:-1], strict=True):
                 whole[at] += own
+            total.largest[at] = np.maximum(total.largest[at], part.largest)
         return total
 
     def _arrays(self) -> list[NDArray[Any]]:
-        return [array for name, array in vars(self).items() if name != "values"]
+        return [self.rows, self.weights, self.squares, self.largest]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +158,8 @@ class PairedCounts:
         Sum of the weights of each cell.
     squares : ndarray of shape (m,)
         Sum of the squared weights of each cell.
+    largest : ndarray of shape (m,)
+        The largest weight of a row of each cell.
     sums : dict
         Weighted sums of losses and divergences, where probabilities are given.
     groups : dict of str to GroupCounts
@@ -152,6 +178,7 @@ class PairedCounts:
     rows: NDArray[np.int64]
     weights: NDArray[np.float64]
     squares: NDArray[np.float64]
+    largest: NDArray[np.float64]
     sums: dict[str, float]
     groups: dict[str, GroupCounts]
     within: dict[str, dict[Any, PairedCounts]] = field(default_factory=dict)
@@ -188,6 +215,12 @@ class PairedCounts:
     def labeled_cells(self) -> NDArray[np.float64]:
         """Weight of each (answer changed, outcome) over the labelled rows, shape (2, 4)."""
         return self._table(self.weights * self.labeled)
+
+    def weighed(self, *, labeled: bool = False) -> WeighedCells:
+        """Return the rows, or those with a label, by answer changed and outcome."""
+        kept = self.labeled if labeled else np.ones(len(self.rows), dtype=np.bool_)
+        weights, squares = (self._table(values * kept) for values in (self.weights, self.squares))
+        return WeighedCells(weights, squares, np.asarray(self.largest[kept].max(initial=0.0)))
 
     def _table(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         code = self.changed * N_OUTCOMES + self.outcome
@@ -281,14 +314,8 @@ class PairedCounts:
             base, new, truth = place[part.triples].T
             numbers.append(cell_numbers(base, new, truth, len(labels)))
         cell, row = np.unique(np.concatenate(numbers), return_inverse=True)
-        rows, weights, squares = (
-            np.bincount(row, np.concatenate([mine, its])).astype(np.float64)
-            for mine, its in (
-                (self.rows, other.rows),
-                (self.weights, other.weights),
-                (self.squares, other.squares),
-            )
-        )
+        parts = [np.stack([p.rows, p.weights, p.squares, p.largest]) for p in (self, other)]
+        rows, weights, squares, largest = added(np.concatenate(parts, axis=1), row, len(cell))
         return PairedCounts(
             n=self.n + other.n,
             n_labeled=self.n_labeled + other.n_labeled,
@@ -299,6 +326,7 @@ class PairedCounts:
             rows=rows.astype(np.int64),
             weights=weights,
             squares=squares,
+            largest=largest,
             sums={name: value + other.sums[name] for name, value in self.sums.items()},
             groups={name: group + other.groups[name] for name, group in self.groups.items()},
             within={name: _added(own, other.within[name]) for name, own in self.within.items()},
@@ -330,6 +358,27 @@ def cell_triples(cell: NDArray[np.intp], size: int) -> NDArray[np.intp]:
     """Return the triples (m, 3) behind the numbers (m,) of cells."""
     pair, truth = np.divmod(cell, size + 1)
     return np.stack([*np.divmod(pair, size), truth - 1], axis=1)
+
+
+def added(values: NDArray[Any], place: NDArray[np.intp], size: int) -> NDArray[np.float64]:
+    """Return what is counted of some rows, added up by their places below `size`.
+
+    Parameters
+    ----------
+    values : ndarray of shape (k, m)
+        All but the last are sums. The last is the largest weight.
+    place : ndarray of shape (m,)
+    size : int
+
+    Returns
+    -------
+    ndarray of shape (k, size)
+    """
+    found = np.zeros((len(values), size))
+    for whole, own in zip(found[:-1], values[:-1], strict=True):
+        whole[:] = np.bincount(place, own, size)
+    np.maximum.at(found[-1], place, values[-1])
+    return found
 
 
 def in_use(

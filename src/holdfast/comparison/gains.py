@@ -25,12 +25,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["gain_interval"]
+from holdfast.comparison.effective import Weighed, moves
+
+__all__ = ["gain_interval", "weighed_gain_interval"]
 
 Array = NDArray[np.float64]
 
 HALVINGS = 45
 TINY, SMALLEST = 1e-12, 1e-300
+
+
+def weighed_gain_interval(
+    gained: Weighed, lost: Weighed, still: Weighed, largest: ArrayLike, confidence: float
+) -> tuple[Any, Any]:
+    """Return the two-sided interval of the difference of weighted rows.
+
+    Parameters
+    ----------
+    gained, lost, still : Weighed
+        The rows that went from wrong to right, those that went from right to wrong, and the others.
+    largest : array-like
+        The largest weight of a row.
+    confidence : float
+        Confidence level of the interval.
+    """
+    error, ends = (1 - confidence) / 2, []
+    for unseen in ("down", "up"):
+        up, down, n = moves(gained, lost, still, largest, unseen=unseen)
+        shares = [one / np.maximum(n, SMALLEST) for one in (up, down)]
+        gain, loss = shares if unseen == "down" else shares[::-1]
+        ends.append(_lower(gain, loss, n, error) if error > 0 else np.full(n.shape, -1.0))
+    return ends[0], -ends[1]
 
 
 def gain_interval(

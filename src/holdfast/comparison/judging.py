@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.comparison.binomial import tail, upper_bound
-from holdfast.comparison.counts import GroupCounts
+from holdfast.comparison.binomial import tail
+from holdfast.comparison.counts import GroupCounts, WeighedCells
+from holdfast.comparison.effective import Weighed, share_bound, share_counts
 from holdfast.comparison.labeled import groups_of
 from holdfast.comparison.shares import GroupResult
 
@@ -46,28 +47,43 @@ def judged_groups(
        Statistics 1979.
     """
     results: list[GroupResult] = []
+    rows: list[WeighedCells] = []
     for column, group in columns.items():
         own = groups_of(column, group, confidence, comparable)
+        cells = _with_weight(group)
         if limit is not None:
-            own = _with_pool(own, column, group, confidence, limit, comparable)
+            own, cells = _with_pool(own, cells, column, group, confidence, limit, comparable)
         results += own
+        rows.append(cells)
     if limit is None:
         return tuple(results)
-    return _judged(results, (1 - confidence) / 2, limit)
+    return _judged(results, _joined(rows), (1 - confidence) / 2, limit)
+
+
+def _with_weight(group: GroupCounts) -> WeighedCells:
+    """Return the rows of the groups that have results."""
+    every = group.weighed()
+    return WeighedCells(*(array[every.largest > 0] for array in every))
+
+
+def _joined(parts: Sequence[WeighedCells]) -> WeighedCells:
+    return WeighedCells(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def _with_pool(
     results: list[GroupResult],
+    rows: WeighedCells,
     column: str,
     group: GroupCounts,
     confidence: float,
     limit: float,
     comparable: bool,
-) -> list[GroupResult]:
+) -> tuple[list[GroupResult], WeighedCells]:
     """Mark the small groups of a column, and add the group of all of them."""
-    small = _too_small(results, (1 - confidence) / 2, limit)
+    error = (1 - confidence) / 2
+    small = _too_small(rows, error, limit)
     if not small.any():
-        return results
+        return results, rows
     values = {results[i].value for i in np.flatnonzero(small)}
     pooled = group.pooled([value in values for value in group.values])
     (together,) = groups_of(column, pooled, confidence, comparable)
@@ -76,23 +92,29 @@ def _with_pool(
         replace(one, status="small") if is_small else one
         for one, is_small in zip(results, small, strict=True)
     ]
-    if _too_small([together], (1 - confidence) / 2, limit)[0] and not small.all():
+    if _too_small(pooled.weighed(), error, limit)[0] and not small.all():
         together = replace(together, status="small")
-    return [*marked, together]
+    return [*marked, together], _joined([rows, pooled.weighed()])
 
 
-def _too_small(results: Sequence[GroupResult], error: float, limit: float) -> NDArray[np.bool_]:
+def _too_small(rows: WeighedCells, error: float, limit: float) -> NDArray[np.bool_]:
     """Return which groups could not pass even if nothing had changed in them."""
-    n = np.array([one.n_effective for one in results])
-    return upper_bound(np.zeros(len(n)), n, error) > limit
+    every = Weighed(rows.weights.sum(axis=(1, 2)), rows.squares.sum(axis=(1, 2)))
+    none = Weighed(np.zeros(len(rows.largest)), np.zeros(len(rows.largest)))
+    return share_bound(none, every, rows.largest, error, upper=True) > limit
 
 
-def _judged(results: Sequence[GroupResult], error: float, limit: float) -> tuple[GroupResult, ...]:
+def _judged(
+    results: Sequence[GroupResult], rows: WeighedCells, error: float, limit: float
+) -> tuple[GroupResult, ...]:
     """Return the results with the status of those that are not small."""
     judged = [i for i, one in enumerate(results) if one.status is None]
-    churn = np.array([results[i].churn_rate for i in judged])
-    n = np.array([results[i].n_effective for i in judged])
-    failing = _holm(tail(np.minimum(churn * n, n), n, limit), error)
+    kept, changed = (
+        Weighed(rows.weights[judged, i].sum(axis=1), rows.squares[judged, i].sum(axis=1))
+        for i in (0, 1)
+    )
+    count, n = share_counts(changed, kept, rows.largest[judged], upper=False)
+    failing = _holm(tail(count, n, limit), error)
     statuses = {}
     for i, fails in zip(judged, failing, strict=True):
         passes = results[i].churn_rate_interval[1] <= limit

@@ -18,19 +18,13 @@ SELECTIVE = 0.001  # largest p-value at which labels count as selective
 
 def overall_shares(counts: PairedCounts, confidence: float) -> dict[str, Any]:
     """Return shares and intervals of all rows, as `shares_of` does."""
-    squares, labeled = counts.squares, counts.labeled
-    if counts.comparable and labeled.all():
-        return _shares(counts.cells, float(squares.sum()), confidence, has_truth=True)
-    shares = _shares(counts.cells, float(squares.sum()), confidence, has_truth=False)
+    if counts.comparable and counts.labeled.all():
+        return shares_of(counts.weighed(), confidence, has_truth=True)
+    shares = shares_of(counts.weighed(), confidence, has_truth=False)
     if not counts.comparable:
         return shares
-    own = _shares(counts.labeled_cells, float(squares[labeled].sum()), confidence, has_truth=True)
+    own = shares_of(counts.weighed(labeled=True), confidence, has_truth=True)
     return own | {name: shares[name] for name in ("churn_rate", "churn_rate_interval")}
-
-
-def _shares(cells: Any, squares: float, confidence: float, *, has_truth: bool) -> dict[str, Any]:
-    n_effective = np.asarray(cells.sum() ** 2 / squares)
-    return shares_of(cells, n_effective, confidence, has_truth=has_truth)
 
 
 def groups_of(
@@ -40,7 +34,7 @@ def groups_of(
     comparable: bool,
 ) -> list[GroupResult]:
     """Return the statistics of each group of a column."""
-    if not comparable or not group.unlabeled_rows.any():
+    if not comparable or not group.n_unlabeled.any():
         return group_results(column, group, confidence, comparable)
     labeled = group_results(column, group.labeled(), confidence, True)
     known = {result.value: result for result in labeled}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from holdfast.common.plain import plain
 from holdfast.comparison.calibration import equal_mass_bins
 from holdfast.comparison.intervals import wilson_interval
+from holdfast.comparison.paired import rows_of_share
 from holdfast.comparison.score_counts import ScoreCounts
 from holdfast.comparison.shares import Interval
 
@@ -68,8 +69,11 @@ def score_movement(counts: ScoreCounts, tolerance: float, confidence: float) -> 
     weight, total = counts.weight, counts.weight.sum()
     size = total**2 / counts.weight_squares.sum()
     change = counts.new - counts.base
-    moved = float(weight[np.abs(change) > tolerance + ROUNDING].sum() / total)
-    low, high = wilson_interval(moved, size, confidence)
+    far = np.abs(change) > tolerance + ROUNDING
+    moved = float(weight[far].sum() / total)
+    low, high = wilson_interval(
+        moved, rows_of_share(weight, counts.weight_squares, far), confidence
+    )
     return ScoreMovement(
         mean_change=float(weight @ change / total),
         mean_absolute_change=float(weight @ np.abs(change) / total),

@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Part", "combined_interval", "effective_rows", "part_of", "score_interval"]
+__all__ = [
+    "Part",
+    "combined_interval",
+    "effective_rows",
+    "part_of",
+    "rows_of_share",
+    "score_interval",
+]
 
 Floats = NDArray[np.float64]
 STEPS = 45  # halvings of an interval no wider than 2, down to rounding
@@ -140,6 +147,27 @@ def effective_rows(sums: tuple[Floats, Floats, Floats], squares: Any) -> Floats:
         spread = (up + down) / total - ((up - down) / total) ** 2
         known = (variance > 0) & (spread > 0)
         return np.where(known, spread / variance, total**2 / squares[2])
+
+
+def rows_of_share(weight: Floats, squares: Floats, some: NDArray[np.bool_]) -> float:
+    """Return the number of rows without weights whose share would be as uncertain.
+
+    Parameters
+    ----------
+    weight, squares : ndarray of shape (m,)
+        Sums of weights and of squared weights of cells of rows.
+    some : ndarray of shape (m,)
+        The cells that make up the share.
+
+    Examples
+    --------
+    >>> rows_of_share(np.array([3.0, 7.0]), np.array([3.0, 7.0]), np.array([True, False]))
+    10.0
+    """
+    own, own_squares = (
+        (np.asarray(x[some].sum()), np.asarray(0.0), np.asarray(x.sum())) for x in (weight, squares)
+    )
+    return round(float(effective_rows(own, own_squares)), 9)
 
 
 def combined_interval(

@@ -54,7 +54,8 @@ class Comparison:
         changed are labelled as often as the others. If it is small, the labelled rows do not stand
         for all rows. `labeled_shares` returns the share for each pair of answers.
     n_effective : float
-        Number of rows that the intervals of churn use: `n`, or (Σw)² / Σw² under weights (Kish).
+        Kish's effective number of rows: `n`, or (Σw)² / Σw² under weights. Intervals go further:
+        they regard how the weights go with the answers.
     weighted : bool
         Whether the rows have weights.
     confidence : float

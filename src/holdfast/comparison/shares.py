@@ -10,23 +10,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.common.plain import plain
-from holdfast.comparison.binomial import exact_interval
-from holdfast.comparison.counts import BASE_RIGHT, NEW_RIGHT, GroupCounts
-from holdfast.comparison.gains import gain_interval
+from holdfast.comparison.counts import (
+    BASE_RIGHT,
+    N_OUTCOMES,
+    NEW_RIGHT,
+    GroupCounts,
+    WeighedCells,
+)
+from holdfast.comparison.effective import Weighed, share_interval
+from holdfast.comparison.gains import weighed_gain_interval
 
 __all__ = ["GroupResult", "Interval", "group_results", "judge", "shares_of"]
 
 Interval = tuple[float, float]
 
-BOTH_RIGHT = BASE_RIGHT | NEW_RIGHT
-SHARES = (
-    "churn_rate",
-    "negative_flip_rate",
-    "positive_flip_rate",
-    "lateral_flip_rate",
-    "accuracy_base",
-    "accuracy_new",
-)
+_OUTCOME = np.arange(2 * N_OUTCOMES) % N_OUTCOMES
+_CHANGED = np.arange(2 * N_OUTCOMES) >= N_OUTCOMES
+_BASE, _NEW = _OUTCOME & BASE_RIGHT > 0, _OUTCOME & NEW_RIGHT > 0
+
+# The cells (answer changed, outcome) whose rows make up each share.
+CELLS_OF = {
+    name: cells.astype(np.float64)
+    for name, cells in {
+        "churn_rate": _CHANGED,
+        "negative_flip_rate": _CHANGED & _BASE,
+        "positive_flip_rate": _CHANGED & _NEW,
+        "lateral_flip_rate": _CHANGED & ~_BASE & ~_NEW,
+        "accuracy_base": _BASE,
+        "accuracy_new": _NEW,
+    }.items()
+}
+SHARES = tuple(CELLS_OF)
 
 
 def judge(interval: Interval, limit: float, *, at_least: bool = False) -> str:
@@ -69,7 +83,8 @@ class GroupResult:
     n : int
         Number of rows.
     n_effective : float
-        Kish's effective number of rows, (Σw)² / Σw². It equals `n` without weights.
+        Kish's effective number of rows, (Σw)² / Σw². It equals `n` without weights. Intervals go
+        further: they regard how the weights go with the answers.
     churn_rate, negative_flip_rate, positive_flip_rate, lateral_flip_rate : float or None
         Shares of the group's weight; all but the first need labels.
     accuracy_base, accuracy_new, accuracy_gain : float or None
@@ -114,50 +129,45 @@ class GroupResult:
 
 
 def shares_of(
-    cells: NDArray[np.float64],
-    n_effective: NDArray[np.float64],
+    rows: WeighedCells,
     confidence: float,
     *,
     has_truth: bool,
     has_interval: Collection[str] | None = None,
 ) -> dict[str, Any]:
-    """Return shares and intervals of cells (..., 2, 4): lists, or scalars for shape (2, 4).
+    """Return shares and intervals: lists for groups of rows, or scalars for one.
 
     Without `has_interval`, all shares have intervals.
     """
-    kept, changed = cells[..., 0, :], cells[..., 1, :]
-    weight = {"churn_rate": changed.sum(axis=-1)}
-    if has_truth:
-        both = kept[..., BOTH_RIGHT]
-        weight |= {
-            "negative_flip_rate": changed[..., BASE_RIGHT],
-            "positive_flip_rate": changed[..., NEW_RIGHT],
-            "lateral_flip_rate": changed[..., 0],
-            "accuracy_base": both + changed[..., BASE_RIGHT],
-            "accuracy_new": both + changed[..., NEW_RIGHT],
-        }
+    names = SHARES if has_truth else SHARES[:1]
+    masks = np.stack([CELLS_OF[name] for name in names])
+    weights, squares = (
+        table.reshape(*table.shape[:-2], 2 * N_OUTCOMES) for table in (rows.weights, rows.squares)
+    )
     # Sums come first and one division last, so that 18 of 600 rows are exactly 0.03 and keep a
     # limit of 0.03.
-    total = cells.sum(axis=(-2, -1))
-    share = {name: np.minimum(value / total, 1.0) for name, value in weight.items()}
+    total = weights.sum(axis=-1)
+    share = {
+        name: np.minimum(weights @ m / total, 1.0) for name, m in zip(names, masks, strict=True)
+    }
     result: dict[str, Any] = dict.fromkeys(SHARES)
     result |= dict.fromkeys(f"{name}_interval" for name in SHARES)
     result |= {"accuracy_gain": None, "accuracy_gain_interval": None}
-    names = [name for name in share if has_interval is None or name in has_interval]
-    if names:
-        values = np.stack([share[name] for name in names])
-        lows, highs = exact_interval(values, n_effective, confidence)
-        for name, low, high in zip(names, lows, highs, strict=True):
-            result[f"{name}_interval"] = _pairs(low, high)
+    for name, mask in zip(names, masks, strict=True):
+        if has_interval is None or name in has_interval:
+            some, others = (Weighed(weights @ m, squares @ m) for m in (mask, 1 - mask))
+            result[f"{name}_interval"] = _pairs(
+                *share_interval(some, others, rows.largest, confidence)
+            )
     result |= {name: _item(value) for name, value in share.items()}
     if has_truth:
-        gained, lost = share["positive_flip_rate"], share["negative_flip_rate"]
-        result["accuracy_gain"] = _item(
-            (changed[..., NEW_RIGHT] - changed[..., BASE_RIGHT]) / total
+        gained, lost = CELLS_OF["positive_flip_rate"], CELLS_OF["negative_flip_rate"]
+        up, down, still = (
+            Weighed(weights @ m, squares @ m) for m in (gained, lost, 1 - gained - lost)
         )
-        result["accuracy_gain_interval"] = _pairs(
-            *gain_interval(gained, lost, n_effective, confidence)
-        )
+        result["accuracy_gain"] = _item((up.weight - down.weight) / total)
+        interval = weighed_gain_interval(up, down, still, rows.largest, confidence)
+        result["accuracy_gain_interval"] = _pairs(*interval)
     return result
 
 
@@ -165,20 +175,19 @@ def group_results(
     column: str, group: GroupCounts, confidence: float, has_truth: bool
 ) -> list[GroupResult]:
     """Return the statistics of each group of a column."""
-    weight = group.cells.sum(axis=(1, 2))
-    some = weight > 0  # a group without weight has no shares
-    cells = group.cells[some]
-    n_effective = weight[some] ** 2 / group.weight_squares[some]
+    every = group.weighed()
+    some = every.largest > 0  # a group without weight has no shares
+    own = WeighedCells(*(array[some] for array in every))
+    n_effective = own.weights.sum(axis=(1, 2)) ** 2 / own.squares.sum(axis=(1, 2))
     fields = GroupResult.__dataclass_fields__
     shares: dict[str, Any] = shares_of(
-        cells,
-        n_effective,
+        own,
         confidence,
         has_truth=has_truth,
         has_interval=[name for name in SHARES if f"{name}_interval" in fields],
     )
     values = [value for value, kept in zip(group.values, some, strict=True) if kept]
-    rows = group.rows[some].tolist()
+    rows = group.n[some].tolist()
     return [
         GroupResult(
             column=column,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from holdfast.common.plain import plain
 from holdfast.comparison.counts import PairedCounts
 from holdfast.comparison.intervals import wilson_interval
+from holdfast.comparison.paired import rows_of_share
 from holdfast.comparison.score_counts import ScoreCounts
 from holdfast.comparison.score_grid import bin_starts, score_bin
 from holdfast.comparison.shares import Interval
@@ -186,7 +187,7 @@ class _Cells:
         rate = interval = None
         if labeled.any():
             rate = float(weight @ self.truth[labeled] / weight.sum())
-            size = weight.sum() ** 2 / self.squares[labeled].sum()
+            size = rows_of_share(weight, self.squares[labeled], self.truth[labeled] == 1)
             low, high = wilson_interval(rate, size, confidence)
             interval = float(low), float(high)
         return RowSet(

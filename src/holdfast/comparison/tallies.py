@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from holdfast.common.coding import as_objects, factorize
 from holdfast.comparison.counts import (
     N_OUTCOMES,
-    UNLABELED,
     GroupCounts,
+    added,
     cell_numbers,
     cell_triples,
     check_size,
@@ -37,7 +37,15 @@ N_GROUP_CELLS = 2 * (N_OUTCOMES + 1)
 
 
 class Cells(NamedTuple):
-    """Numbers of cells, and for each its rows, weight and squared weight (3, m), or rows only."""
+    """Numbers of cells, with what was counted in each.
+
+    Attributes
+    ----------
+    cell : ndarray of shape (m,)
+    values : ndarray of shape (4, m)
+        Rows, weight, squared weight and largest weight. Without weights, the shape is (2, m): rows,
+        and the weight 1.
+    """
 
     cell: NDArray[np.int64]
     values: NDArray[np.float64]
@@ -47,7 +55,7 @@ def merged_cells(parts: list[Cells]) -> Cells:
     """Return the distinct cells that have weight, with the sums of each."""
     cell, position = np.unique(np.concatenate([part.cell for part in parts]), return_inverse=True)
     values = np.concatenate([part.values for part in parts], axis=1)
-    sums = np.stack([np.bincount(position, row, len(cell)) for row in values]).astype(np.float64)
+    sums = added(values, position, len(cell))
     some = sums[0] > 0
     return Cells(cell[some], sums[:, some])
 
@@ -62,9 +70,11 @@ class CellTable:
     def __init__(self, n_classes: int, *, weighted: bool) -> None:
         check_size(n_classes)
         self.n_classes = n_classes
-        n_cells, n_sums = n_classes * n_classes * (n_classes + 1), 3 if weighted else 1
+        n_cells, n_sums = n_classes * n_classes * (n_classes + 1), 4 if weighted else 2
         self.dense = np.zeros((n_sums, n_cells)) if n_cells <= MAX_DENSE_CELLS else None
         self.agreed = np.zeros((n_sums, n_classes if self.dense is None else 0))
+        if not weighted:  # the largest weight
+            self.agreed[1] = 1.0
         self.merged = Cells(np.zeros(0, np.int64), np.zeros((n_sums, 0)))
         self.pending: list[Cells] = []
         self.n_pending = 0
@@ -78,18 +88,18 @@ class CellTable:
     ) -> None:
         """Add rows, given as codes of their classes; the truth is −1 where it is unknown."""
         cell = cell_numbers(base, new, truth, self.n_classes)
-        sums: list[Any] = [1.0] if weight is None else [(weight > 0) * 1.0, weight, weight * weight]
         if self.dense is not None:
-            for total, values in zip(self.dense, sums, strict=True):
-                np.add.at(total, cell, values)
+            _add_at(self.dense, cell, weight)
             return
         agree = (base == new) & (new == truth)
-        for total, values in zip(self.agreed, sums, strict=True):
-            np.add.at(total, base[agree], values if weight is None else values[agree])
+        own, other = (None if weight is None else weight[rows] for rows in (agree, ~agree))
+        _add_at(self.agreed, base[agree], own)
         distinct, position = np.unique(cell[~agree], return_inverse=True)
-        rest = [None if weight is None else values[~agree] for values in sums]
-        table = np.stack([np.bincount(position, values, len(distinct)) for values in rest])
-        self.pending.append(Cells(distinct, table.astype(np.float64)))
+        table = np.zeros((len(self.agreed), len(distinct)))
+        if weight is None:
+            table[1] = 1.0
+        _add_at(table, position, other)
+        self.pending.append(Cells(distinct, table))
         self.n_pending += len(distinct)
         if self.n_pending > max(MAX_PENDING_CELLS, len(self.merged.cell)):
             self._merge()
@@ -99,7 +109,7 @@ class CellTable:
         self.pending, self.n_pending = [], 0
 
     def result(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Return the triples that occur, and their rows, weights and squared weights (3, m)."""
+        """Return the triples that occur, and the four values of each, shape (4, m)."""
         if self.dense is not None:
             cell = np.flatnonzero(self.dense[0])
             sums = self.dense[:, cell]
@@ -109,35 +119,46 @@ class CellTable:
             self.pending.append(Cells(agreed, self.agreed))
             self._merge()
             cell, sums = self.merged
-        return cell_triples(cell, self.n_classes), np.broadcast_to(sums, (3, len(cell)))
+        if len(sums) == 2:
+            sums = np.stack([sums[0], sums[0], sums[0], np.ones(len(cell))])
+        return cell_triples(cell, self.n_classes), sums
+
+
+def _add_at(
+    table: NDArray[np.float64], place: NDArray[np.intp], weight: NDArray[np.float64] | None
+) -> None:
+    """Add rows to a table whose last line is the largest weight of each place."""
+    if weight is None:
+        np.add.at(table[0], place, 1.0)
+        return
+    for total, values in zip(table, ((weight > 0) * 1.0, weight, weight * weight), strict=False):
+        np.add.at(total, place, values)
+    np.maximum.at(table[-1], place, weight)
 
 
 class GroupTable:
-    """Weight of each (group, answer changed, outcome)."""
+    """What is counted in each (group, answer changed, outcome)."""
 
     def __init__(self, name: str, values: NDArray[Any]) -> None:
         self.codes, self.values = group_codes(name, values)
-        self.tallies = np.zeros((4, len(self.values)))  # rows, squares, both of unlabelled rows
-        self.cells = np.zeros(len(self.values) * N_GROUP_CELLS)
+        self.table = np.zeros((4, len(self.values) * N_GROUP_CELLS))
 
     def add(self, rows: slice, cell: NDArray[np.intp], weight: NDArray[np.float64] | None) -> None:
         """Add some rows, of which `cell` says whether the answer changed, and the outcome."""
-        code = self.codes[rows]
-        self.tallies[:2] += self._tally(code, weight)
-        apart = cell % (N_OUTCOMES + 1) == UNLABELED
-        if apart.any():
-            self.tallies[2:] += self._tally(code[apart], None if weight is None else weight[apart])
-        self.cells += np.bincount(code * N_GROUP_CELLS + cell, weight, len(self.cells))
-
-    def _tally(self, code: NDArray[np.intp], weight: NDArray[np.float64] | None) -> Any:
-        rows = np.bincount(code, minlength=len(self.values))
+        place = self.codes[rows] * N_GROUP_CELLS + cell
+        size = self.table.shape[1]
+        self.table[0] += np.bincount(place, minlength=size)
         if weight is None:
-            return rows, rows
-        return rows, np.bincount(code, weight * weight, len(self.values))
+            return
+        self.table[1] += np.bincount(place, weight, size)
+        self.table[2] += np.bincount(place, weight * weight, size)
+        np.maximum.at(self.table[3], place, weight)
 
-    def result(self) -> GroupCounts:
+    def result(self, *, weighted: bool) -> GroupCounts:
         """Return the counts of all groups, sorted by their values."""
-        return groups_in_order(self.values, *self.tallies, cells=self.cells)
+        if not weighted:
+            self.table[1:] = self.table[0], self.table[0], self.table[0] > 0
+        return groups_in_order(self.values, self.table)
 
 
 def group_codes(name: str, values: NDArray[Any]) -> tuple[NDArray[np.intp], list[Any]]:
@@ -152,27 +173,15 @@ def group_codes(name: str, values: NDArray[Any]) -> tuple[NDArray[np.intp], list
     return codes, as_objects(distinct).tolist()
 
 
-def groups_in_order(
-    values: list[Any],
-    rows: NDArray[Any],
-    squares: NDArray[Any],
-    unlabeled_rows: NDArray[Any],
-    unlabeled_squares: NDArray[Any],
-    *,
-    cells: NDArray[np.float64],
-) -> GroupCounts:
-    """Return the counts of groups in any order, sorted by their values."""
+def groups_in_order(values: list[Any], table: NDArray[np.float64]) -> GroupCounts:
+    """Return the counts of groups in any order, sorted by their values.
+
+    Parameters
+    ----------
+    values : list
+    table : ndarray of shape (4, cells)
+        Rows, weight, squared weight and largest weight of each (group, answer changed, outcome).
+    """
     order = sorted(range(len(values)), key=lambda i: sort_key(values[i]))
-    table = cells.reshape(-1, 2, N_OUTCOMES + 1)[order]
-    unlabeled = table[..., UNLABELED]
-    outcomes = table[..., :N_OUTCOMES].copy()
-    outcomes[..., 0] += unlabeled
-    return GroupCounts(
-        values=tuple(values[i] for i in order),
-        rows=rows[order].astype(np.int64),
-        weight_squares=squares[order].astype(np.float64),
-        cells=outcomes,
-        unlabeled_rows=unlabeled_rows[order].astype(np.int64),
-        unlabeled_squares=unlabeled_squares[order].astype(np.float64),
-        unlabeled=unlabeled,
-    )
+    rows, *others = table.reshape(4, -1, 2, N_OUTCOMES + 1)[:, order]
+    return GroupCounts(tuple(values[i] for i in order), rows.astype(np.int64), *others)

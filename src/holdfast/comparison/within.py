@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.comparison.counts import PairedCounts, cell_numbers, cell_triples, in_use, sort_key
+from holdfast.comparison.counts import (
+    PairedCounts,
+    added,
+    cell_numbers,
+    cell_triples,
+    in_use,
+    sort_key,
+)
 from holdfast.comparison.tallies import group_codes
 
 __all__ = ["counts_within"]
@@ -35,15 +42,15 @@ def counts_within(
         Base answer, new answer and truth of each cell, as positions in `labels`; the truth is −1
         where it is unknown.
     labels : ndarray of shape (L,)
-    sums : ndarray of shape (4, m)
-        All rows, rows of positive weight, weight and squared weight of each cell.
+    sums : ndarray of shape (5, m)
+        All rows, rows of positive weight, weight, squared weight and largest weight of each cell.
     weighted, has_truth : bool
 
     Examples
     --------
     >>> triples, labels = np.array([[0, 1, 1], [0, 0, 0]]), np.array(["no", "yes"])
     >>> groups = np.array(["north", "south"])
-    >>> sums = np.ones((4, 2))
+    >>> sums = np.ones((5, 2))
     >>> found = counts_within("g", groups, triples, labels, sums, weighted=False, has_truth=True)
     >>> {value: counts.n for value, counts in found.items()}
     {'north': 1, 'south': 1}
@@ -53,7 +60,7 @@ def counts_within(
     numbers = cell_numbers(base, new, truth, len(labels))
     distinct, cell = np.unique(numbers, return_inverse=True)
     number, place = np.unique(codes * len(distinct) + cell, return_inverse=True)
-    totals = np.stack([np.bincount(place, one, len(number)) for one in sums]).astype(np.float64)
+    totals = added(sums, place, len(number))
     group, own = np.divmod(number, len(distinct))
     starts = np.searchsorted(group, np.arange(1, len(groups)))
     each = zip(np.split(own, starts), np.split(totals, starts, axis=1), strict=True)
@@ -83,6 +90,7 @@ def _counts(
         rows=totals[1][kept].astype(np.int64),
         weights=totals[2][kept],
         squares=totals[3][kept],
+        largest=totals[4][kept],
         sums={},
         groups={},
     )

@@ -59,6 +59,7 @@ __all__ = [
 Expr = nw.Expr
 Columns = dict[str, NDArray[Any]]
 BASE, NEW, TRUTH, WEIGHT, SQUARES = "base", "new", "truth", "weight", "weight_squares"
+LARGEST = "largest_weight"
 SAMPLE = 100_000  # rows that are looked at first, to see many distinct scores at little cost
 EXACT_DIGITS = 15  # decimal digits that every real number keeps
 COUNTED = "counted"  # the number of rows of positive weight
@@ -232,13 +233,13 @@ def _within(name: str, cells: Columns, values: NDArray[Any]) -> dict[Any, Paired
     base, new = (whole_labels(check_labels(key, cells[key])) for key in (BASE, NEW))
     triples, classes = triples_of(base, new, *_truth(cells))
     weighted = WEIGHT in cells
-    sums = ("rows", *((COUNTED, WEIGHT, SQUARES) if weighted else ("rows",) * 3))
+    own = _cell_rows(cells, base != new, np.zeros(len(base), dtype=np.intp))
     return counts_within(
         name,
         values,
         triples,
         classes,
-        np.stack([cells[key].astype(np.float64) for key in sums]),
+        np.stack([own.rows, own.counted, own.weight, own.weight_squares, own.largest]),
         weighted=weighted,
         has_truth=TRUTH in cells,
     )
@@ -247,7 +248,7 @@ def _within(name: str, cells: Columns, values: NDArray[Any]) -> dict[Any, Paired
 def _merged(cells: Columns, keys: Sequence[str]) -> tuple[Columns, NDArray[np.intp]]:
     """Return cells with one row for each combination of the keys, and the place of each cell.
 
-    All columns but the keys are added up.
+    All columns but the keys are added up, except for the largest weights.
     """
     # There are few answers and many cells, so one dictionary is the quickest.
     known: dict[Any, int] = {}
@@ -255,11 +256,14 @@ def _merged(cells: Columns, keys: Sequence[str]) -> tuple[Columns, NDArray[np.in
     place = np.fromiter((known.setdefault(row, len(known)) for row in rows), dtype=np.intp)
     first = np.full(len(known), len(place))
     np.minimum.at(first, place, np.arange(len(place)))
-    summed = {
+    summed: Columns = {
         name: np.bincount(place, values.astype(np.float64), len(first))
         for name, values in cells.items()
-        if name not in (*keys, *KEYS)
+        if name not in (*keys, *KEYS, LARGEST)
     }
+    if LARGEST in cells:
+        summed[LARGEST] = np.zeros(len(first))
+        np.maximum.at(summed[LARGEST], place, cells[LARGEST].astype(np.float64))
     return {key: cells[key][first] for key in keys} | summed, place
 
 
@@ -312,6 +316,7 @@ def _cell_rows(cells: Columns, changed: NDArray[np.bool_], outcome: NDArray[np.i
         counted=cells[COUNTED if WEIGHT in cells else "rows"].astype(np.int64),
         weight=cells[WEIGHT if WEIGHT in cells else "rows"].astype(np.float64),
         weight_squares=cells[SQUARES if WEIGHT in cells else "rows"].astype(np.float64),
+        largest=cells.get(LARGEST, np.ones(len(changed))).astype(np.float64),
     )
 
 
@@ -324,6 +329,8 @@ def _aggregated(
 ) -> Columns:
     """Return one row for each combination of the keys, with the sums of all else over its rows.
 
+    Of the weights, the largest is returned as well.
+
     Measures are weighted; faults and further `sums` are added up as they are.
     """
     columns = {f"fault_{name}": value for name, value in faults.items()} | dict(sums or {})
@@ -333,10 +340,13 @@ def _aggregated(
     if weighted:
         counted = (weight > 0).cast(nw.Int64)
         columns |= {WEIGHT: weight, SQUARES: weight * weight, COUNTED: counted}
+    if weighted:
+        frame = frame.with_columns(**{LARGEST: weight})
     summed = frame.with_columns(**columns) if columns else frame
     whole = {COUNTED, *(f"fault_{name}" for name in faults)}
+    largest = [nw.col(LARGEST).max()] if weighted else []
     cells = summed.group_by(*keys).agg(
-        nw.len().alias("rows"), *(nw.col(name).sum() for name in columns)
+        nw.len().alias("rows"), *(nw.col(name).sum() for name in columns), *largest
     )
     return collected(
         cells.with_columns(nw.col(name).cast(nw.Int64) for name in columns if name in whole)

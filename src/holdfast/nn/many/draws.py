@@ -1,10 +1,12 @@
 """Random numbers inside a module, drawn from one generator for each network.
 
-A network therefore draws the same numbers whichever networks are trained beside it.
+A network therefore draws the same numbers whichever networks are trained beside it, and whatever
+other threads draw from the generator that all of PyTorch shares.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from holdfast.exceptions import UnsupportedEstimatorError
 
-__all__ = ["NetworkRandomness", "RandomnessDetector"]
+__all__ = ["NetworkRandomness", "OwnDraws", "RandomnessDetector"]
 
 aten = torch.ops.aten
 NATIVE_DROPOUT = aten.native_dropout.default
@@ -26,6 +28,7 @@ IN_PLACE = {
     aten.randn_like.default: aten.normal_.default,
 }
 ATTENTION = "_scaled_dot_product"
+_SHARED = threading.RLock()  # held while the shared generator stands for a generator of ours
 
 
 def _is_random(func: Any) -> bool:
@@ -44,6 +47,47 @@ class RandomnessDetector(TorchDispatchMode):
         # Fused attention is tagged as random even if it drops nothing.
         self.found |= _is_random(func) and not (ATTENTION in str(func) and not _drops(args))
         return func(*args, **(kwargs or {}))
+
+
+class OwnDraws(TorchDispatchMode):
+    """Draws random numbers on the CPU from a generator of its own, in this thread alone.
+
+    The numbers are those that follow ``torch.manual_seed(seed)``. The generator that all threads
+    share neither decides them nor moves on. An operation that takes no generator gets the shared
+    one, which is in our state for as long as the operation runs.
+
+    Parameters
+    ----------
+    seed : int
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation; a random one draws from the generator."""
+        kwargs = kwargs or {}
+        if not _is_random(func):
+            return func(*args, **kwargs)
+        if any(argument.name == "generator" for argument in func._schema.arguments):
+            given = kwargs.get("generator")
+            on_cpu = not any(isinstance(a, Tensor) and a.device.type != "cpu" for a in args)
+            if given is None and on_cpu and str(kwargs.get("device") or "cpu") == "cpu":
+                kwargs = {**kwargs, "generator": self.generator}
+            return func(*args, **kwargs)
+        return self._borrowed(func, args, kwargs)
+
+    def _borrowed(self, func: Any, args: Any, kwargs: Any) -> Any:
+        shared = torch.default_generator
+        with _SHARED:
+            before = shared.get_state()
+            shared.set_state(self.generator.get_state())
+            try:
+                return func(*args, **kwargs)
+            finally:
+                self.generator.set_state(shared.get_state())
+                shared.set_state(before)
 
 
 class NetworkRandomness(TorchDispatchMode):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
+from holdfast.nn.many.draws import OwnDraws
 
 __all__ = [
     "FreshStates",
@@ -29,8 +30,13 @@ def new_module(module: ModuleSource) -> nn.Module:
     """Return a new module: a copy of `module`, or what it builds if it is a function."""
     if isinstance(module, nn.Module):
         return copy.deepcopy(module)
-    with torch.random.fork_rng(devices=[]):  # the caller's generator must not move on
-        built = module() if callable(module) else None
+    with OwnDraws(0):  # the caller's generator must not move on
+        return _built(module)
+
+
+def _built(module: Any) -> nn.Module:
+    """Return what a function builds, with the draws that the caller has set up."""
+    built = module() if callable(module) else None
     if not isinstance(built, nn.Module):
         returned = f" that returned {type(built).__name__}" if callable(module) else ""
         raise InvalidInputError(
@@ -58,18 +64,12 @@ class FreshStates:
 
     def draw(self, seed: int) -> State:
         """Return the parameters and buffers that belong to a seed, on the CPU."""
-        # torch.manual_seed would store the call stack for devices that are initialised later.
-        generator = torch.default_generator
-        before = generator.get_state()
-        try:
-            generator.manual_seed(seed)
-            if self._scratch is None:
-                fresh = new_module(self.source)
+        fresh = self._scratch
+        with OwnDraws(seed):
+            if fresh is None:
+                fresh = _built(self.source)
             else:
-                fresh = self._scratch
                 _reset(fresh)
-        finally:
-            generator.set_state(before)
         state = distinct_tensors_of(fresh)
         return {name: value.detach().cpu().clone() for name, value in state.items()}
 

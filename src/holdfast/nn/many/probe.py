@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
-from holdfast.nn.many.draws import NetworkRandomness, RandomnessDetector
+from holdfast.nn.many.draws import NetworkRandomness, OwnDraws, RandomnessDetector
 from holdfast.nn.many.fresh import State, distinct_tensors_of
 from holdfast.nn.many.functions import forward
 from holdfast.nn.many.stack import quiet_vmap
@@ -76,7 +76,7 @@ def probe(module: nn.Module, x: Tensor) -> Probe:
     _check_shapes(module)
     before = distinct_tensors_of(module)
     shapes = {name: value.shape for name, value in before.items()}
-    with torch.random.fork_rng():
+    with OwnDraws(0):
         module.train()
         saved = _SavedBytes(module)
         detector = RandomnessDetector()
