@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.comparison.binomial import exact_interval
+from holdfast.comparison.effective import Weighed, share_interval
 from holdfast.comparison.paired import Part, combined_interval, part_of
 
 __all__ = ["RATIOS", "Estimate", "class_tables", "estimate"]
@@ -110,14 +110,12 @@ def estimate(name: str, weights: Floats, squares: Floats, confidence: float) -> 
 def _own_interval(
     ratio: Ratio, model: Floats, weights: Floats, squares: Floats, confidence: float
 ) -> tuple[Floats, Floats]:
-    """Return the exact interval of one model, for as many rows without weights as vary as much."""
+    """Return the interval of one model, which is exact without weights."""
     above, below = (ratio.share or ratio.of)(model)
-    total = weights @ below
-    share = weights @ above / total
-    variance = (squares * (above - share[..., None] * below) ** 2).sum(axis=-1) / total**2
-    n = np.where(variance > 0, share * (1 - share) / variance, total**2 / (squares @ below))
-    low, high = exact_interval(share, n, confidence)
-    unknown = np.where(np.isnan(share), np.nan, 0.0)
+    some, others = (Weighed(weights @ cells, squares @ cells) for cells in (above, below - above))
+    largest = np.where(weights * below > 0, squares / weights, 0.0).max(axis=-1)
+    unknown = np.where(some.weight + others.weight > 0, 0.0, np.nan)
+    low, high = share_interval(some, others, largest, confidence)
     return ratio.of_share(low) + unknown, ratio.of_share(high) + unknown
 
 
