@@ -38,6 +38,7 @@ from holdfast.cli.compare import compare
 from holdfast.cli.demo import demo
 from holdfast.cli.floor import floor
 from holdfast.cli.gate import gate
+from holdfast.cli.output import say
 from holdfast.cli.plan import plan
 from holdfast.cli.predict import predict
 from holdfast.cli.report import report
@@ -67,7 +68,7 @@ def _show_version(value: bool) -> None:
     if value:
         from holdfast.common.version import __version__
 
-        typer.echo(f"holdfast {__version__}")
+        say(f"holdfast {__version__}")
         raise typer.Exit
 
 
@@ -92,14 +93,14 @@ def main() -> None:
     except SystemExit as stopped:
         hint = hint_of(arguments) if stopped.code == EXIT_BAD_INPUT else None
         if hint is not None:
-            typer.echo(f"holdfast: {hint}", err=True)
+            say(f"holdfast: {hint}", err=True)
         raise
     except HoldfastError as error:
         message = in_options(str(error), options_of(command, arguments))
-        typer.echo(f"holdfast: {message}", err=True)
+        say(f"holdfast: {message}", err=True)
         sys.exit(EXIT_BAD_INPUT)
     except OSError as error:
-        typer.echo(f"holdfast: {error.strerror or error} ({error.filename})", err=True)
+        say(f"holdfast: {error.strerror or error} ({error.filename})", err=True)
         sys.exit(EXIT_BAD_INPUT)
 
 

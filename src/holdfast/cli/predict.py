@@ -10,7 +10,7 @@ import typer
 from holdfast.cli.checks import check_columns, check_outputs, explained
 from holdfast.cli.features import checked_features, warn_of_unseen
 from holdfast.cli.options import JSON_OPTION, TRUSTED_OPTION
-from holdfast.cli.output import print_json, progress
+from holdfast.cli.output import print_json, progress, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,7 @@ def predict(
         print_json(facts | {"unseen": plain(rows.unseen)})
     else:
         warn_of_unseen(rows.unseen)
-        typer.echo(f"{len(X):,} predictions in {out}")
+        say(f"{len(X):,} predictions in {out}")
 
 
 def _predicted(model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.floating] | None]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.checks import check_outputs
+from holdfast.cli.output import say
 from holdfast.exceptions import InvalidInputError
 
 
@@ -28,6 +29,6 @@ def merge(
         )
     check_outputs(out)
     written, left_out = merge_stores(stores, out)
-    typer.echo(f"wrote {written:,} rows to {out}")
+    say(f"wrote {written:,} rows to {out}")
     if left_out:
-        typer.echo(f"left out: {left_out:,} rows of trials that are there more than once")
+        say(f"left out: {left_out:,} rows of trials that are there more than once")

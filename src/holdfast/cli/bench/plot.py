@@ -9,7 +9,7 @@ import typer
 
 from holdfast.cli.bench.table import DatasetOption, MethodOption, NetworkOption, StoreArgument, read
 from holdfast.cli.checks import check_outputs
-from holdfast.cli.output import progress
+from holdfast.cli.output import progress, say
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def plot(
             written = [out]
         else:
             written = _save(found, out, form)
-    for path in written:
-        typer.echo(f"wrote {path}")
+    say(*(f"wrote {path}" for path in written))
 
 
 def _form_of(out: Path) -> str:
