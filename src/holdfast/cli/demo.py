@@ -59,7 +59,7 @@ def demo(
 
     check_report(report)
     check_seed_and_jobs(seed, jobs)
-    check_outputs(report, inputs=[Path(data)])
+    check_outputs(report, inputs=[data])
     update = _Update(load(data, target=target), learner, seed, jobs)
     start = time.perf_counter()
     kinds = [(b, m) for b in budget or BUDGETS for m in mixture or ("average", "override")]

@@ -111,7 +111,7 @@ def gate(
     from holdfast.tables.reading import read_table
 
     check_report(report)
-    check_outputs(report, junit, inputs=[data, policy, costs])
+    check_outputs(report, junit, inputs=[data, policy, costs, utility])
     rules = RuleOptions(None, threshold, positive, bands, answers, costs)
     worth = costs_named(utility)
     limits = Policy.from_toml(policy)

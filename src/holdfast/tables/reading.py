@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from holdfast.common.files import temporary_folder
 from holdfast.common.parameters import require
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables.delimited import open_csv
@@ -165,7 +165,7 @@ def connect(
             )
         config["memory_limit"] = str(memory_limit).strip()
     try:
-        folder = TemporaryDirectory(prefix="holdfast-", dir=temp_dir, ignore_cleanup_errors=True)
+        folder = temporary_folder(temp_dir)
     except OSError as error:
         raise InvalidInputError(
             f"temp_dir must be a folder that can be written to, got {temp_dir} "

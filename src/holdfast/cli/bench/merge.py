@@ -27,7 +27,7 @@ def merge(
             f"--out must end in .parquet, got {out.name!r}; name the file "
             f"{out.with_suffix('.parquet').name!r}"
         )
-    check_outputs(out)
+    check_outputs(out, inputs=stores)
     written, left_out = merge_stores(stores, out)
     say(f"wrote {written:,} rows to {out}")
     if left_out:

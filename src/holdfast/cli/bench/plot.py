@@ -51,7 +51,7 @@ def plot(
             write_text(out, render_benchmark(summary, found))
             written = [out]
         else:
-            written = _save(found, out, form)
+            written = _save(found, out, form, store)
     say(*(f"wrote {path}" for path in written))
 
 
@@ -64,7 +64,7 @@ def _form_of(out: Path) -> str:
     return out.suffix.lower().removeprefix(".")
 
 
-def _save(found: list[Page], out: Path, form: str) -> list[Path]:
+def _save(found: list[Page], out: Path, form: str, store: list[Path]) -> list[Path]:
     from holdfast.bench.pages.plots import save_page
 
     paths = [out]
@@ -73,7 +73,7 @@ def _save(found: list[Page], out: Path, form: str) -> list[Path]:
         paths = [
             out.with_stem(f"{out.stem}-{number:0{digits}}") for number in range(1, len(found) + 1)
         ]
-        check_outputs(*paths)
+        check_outputs(*paths, inputs=store)
     for page, path in zip(found, paths, strict=True):
         save_page(page, path, form)
     return paths

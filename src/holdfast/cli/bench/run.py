@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from holdfast.cli.checks import check_store
 from holdfast.cli.options import JSON_OPTION
 from holdfast.cli.output import print_json, say
 from holdfast.exceptions import InvalidInputError
@@ -86,6 +87,7 @@ def run(
     from holdfast.bench.workers.runner import run_suite
     from holdfast.common.parameters import check_count
 
+    check_store(store, suite)
     check_count("--runs", runs, hint="give e.g. 20")
     chosen = suite_of(suite, target=target).narrowed(
         datasets=dataset or [], networks=network or [], order=order
