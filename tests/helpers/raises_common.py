@@ -10,7 +10,7 @@ from tests.helpers.cases import new_folder
 
 from holdfast import metrics
 from holdfast.common.arrays import check_labels, check_same_index
-from holdfast.common.classes import match_classes
+from holdfast.common.classes import in_class_order, match_classes
 from holdfast.common.files import replace_file, write_text
 from holdfast.methods import Average, Distill, FirstTrees, Override
 from holdfast.methods.grid import resolve_methods
@@ -43,6 +43,10 @@ CASES = {
     "common/classes.py match_classes #1": (
         lambda: match_classes(np.ones((1, 2)) / 2, np.arange(3), np.arange(3)),
         "got 2 columns and 3 classes; give base_classes in the order",
+    ),
+    "common/classes.py in_class_order #1": (
+        lambda: in_class_order("p", pd.DataFrame([[0.5, 0.5]], columns=["a", "c"]), ["a", "b"]),
+        "p must have columns that are named after the classes 'a', 'b', got 'a', 'c'; name all",
     ),
     "common/files.py replace_file #1": (
         lambda: write_text(new_folder(), "text"),

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.exceptions import HoldfastError, InvalidInputError
-from holdfast.tables.paths import all_files, would_hold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +35,8 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[str | Path | None] = (
         files in them are compared with the outputs, through links. A table that would be read as
         part of a folder or a pattern the next time is refused, too.
     """
+    from holdfast.tables.paths import all_files, would_hold
+
     read = [Path(path) for path in inputs if path is not None]
     taken = [file for path in read for file in all_files(path)]
     for path in outputs:
@@ -66,6 +67,8 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[str | Path | None] = (
 
 def check_store(store: Path, data: str) -> None:
     """Raise if the folder to write to is in the folder or the pattern that is read."""
+    from holdfast.tables.paths import would_hold
+
     if would_hold(Path(data), store / "any.parquet"):
         raise InvalidInputError(
             f"--store must be a folder of its own, got {store}, which is in the data {data}; name "

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
-from holdfast.common.classes import class_index
+from holdfast.common.classes import class_index, in_class_order
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.interface import TrainingRows
 
@@ -199,8 +199,9 @@ def set_parameters(estimator: Any, changed: dict[str, Any]) -> None:
 
 def proba_of(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
     """Return an estimator's probabilities with columns in the order of `classes`."""
-    proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)
     own = np.asarray(estimator.classes_)
+    predicted = in_class_order("predict_proba", estimator.predict_proba(X), own)
+    proba = np.asarray(predicted, dtype=np.float64)
     if len(own) == len(classes) and (own == classes).all():
         return proba
     column = class_index(own, classes)
