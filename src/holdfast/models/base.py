@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,7 +15,7 @@ from holdfast.common.classes import in_class_order, named_columns, some_of
 from holdfast.common.parameters import on_one_line
 from holdfast.common.warning import warn
 from holdfast.exceptions import HoldfastError, InvalidInputError
-from holdfast.learners.estimators import own_columns
+from holdfast.learners.estimators import own_columns, without_changing
 from holdfast.learners.lookup import booster_as_classifier
 from holdfast.models.base_predictions import BasePredictions, base_predictions
 from holdfast.models.cache import remembered
@@ -160,12 +161,12 @@ class BaseModel:
     def _asked(self, what: str, X: Any, sha256: str | None = None, twice: bool = False) -> Any:
         """Return the model's probabilities or answers for X."""
         call = self.model.predict if what == "answers" else self._proba_in_order
-        own = own_columns(self.model, X)
+        own, asked = own_columns(self.model, X), partial(without_changing, call)
         try:
             predicted = remembered(
                 sha256,
                 own,
-                lambda: _asked_twice(call, own, what) if twice else call(own),
+                lambda: _asked_twice(asked, own, what) if twice else asked(own),
                 what=what,
             )
         except HoldfastError:
