@@ -43,7 +43,7 @@ def test_lines_as_long_as_they_may_be(capsys, length):
 
 @pytest.mark.parametrize(
     ("cell", "terminal", "loads"),
-    [("Zürich", False, False), ("日本", False, True), ("a\nb", False, True), ("a", True, True)],
+    [("Zürich", False, False), ("日本", False, True), ("a\u3000b", False, True), ("a", True, True)],
 )
 def test_rich_draws_what_is_not_plain(capsys, monkeypatch, cell, terminal, loads):
     drawn = []

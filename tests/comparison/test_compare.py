@@ -381,8 +381,8 @@ def test_each_group_is_the_comparison_of_its_rows(weighted):
     frame = pd.DataFrame({"country": country, "age": age})
     found = compare(base, new, y, groups=frame, sample_weight=weight, confidence=0.9)
     names = [group.name for group in found.groups]
-    assert names[:3] == ["country=de", "country=fr", "country=None"]
-    assert names[3:] == ["age=20.0", "age=30.5", "age=None"]
+    assert names[:3] == ["country=de", "country=fr", "country: missing"]
+    assert names[3:] == ["age=20.0", "age=30.5", "age: missing"]
     for group in found.groups:
         column = frame[group.column]
         rows = (column.isna() if group.value is None else column == group.value).to_numpy()
@@ -410,7 +410,7 @@ def test_groups_come_in_every_form():
         forms.append(pa.table({"g": values}))
     for form in forms:
         groups = compare(base, new, groups=form).groups
-        assert [(g.name, g.n) for g in groups] == [("g=a", 3), ("g=b", 2), ("g=None", 1)]
+        assert [(g.name, g.n) for g in groups] == [("g=a", 3), ("g=b", 2), ("g: missing", 1)]
     assert compare(base, new, groups=values).groups[0].column == "group"
     assert compare(base, new, groups={}).groups == ()
     assert compare(base, new, groups={1: values}).groups[0].name == "1=a"

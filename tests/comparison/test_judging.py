@@ -95,4 +95,4 @@ def test_the_values_of_groups_do_not_matter():
     found = compared(np.zeros(707, dtype=bool), groups, max_group_churn=0.01)
     names = [group.name for group in found.groups]
     assert names[-1] == "g: 2 small groups"
-    assert {"g=None", "g=x", "g=small groups"} < set(names)
+    assert {"g: missing", "g=x", "g=small groups"} < set(names)

@@ -12,8 +12,9 @@ from holdfast.cli.bench.plot import _form_of as form_of_plot
 from holdfast.cli.bench.run import _check_device_exists, _workers
 from holdfast.cli.bench.table import _form_of as form_of_table
 from holdfast.cli.bench.table import table
-from holdfast.cli.checks import check_outputs, explained
+from holdfast.cli.checks import check_outputs, check_store, explained
 from holdfast.cli.gate import _check_addresses, _check_limits
+from holdfast.cli.predict import _check_kept
 from holdfast.cli.train import _budget, _least
 from holdfast.cli.training_rows import training_table
 from holdfast.comparison import Policy
@@ -108,6 +109,18 @@ CASES = {
     "cli/checks.py check_outputs #2": (
         lambda: check_outputs(new_folder() / "none" / "a.html"),
         "none; create it, or choose another folder",
+    ),
+    "cli/checks.py check_outputs #4": (
+        lambda: check_outputs(Path("a.csv"), inputs=["*.csv"]),
+        "must not become part of the data, got a table in *.csv, which",
+    ),
+    "cli/checks.py check_store #1": (
+        lambda: check_store(Path("bench"), "."),
+        "got bench, which is in the data .; name another folder",
+    ),
+    "cli/predict.py _check_kept #1": (
+        lambda: _check_kept(["id", "Prediction"], None, label=None),
+        "got 'Prediction'; rename the column",
     ),
     "cli/checks.py check_outputs #3": (
         lambda: check_outputs(Path("a.html"), inputs=[Path("a.html")]),

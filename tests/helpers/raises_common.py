@@ -2,18 +2,23 @@
 
 import errno
 import os
+from pathlib import Path
 from unittest.mock import patch
 
+import duckdb
 import numpy as np
 import pandas as pd
 from tests.helpers.cases import new_folder
 
 from holdfast import metrics
 from holdfast.common.arrays import check_labels, check_same_index
-from holdfast.common.classes import match_classes
+from holdfast.common.classes import in_class_order, match_classes
 from holdfast.common.files import replace_file, write_text
+from holdfast.common.parameters import check_jobs, check_seed
 from holdfast.methods import Average, Distill, FirstTrees, Override
 from holdfast.methods.grid import resolve_methods
+from holdfast.tables.reading import reading
+from holdfast.tables.writing import write_table
 
 
 def unwritable():
@@ -25,6 +30,17 @@ def unwritable():
 def full_disk():
     with replace_file(new_folder() / "a.txt"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def unreadable():
+    with reading(Path("a.csv")):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def no_room():
+    full = duckdb.IOException('IO Error: Could not write file "a": No space left on device')
+    with patch("holdfast.tables.writing._write", side_effect=full):
+        write_table(pd.DataFrame({"x": [1]}), new_folder() / "a.csv")
 
 
 CASES = {
@@ -43,6 +59,26 @@ CASES = {
     "common/classes.py match_classes #1": (
         lambda: match_classes(np.ones((1, 2)) / 2, np.arange(3), np.arange(3)),
         "got 2 columns and 3 classes; give base_classes in the order",
+    ),
+    "common/classes.py in_class_order #1": (
+        lambda: in_class_order("p", pd.DataFrame([[0.5, 0.5]], columns=["a", "c"]), ["a", "b"]),
+        "p must have columns that are named after the classes 'a', 'b', got 'a', 'c'; name all",
+    ),
+    "common/parameters.py check_jobs #1": (
+        lambda: check_jobs(1.5),
+        "n_jobs must be an integer of at least 1, or -1 for every core, got 1.5; give e.g. 1",
+    ),
+    "common/parameters.py check_seed #1": (
+        lambda: check_seed(True),
+        "random_state must be an integer or None, got True; give e.g. 0",
+    ),
+    "tables/reading.py reading #1": (
+        unreadable,
+        "must be readable, got: Permission denied; check the file",
+    ),
+    "tables/writing.py write_table #2": (
+        no_room,
+        "must be writable, got: No space left on device; make room or choose another place",
     ),
     "common/files.py replace_file #1": (
         lambda: write_text(new_folder(), "text"),

@@ -40,6 +40,10 @@ CASES = {
         lambda: compare(FRAME, FRAME[["b", "a"]]),
         "got ['a', 'b'] and ['b', 'a']; reorder the columns of one",
     ),
+    "comparison/compare.py _check_names #1": (
+        lambda: compare(*(pd.DataFrame([[0.5, 0.5]], columns=pd.Index([1, 2])) for _ in range(2))),
+        "classes must be the names of the columns of base, got the classes 0, 1 and the columns 1,",
+    ),
     "comparison/compare.py _predictions #1": (
         lambda: compare(PROBA[:, 1:], OTHER),
         "base must be labels (n,) or probabilities (n, K) with K >= 2, got shape (2, 1)",

@@ -133,6 +133,12 @@ class Local:
 TRAINED = columns_of(pd.DataFrame({"a": [1.5, 2.5]}))
 
 CASES = {
+    "models/base.py _raise_names #1": (
+        lambda: classes_of_columns(
+            pd.DataFrame([[0.5, 0.5]], columns=["p", "q"]), None, None, np.array([1, 2])
+        ),
+        "named after classes of y (1, 2), got the columns 'p', 'q'; rename them",
+    ),
     "models/base.py classes_of_columns #1": (
         lambda: classes_of_columns(np.ones((1, 3)) / 3, None, None, np.arange(2)),
         "one column per class of y (2) when its classes are not named, got 3",

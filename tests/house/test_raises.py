@@ -171,8 +171,11 @@ CASES = {
         "got 1.7 in row 0 (1 such rows); divide each row by its sum if just one class is true",
     ),
     "common/arrays.py check_weights #1": (lambda: check_weights("w", ["a"], 1), "one weight per"),
-    "common/arrays.py check_weights #2": (lambda: check_weights("w", [-1], 1), "drop rows that"),
-    "common/arrays.py check_weights #3": (
+    "common/arrays.py check_weight_range #1": (
+        lambda: check_weights("w", [-1], 1),
+        "drop rows that",
+    ),
+    "common/arrays.py check_weight_range #2": (
         lambda: check_weights("w", [1e200], 1),
         "divide them by their mean",
     ),

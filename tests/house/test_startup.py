@@ -109,7 +109,7 @@ def test_comparing_files_loads_nothing_heavy(folder, suffix, as_json):
     if as_json:
         assert json.loads(result.stdout)["verdict"] == "REJECT"
     else:
-        assert "region=None" in result.stdout
+        assert "region: missing" in result.stdout
 
 
 @pytest.mark.parametrize(

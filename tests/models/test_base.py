@@ -104,8 +104,10 @@ def test_classes_of_given_columns():
     assert classes_of_columns(proba, None, None, classes).tolist() == ["a", "b", "c"]
     assert classes_of_columns(proba, None, model, classes).tolist() == ["c", "b", "a"]
     assert classes_of_columns(frame, None, model, classes).tolist() == ["b", "c", "a"]
-    named = classes_of_columns(frame, ["c", "a", "b"], model, classes)
+    named = classes_of_columns(proba, ["c", "a", "b"], model, classes)
     assert named.tolist() == ["c", "a", "b"]
+    with pytest.raises(InvalidInputError, match="named after base_classes"):
+        classes_of_columns(frame, ["c", "a", "b"], model, classes)
     with pytest.raises(InvalidInputError, match="one column per class of y"):
         classes_of_columns(proba[:, :2], None, None, classes)
 

@@ -16,6 +16,7 @@ from holdfast.render.junit import render_junit
 from holdfast.tables import write_table
 
 # Markup, quotes, control characters, half a surrogate pair, the end of a CDATA section.
+ESCAPED = {c: c.encode("unicode_escape").decode() for c in "\x00\x1b\ud800\ufffe\n\t"}
 HOSTILE = ["<b>&\"'", "a\x00b\x1b[31m", "\ud800", "]]></failure><x/>", "\ufffe", "línea\n2\t"]
 
 
@@ -62,7 +63,7 @@ def test_any_name_gives_whole_xml(name: str) -> None:
     (case,) = ElementTree.fromstring(text.encode("utf-8")).iter("testcase")
     (failure,) = case
     assert failure.tag == "failure"
-    kept = "".join("\ufffd" if c in "\x00\x1b\ud800\ufffe" else c for c in name)
+    kept = "".join(ESCAPED.get(c, c) for c in name)
     assert case.get("name") == f"churn_rate[{kept}={kept}]"
 
 

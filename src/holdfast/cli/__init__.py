@@ -23,10 +23,12 @@ The files that commands share:
 - `features`: the features that a model takes from a table, in the types that it was trained on
 - `output`: prints results, and writes reports
 - `wording`: puts errors into the words of the command line
+- `ending`: runs a command, and turns whatever ends it into an exit code and a message
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -36,18 +38,17 @@ from typer.main import get_command
 from holdfast.cli.bench import bench
 from holdfast.cli.compare import compare
 from holdfast.cli.demo import demo
+from holdfast.cli.ending import exit_code_of
 from holdfast.cli.floor import floor
 from holdfast.cli.gate import gate
+from holdfast.cli.output import say
 from holdfast.cli.plan import plan
 from holdfast.cli.predict import predict
 from holdfast.cli.report import report
 from holdfast.cli.train import train
-from holdfast.cli.wording import hint_of, in_options, options_of
-from holdfast.exceptions import HoldfastError
 
 __all__ = ["app", "main"]
 
-EXIT_BAD_INPUT = 2
 COMPLETION = "_HOLDFAST_COMPLETE"  # the variable by which a shell asks for completions
 
 app = typer.Typer(
@@ -67,7 +68,7 @@ def _show_version(value: bool) -> None:
     if value:
         from holdfast.common.version import __version__
 
-        typer.echo(f"holdfast {__version__}")
+        say(f"holdfast {__version__}")
         raise typer.Exit
 
 
@@ -79,33 +80,25 @@ def _options(
     version: bool = typer.Option(
         False, "--version", callback=_show_version, is_eager=True, help="Show the version."
     ),
+    debug: bool = typer.Option(
+        False, "--debug", help="Show where an error happened; it may stand anywhere."
+    ),
 ) -> None:
-    pass
+    pass  # `exit_code_of` has taken --debug before
 
 
 def main() -> None:
-    """Run the command line; for bad input, print one readable message and exit with code 2."""
+    """Run the command line; whatever goes wrong is one readable message and exit code 2."""
     _set_environment()
-    command, arguments = get_command(app), sys.argv[1:]
-    try:
-        command()
-    except SystemExit as stopped:
-        hint = hint_of(arguments) if stopped.code == EXIT_BAD_INPUT else None
-        if hint is not None:
-            typer.echo(f"holdfast: {hint}", err=True)
-        raise
-    except HoldfastError as error:
-        message = in_options(str(error), options_of(command, arguments))
-        typer.echo(f"holdfast: {message}", err=True)
-        sys.exit(EXIT_BAD_INPUT)
-    except OSError as error:
-        typer.echo(f"holdfast: {error.strerror or error} ({error.filename})", err=True)
-        sys.exit(EXIT_BAD_INPUT)
+    sys.exit(exit_code_of(get_command(app), sys.argv[1:]))
 
 
 def _set_environment() -> None:
-    """Take Click's spelling of a request for completions too, and keep MLflow's bars away."""
+    """Take Click's spelling of a request for completions, and make output possible anywhere."""
     shell, _, instruction = os.environ.get(COMPLETION, "").partition("_")
     if instruction in ("source", "complete"):  # bash_source, where Typer has source_bash
         os.environ[COMPLETION] = f"{instruction}_{shell}"
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for stream in (sys.stdout, sys.stderr):  # a terminal may not have every character
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -13,12 +13,32 @@ from holdfast.exceptions import HoldfastError, InvalidInputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_columns", "check_outputs", "check_report", "check_seed_and_jobs", "explained"]
+__all__ = [
+    "check_columns",
+    "check_outputs",
+    "check_report",
+    "check_seed_and_jobs",
+    "check_store",
+    "explained",
+]
 
 
-def check_outputs(*outputs: Path | None, inputs: Sequence[Path | None] = ()) -> None:
-    """Raise before any work if an output cannot be written, or would replace another file."""
-    taken = [path.resolve() for path in inputs if path is not None]
+def check_outputs(*outputs: Path | None, inputs: Sequence[str | Path | None] = ()) -> None:
+    """Raise before any work if an output cannot be written, or would replace another file.
+
+    Parameters
+    ----------
+    *outputs : Path or None
+        Files to write.
+    inputs : sequence of (str, Path or None)
+        What the command reads: files, folders, patterns, or names that are no files at all. All
+        files in them are compared with the outputs, through links. A table that would be read as
+        part of a folder or a pattern the next time is refused, too.
+    """
+    from holdfast.tables.paths import all_files, would_hold
+
+    read = [Path(path) for path in inputs if path is not None]
+    taken = [file for path in read for file in all_files(path)]
     for path in outputs:
         if path is None:
             continue
@@ -31,16 +51,35 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[Path | None] = ()) -> 
                 f"{path} must be in an existing folder that can be written to, got {path.parent}; "
                 "create it, or choose another folder"
             )
-        if path.resolve() in taken or (path.exists() and any(map(path.samefile, _existing(taken)))):
+        if any(_is_same(path, file) for file in taken):
             raise InvalidInputError(
                 f"{path} must be a file of its own, got a file that the command also reads or "
                 "writes; name another output"
             )
-        taken.append(path.resolve())
+        among = next((source for source in read if would_hold(source, path)), None)
+        if among is not None:
+            raise InvalidInputError(
+                f"{path} must not become part of the data, got a table in {among}, which the "
+                "command reads; name a file in another folder"
+            )
+        taken.append(path)
 
 
-def _existing(paths: Sequence[Path]) -> list[Path]:
-    return [path for path in paths if path.exists()]
+def check_store(store: Path, data: str) -> None:
+    """Raise if the folder to write to is in the folder or the pattern that is read."""
+    from holdfast.tables.paths import would_hold
+
+    if would_hold(Path(data), store / "any.parquet"):
+        raise InvalidInputError(
+            f"--store must be a folder of its own, got {store}, which is in the data {data}; name "
+            "another folder"
+        )
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    if path.exists() and other.exists():
+        return path.samefile(other)
+    return path.resolve() == other.resolve()
 
 
 def check_report(path: Path | None, *, option: str = "--report", page: bool = False) -> None:

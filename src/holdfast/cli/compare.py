@@ -128,7 +128,7 @@ def compare(
     from holdfast.predictions.tables import open_pairs
 
     check_report(report)
-    check_outputs(report, junit, inputs=[base, new, policy, costs])
+    check_outputs(report, junit, inputs=[base, new, policy, costs, utility])
     limits = _policy(
         policy,
         max_churn=max_churn,

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from holdfast.cli.output import print_comparison, print_decision, summary_of
+from holdfast.cli.output import print_comparison, print_decision, say, summary_of
 
 if TYPE_CHECKING:
     from holdfast.comparison.policy import Decision, Policy
@@ -29,8 +27,7 @@ class Compared:
     def print(self) -> None:
         """Print the statistics, the answers that matter, and the verdict."""
         print_comparison(self.comparison)
-        for line in self.answers.lines(self.comparison):
-            typer.echo(line)
+        say(*self.answers.lines(self.comparison))
         if self.decision is not None:
             print_decision(self.decision)
 

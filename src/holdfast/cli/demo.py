@@ -13,7 +13,7 @@ import typer
 from holdfast.cli.checks import check_outputs, check_report, check_seed_and_jobs, explained
 from holdfast.cli.learners import make_learner
 from holdfast.cli.options import JSON_OPTION, REPORT_OPTION
-from holdfast.cli.output import percent, print_json, print_table, progress, write_report
+from holdfast.cli.output import percent, print_json, print_table, progress, say, write_report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def demo(
 
     check_report(report)
     check_seed_and_jobs(seed, jobs)
-    check_outputs(report, inputs=[Path(data)])
+    check_outputs(report, inputs=[data])
     update = _Update(load(data, target=target), learner, seed, jobs)
     start = time.perf_counter()
     kinds = [(b, m) for b in budget or BUDGETS for m in mixture or ("average", "override")]
@@ -229,11 +229,11 @@ def _plain_lines(lines: list[_Line]) -> dict[str, Any]:
 
 def _print(update: _Update, lines: list[_Line], report: Path, seconds: float) -> None:
     rows, base = update.n_rows, lines[0].comparison
-    typer.echo(
+    say(
         f"{update.data.name}: base model on {rows['base']:,} older rows, retraining on "
         f"{rows['retraining']:,}, measured on {rows['test']:,} others"
     )
-    typer.echo(f"base model: accuracy {percent(base.accuracy_base)}")
+    say(f"base model: accuracy {percent(base.accuracy_base)}")
     print_table(
         ["retraining", "budget", "accuracy", "churn (interval)", "negative flips", "on these rows"],
         [
@@ -248,4 +248,4 @@ def _print(update: _Update, lines: list[_Line], report: Path, seconds: float) ->
             for line in lines
         ],
     )
-    typer.echo(f"report: {report}   ({seconds:.0f} s)")
+    say(f"report: {report}   ({seconds:.0f} s)")

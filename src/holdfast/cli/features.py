@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from holdfast.cli.output import say
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -88,4 +87,4 @@ def warn_of_unseen(unseen: Mapping[str, Unseen], name: str = "the model") -> Non
     from holdfast.models.columns import sentences
 
     for sentence in sentences(unseen, name):
-        typer.echo(f"warning: {sentence}", err=True)
+        say(f"warning: {sentence}", err=True)

@@ -9,7 +9,7 @@ import typer
 from holdfast.cli.checks import check_columns, check_seed_and_jobs, explained
 from holdfast.cli.learners import make_learner
 from holdfast.cli.options import JSON_OPTION
-from holdfast.cli.output import print_json, progress
+from holdfast.cli.output import print_json, progress, say
 
 
 def floor(
@@ -61,4 +61,4 @@ def floor(
         facts = measured.to_dict()
         print_json({"data": loaded.name, "churn_floor": facts.pop("churn_rate")} | facts)
     else:
-        typer.echo(measured)
+        say(str(measured))

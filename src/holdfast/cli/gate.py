@@ -14,7 +14,7 @@ import typer
 from holdfast.cli.checks import check_columns, check_outputs, check_report, explained
 from holdfast.cli.features import checked_features, warn_of_unseen
 from holdfast.cli.options import JSON_OPTION, JUNIT_OPTION, REPORT_OPTION
-from holdfast.cli.output import EXIT_CODES, print_json, progress, write_junit, write_report
+from holdfast.cli.output import EXIT_CODES, print_json, progress, say, write_junit, write_report
 from holdfast.cli.rules import (
     ANSWERS_OPTION,
     BANDS_OPTION,
@@ -111,7 +111,7 @@ def gate(
     from holdfast.tables.reading import read_table
 
     check_report(report)
-    check_outputs(report, junit, inputs=[data, policy, costs])
+    check_outputs(report, junit, inputs=[data, policy, costs, utility])
     rules = RuleOptions(None, threshold, positive, bands, answers, costs)
     worth = costs_named(utility)
     limits = Policy.from_toml(policy)
@@ -147,16 +147,16 @@ def gate(
             gated.found.print()
         run = gated.log(policy, experiment)
         if not as_json:
-            typer.echo(f"logged as run {run.name!r} of experiment {run.experiment!r}")
+            say(f"logged as run {run.name!r} of experiment {run.experiment!r}")
         version = None
         if promote and str(gated.decision.verdict) == "PROMOTE":
             version = promotion.promote(old, new, run_id=run.run_id)
     if as_json:
         print_json(gated.to_dict(run, version))
     elif version is not None:
-        typer.echo(f"{old.name}@{old.alias}: version {old.version} -> {version}")
+        say(f"{old.name}@{old.alias}: version {old.version} -> {version}")
     elif promote:
-        typer.echo(f"{old.name}@{old.alias} stays at version {old.version}")
+        say(f"{old.name}@{old.alias} stays at version {old.version}")
     raise typer.Exit(EXIT_CODES[str(gated.decision.verdict)])
 
 

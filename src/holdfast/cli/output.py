@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from holdfast.render.texts import visible, visible_json
+
 if TYPE_CHECKING:
     from holdfast.comparison.policy import Decision
     from holdfast.comparison.result import Comparison
@@ -25,6 +27,7 @@ __all__ = [
     "print_json",
     "print_table",
     "progress",
+    "say",
     "summary_of",
     "write_junit",
     "write_report",
@@ -35,14 +38,24 @@ MAX_GROUPS_SHOWN = 20
 WIDTH_WITHOUT_TERMINAL = 200  # of a pipe or a log, whose lines may be of any length
 
 
+def say(*lines: str, err: bool = False, end: str = "\n") -> None:
+    """Print lines of text; nothing in them can end a line, forge another, or colour it."""
+    if lines:
+        typer.echo("\n".join(map(visible, lines)) + end, err=err, nl=False)
+
+
 def print_json(value: dict[str, Any]) -> None:
-    """Print one JSON object on standard output."""
-    typer.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+    """Print one JSON object on standard output.
+
+    What `visible` escapes in text is escaped here too, in JSON's own way, so that no value changes.
+    """
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    typer.echo(visible_json(text))
 
 
 def print_comparison(comparison: Comparison) -> None:
     """Print the statistics of a comparison, and its groups of highest churn."""
-    typer.echo(str(comparison))
+    say(*str(comparison).split("\n"))
     if not comparison.groups:
         return
     worst = sorted(comparison.groups, key=lambda group: -group.churn_rate)[:MAX_GROUPS_SHOWN]
@@ -61,15 +74,14 @@ def print_comparison(comparison: Comparison) -> None:
         ],
     )
     if len(comparison.groups) > len(worst):
-        typer.echo(f"{len(comparison.groups) - len(worst)} groups of lower churn are not shown")
+        say(f"{len(comparison.groups) - len(worst)} groups of lower churn are not shown")
 
 
 def print_decision(decision: Decision) -> None:
     """Print the verdict and its reasons."""
     colour = {"PROMOTE": "green", "REJECT": "red", "HOLD": "yellow"}[str(decision.verdict)]
     typer.secho(str(decision.verdict), fg=colour, bold=True)
-    for reason in decision.reasons:
-        typer.echo(f"  - {reason}")
+    say(*(f"  - {reason}" for reason in decision.reasons))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -77,9 +89,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     On a terminal, rich makes it fit. A pipe or a log takes plain lines, which need no rich.
     """
+    columns, *rows = (list(map(visible, row)) for row in (columns, *rows))
     lines = _lines([columns, *rows])
     if not sys.stdout.isatty() and all(map(_is_plain, lines)):
-        typer.echo("\n".join(lines))
+        say(*lines)
     else:
         _print_fitted(columns, rows)
 

@@ -9,7 +9,7 @@ import typer
 
 from holdfast.cli.checks import check_outputs
 from holdfast.cli.options import JSON_OPTION
-from holdfast.cli.output import percent, print_json, print_table
+from holdfast.cli.output import percent, print_json, print_table, say
 
 SPENT = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9)  # true churn as a share of the budget
 
@@ -49,15 +49,13 @@ def plan(
     if as_json:
         print_json({"confidence": confidence, "power": power, "rows": plans})
         return
-    typer.echo(
-        f"rows for a certificate at {confidence:.0%}, enough with a probability of {power:.0%}"
-    )
+    say(f"rows for a certificate at {confidence:.0%}, enough with a probability of {power:.0%}")
     print_table(
         ["budget", "true churn", "rows to certify"],
         [[percent(row["max_churn"]), f"{row['true_churn']:.3%}", f"{row['n']:,}"] for row in plans],
     )
     if plot is not None:
-        typer.echo(f"curve: {plot}")
+        say(f"curve: {plot}")
 
 
 def _write_plot(rows: list[dict[str, Any]], confidence: float, power: float, path: Path) -> None:

@@ -10,7 +10,8 @@ import typer
 from holdfast.cli.checks import check_columns, check_outputs, explained
 from holdfast.cli.features import checked_features, warn_of_unseen
 from holdfast.cli.options import JSON_OPTION, TRUSTED_OPTION
-from holdfast.cli.output import print_json, progress
+from holdfast.cli.output import print_json, progress, say
+from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,14 +55,17 @@ def predict(
     from holdfast.tables.reading import read_table
     from holdfast.tables.writing import write_table
 
-    check_outputs(out, inputs=[Path(model), data])
+    check_outputs(out, inputs=[model, data])
     loaded = load_model(model, trusted=tuple(trusted or ()))
     table = read_table(data)
     target = label or loaded.card.get("target")
-    kept = {name: name for name in [*([id_column] if id_column else []), *(keep or [])]}
-    if label or target in table.columns:
-        kept["label"] = str(target)
+    named = [*([id_column] if id_column else []), *(keep or [])]
+    kept = {name: name for name in named}
+    truth = str(target) if label or target in table.columns else None
+    if truth is not None:
+        kept["label"] = truth
     check_columns(list(kept.values()), table)
+    _check_kept(named, loaded.model, label=truth)
     rows = checked_features(loaded.model, loaded.card, table, data, feature or ())
     X = rows.X
     with progress(f"predicting {len(X):,} rows"), explained("predicting"):
@@ -76,7 +80,21 @@ def predict(
         print_json(facts | {"unseen": plain(rows.unseen)})
     else:
         warn_of_unseen(rows.unseen)
-        typer.echo(f"{len(X):,} predictions in {out}")
+        say(f"{len(X):,} predictions in {out}")
+
+
+def _check_kept(named: list[str], model: Any, *, label: str | None) -> None:
+    """Raise if a column of the data would be lost to one that the table writes itself."""
+    own = {"prediction", *(f"proba_{name}" for name in getattr(model, "classes_", ()))}
+    if label not in (None, "label"):
+        own.add("label")
+    taken = {name.casefold() for name in own}
+    lost = next((name for name in named if name.casefold() in taken), None)
+    if lost is not None:
+        raise InvalidInputError(
+            f"--id and --keep must name columns that the table does not write itself, got "
+            f"{lost!r}; rename the column of the data"
+        )
 
 
 def _predicted(model: Any, X: Any) -> tuple[NDArray[Any], NDArray[np.floating] | None]:

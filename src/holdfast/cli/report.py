@@ -9,7 +9,7 @@ import typer
 
 from holdfast.cli.checks import check_outputs, check_report
 from holdfast.cli.options import JSON_OPTION
-from holdfast.cli.output import print_json, write_report
+from holdfast.cli.output import print_json, say, write_report
 
 
 def report(
@@ -26,4 +26,4 @@ def report(
     if as_json:
         print_json({"out": str(out), "bytes": out.stat().st_size})
     else:
-        typer.echo(f"report: {out}")
+        say(f"report: {out}")

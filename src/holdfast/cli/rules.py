@@ -181,9 +181,8 @@ class RuleOptions:
 def _class_named(option: str, text: str, classes: Sequence[Any]) -> Any:
     """Return the class that a text names, as a value of the classes' type."""
     wanted = text.strip().lower()
-    matching = [one for one in classes if str(one).lower() == wanted]
-    exact = [one for one in matching if str(one) == text]
-    found = exact or matching
+    exact = [one for one in classes if str(one) == text]
+    found = exact or [one for one in classes if str(one).lower() == wanted]
     if len(found) != 1:
         listed = ", ".join(map(str, classes[:20]))
         raise InvalidInputError(

@@ -148,7 +148,7 @@ def train(
 
     check_report(report)
     check_seed_and_jobs(seed, jobs)
-    check_outputs(out, report, inputs=[Path(data), None if base is None else Path(base), unlabeled])
+    check_outputs(out, report, inputs=[data, base, unlabeled, costs, utility])
     if floor == 1 or floor < 0:
         raise InvalidInputError(f"--floor must be 0, or at least 2, got {floor}; give e.g. 3")
     update_options = {

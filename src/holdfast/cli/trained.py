@@ -7,10 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from holdfast.cli.features import warn_of_unseen
-from holdfast.cli.output import EXIT_CODES, print_decision, print_json
+from holdfast.cli.output import EXIT_CODES, print_decision, print_json, say
 from holdfast.cli.training_rows import Parts, TrainingTable, part
 
 if TYPE_CHECKING:
@@ -162,24 +160,23 @@ def print_trained(result: Trained, card: dict[str, Any], out: Path, *, as_json: 
         facts = {"out": str(out), "card": readable(card), "unseen": plain(result.rows.unseen)}
         print_json(facts | {"accuracy_new": result.accuracy} | figures | verdict)
         return
-    typer.echo(f"{out}: {result.model.serving_}, {len(result.rows.X.columns)} features")
+    say(f"{out}: {result.model.serving_}, {len(result.rows.X.columns)} features")
     warn_of_unseen(result.rows.unseen, "the base model")
     if result.learner != "linear":
-        typer.echo("to load its trees, name their type with --trusted, as the error will say")
+        say("to load its trees, name their type with --trusted, as the error will say")
     if result.loaded is not None and result.rows.seen is None:
-        typer.echo(
+        say(
             "some of these rows may be the base model's own training rows, on which it looks "
             "better than it is; mark them with --seen"
         )
     if result.model.certificate_ is not None:
-        typer.echo(result.model.certificate_)
+        say(*str(result.model.certificate_).split("\n"))
     if comparison is not None:
-        typer.echo(f"on test rows: {comparison}")
+        say(*f"on test rows: {comparison}".split("\n"))
         answers = answers_of_update(result.model, comparison, result.base_rule)
-        for line in answers.lines(comparison):
-            typer.echo(line)
+        say(*answers.lines(comparison))
     elif result.accuracy is not None:
-        typer.echo(f"accuracy {result.accuracy:.2%} on {len(result.parts.test):,} test rows")
+        say(f"accuracy {result.accuracy:.2%} on {len(result.parts.test):,} test rows")
     if decision is not None:
-        typer.echo("the budget on these rows: ", nl=False)
+        say("the budget on these rows: ", end="")
         print_decision(decision)

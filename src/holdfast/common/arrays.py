@@ -18,6 +18,7 @@ __all__ = [
     "check_proba",
     "check_same_index",
     "check_same_length",
+    "check_weight_range",
     "check_weights",
     "missing_rows",
     "missing_values",
@@ -313,17 +314,22 @@ def check_weights(name: str, values: Any, n: int) -> NDArray[np.float64]:
         )
     check_same_length(**{name: weights, "rows": range(n)})
     weights = weights.astype(np.float64, copy=False)
-    if not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
+    check_weight_range(name, float(weights.min()), float(weights.max()))
+    return weights
+
+
+def check_weight_range(name: str, low: float, high: float) -> None:
+    """Raise unless weights from `low` to `high` can be summed; NaN stands for a missing weight."""
+    if not np.isfinite([low, high]).all() or low < 0 or high == 0:
         raise InvalidInputError(
             f"{name} must be finite and >= 0, not every weight zero, got values from "
-            f"{weights.min():.4g} to {weights.max():.4g}; drop rows that should not count"
+            f"{low:.4g} to {high:.4g}; drop rows that should not count"
         )
-    if not LEAST_WEIGHT < weights.max() < 1 / LEAST_WEIGHT:
+    if not LEAST_WEIGHT < high < 1 / LEAST_WEIGHT:
         raise InvalidInputError(
-            f"{name} must have squares that can be summed, got weights up to {weights.max():.4g}; "
+            f"{name} must have squares that can be summed, got weights up to {high:.4g}; "
             "divide them by their mean"
         )
-    return weights
 
 
 def check_same_length(**arrays: Any) -> int:

@@ -18,8 +18,10 @@ __all__ = [
     "MatchedProba",
     "check_classes",
     "class_index",
+    "in_class_order",
     "label_kind",
     "match_classes",
+    "named_columns",
     "some_of",
     "spelled_otherwise",
     "union_classes",
@@ -42,6 +44,49 @@ def check_classes(name: str, values: Any, n_columns: int) -> NDArray[Any]:
             f"({n_distinct} distinct); give them in the order of the columns"
         )
     return classes
+
+
+def named_columns(proba: Any) -> list[Any] | None:
+    """Return the names of a frame's columns; None for arrays and where they are mere positions.
+
+    pandas numbers the columns of a frame that is made of an array, which names no class.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> named_columns(pd.DataFrame([[0.2, 0.8]], columns=["no", "yes"]))
+    ['no', 'yes']
+    >>> named_columns(pd.DataFrame([[0.2, 0.8]])) is None
+    True
+    """
+    # In an Arrow table, `columns` are the values and not the names.
+    names = getattr(proba, "column_names", getattr(proba, "columns", None))
+    if names is None or (
+        type(names).__name__ == "RangeIndex" and (names.start, names.step) == (0, 1)
+    ):
+        return None
+    return [plain_scalar(name) for name in names]
+
+
+def in_class_order(name: str, proba: Any, classes: ArrayLike) -> Any:
+    """Return probabilities in the order of `classes`; those of a frame are found by their names.
+
+    Names that are no classes at all, such as "p0", are passed over: their order counts.
+
+    Raises
+    ------
+    InvalidInputError
+        When some names are classes and others are not.
+    """
+    named, known = named_columns(proba), np.asarray(classes).tolist()
+    if named is None or named == known or not set(named) & set(known):
+        return proba
+    if sorted(map(str, named)) != sorted(map(str, known)):
+        raise InvalidInputError(
+            f"{name} must have columns that are named after the classes {some_of(known)}, got "
+            f"{some_of(named)}; name all of them, or give an array in the order of the classes"
+        )
+    return proba[known]
 
 
 def label_kind(labels: NDArray[Any]) -> str:

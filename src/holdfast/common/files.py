@@ -1,6 +1,7 @@
-"""Writes files whole or not at all, and computes their hashes.
+"""Writes files whole or not at all, removes what killed processes left, and computes hashes.
 
-A file is written under a temporary name in the folder of the target, and then renamed.
+A file is written under a temporary name in the folder of the target, and then renamed. Temporary
+names hold the machine and the process, so that a later run knows which of them nobody needs.
 """
 
 from __future__ import annotations
@@ -8,17 +9,20 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import platform
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["file_hash", "replace_file", "write_text"]
+__all__ = ["file_hash", "replace_file", "temporary_folder", "write_text"]
 
-# Errors of a full disk or quota; they do not name the file.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Errors of a full disk or quota, or of a disk that fails; they do not name the file.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
@@ -59,9 +63,11 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InvalidInputError(
             f"the folder of {target} must exist, got none; create {target.parent} first"
         )
+    kind = f".holdfast-{hashlib.sha256(target.name.encode('utf-8', 'replace')).hexdigest()[:12]}"
     try:
+        remove_abandoned(target.parent, kind)
         handle, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
+            dir=target.parent, prefix=f"{kind}-{_owner()}-", suffix=target.suffix
         )
     except OSError as error:
         raise InvalidInputError(
@@ -83,6 +89,66 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_folder(
+    parent: str | os.PathLike[str] | None = None,
+) -> tempfile.TemporaryDirectory[str]:
+    """Return a new temporary folder; those that killed processes left beside it are removed.
+
+    Parameters
+    ----------
+    parent : path-like, optional
+        Where it is made; by default in the system's folder for temporary files.
+    """
+    remove_abandoned(Path(tempfile.gettempdir() if parent is None else parent), "holdfast")
+    return tempfile.TemporaryDirectory(
+        prefix=f"holdfast-{_owner()}-", dir=parent, ignore_cleanup_errors=True
+    )
+
+
+def remove_abandoned(folder: Path, kind: str) -> None:
+    """Remove temporary files and folders of one kind whose process ended without doing so.
+
+    What belongs to another user or machine stays, and so does that of a process that still runs.
+    """
+    if os.name != "posix":  # elsewhere a process cannot be asked whether it runs
+        return
+    name = re.compile(rf"{re.escape(kind)}-{_machine()}-(\d+)-\w+(\.[^/]*)?")
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in list(entries):
+            match = name.fullmatch(entry.name)
+            if match is not None and not _is_running(int(match[1])):
+                with suppress(OSError):
+                    _remove_own(entry)
+
+
+def _remove_own(entry: os.DirEntry[str]) -> None:
+    if entry.stat(follow_symlinks=False).st_uid != os.geteuid():
+        return
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path, ignore_errors=True)
+    else:
+        os.unlink(entry.path)
+
+
+def _owner() -> str:
+    """Return the machine and the process, as parts of a name."""
+    return f"{_machine()}-{os.getpid()}"
+
+
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode("utf-8", "replace")).hexdigest()[:8]
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # signal 0 only asks
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # it belongs to another user
+    return True
 
 
 def _umask() -> int:

@@ -12,7 +12,16 @@ import numpy as np
 from holdfast.common.plain import plain_scalar
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 
-__all__ = ["check_choice", "check_count", "check_share", "first_line", "on_one_line", "require"]
+__all__ = [
+    "check_choice",
+    "check_count",
+    "check_jobs",
+    "check_seed",
+    "check_share",
+    "first_line",
+    "on_one_line",
+    "require",
+]
 
 PLACE_IN_CODE = re.compile(r"^(\[[\d:]+\] )?[\w./\\-]*\.(cc|cpp|cu|h|hpp):\d+: ")
 
@@ -60,6 +69,32 @@ def check_count(name: str, value: Any, *, least: int = 1, hint: str = "give e.g.
             f"{name} must be an integer of at least {least}, got {plain_scalar(value)!r}; {hint}"
         )
     return int(value)
+
+
+def check_jobs(value: Any) -> int | None:
+    """Return a number of fits at once: None, an integer from 1 on, or -1 for every core.
+
+    As in joblib, -2 leaves one core free, and so on.
+    """
+    if value is not None and (
+        not isinstance(value, Integral) or isinstance(value, bool) or value == 0
+    ):
+        raise InvalidInputError(
+            f"n_jobs must be an integer of at least 1, or -1 for every core, got "
+            f"{plain_scalar(value)!r}; give e.g. 1"
+        )
+    return None if value is None else int(value)
+
+
+def check_seed(value: Any) -> Any:
+    """Return a `random_state`: an integer, None or a generator of NumPy's, but no other number."""
+    if isinstance(value, (bool, np.bool_, str)) or (
+        isinstance(value, Real) and not isinstance(value, Integral)
+    ):
+        raise InvalidInputError(
+            f"random_state must be an integer or None, got {plain_scalar(value)!r}; give e.g. 0"
+        )
+    return value
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:

@@ -7,6 +7,8 @@ import sys
 import warnings
 from pathlib import Path
 
+from holdfast.render.texts import visible
+
 __all__ = ["warn"]
 
 PACKAGE = str(Path(__file__).parents[1]) + os.sep
@@ -26,4 +28,4 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level)
+    warnings.warn(visible(message), category, stacklevel=level)

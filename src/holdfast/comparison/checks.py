@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from holdfast.comparison.shares import Interval, judge
+from holdfast.render.texts import visible
 
 __all__ = ["Check", "check", "not_promoting"]
 
@@ -67,7 +68,7 @@ def check(
     bound = "at least" if at_least else "at most"
     shown = [f"{number:.2%}" if share else f"{number:.4g}" for number in (value, *interval, limit)]
     reason = (
-        f"{words} {shown[0]} ({shown[1]} to {shown[2]}) {_WORDS[status]} "
+        f"{visible(words)} {shown[0]} ({shown[1]} to {shown[2]}) {_WORDS[status]} "
         f"the limit of {bound} {shown[3]}"
     )
     unit = "number" if not share else "gain" if name.endswith(("_gain", " change")) else "share"

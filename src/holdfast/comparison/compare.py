@@ -17,7 +17,7 @@ from holdfast.common.arrays import (
     check_weights,
     missing_values,
 )
-from holdfast.common.classes import check_classes, whole_labels
+from holdfast.common.classes import check_classes, named_columns, some_of, whole_labels
 from holdfast.comparison.counting import count_pairs
 from holdfast.comparison.result import Comparison, check_limits, comparison_of
 from holdfast.exceptions import InvalidInputError
@@ -118,6 +118,9 @@ def compare(
     lengths = {f"{role}_pred": values for role, values in answers.items()}
     n = check_same_length(**arrays, **lengths, y=truth)
     proba_classes = _proba_classes(arrays, classes)
+    for role, model in (("base", base), ("new", new)):
+        if arrays[role].ndim == 2:
+            _check_names(role, model, proba_classes)
     if rule is not None:
         answers |= _decided(rule, arrays, proba_classes, answers)
     weight = None
@@ -160,6 +163,22 @@ def _check_same_columns(base: Any, new: Any) -> None:
 def _column_names(frame: Any) -> Sequence[Any]:
     # In an Arrow table, `columns` are the values and not the names.
     return getattr(frame, "column_names", getattr(frame, "columns", ()))
+
+
+def _check_names(role: str, frame: Any, classes: NDArray[Any] | None) -> None:
+    """Raise if the columns of a frame of probabilities are named after classes in another order.
+
+    Text is no class where classes are numbers, and so says nothing of the order.
+    """
+    named, known = named_columns(frame), [] if classes is None else classes.tolist()
+    if named is None or named == known or not known:
+        return
+    numbers = all(isinstance(name, (int, float)) for name in (*named, *known))
+    if numbers or {*named} & {*known}:
+        raise InvalidInputError(
+            f"classes must be the names of the columns of {role}, got the classes {some_of(known)} "
+            f"and the columns {some_of(named)}; give classes in the order of the columns"
+        )
 
 
 def _predictions(name: str, values: ArrayLike) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from holdfast.comparison.measure_limits import (
 )
 from holdfast.comparison.measures import measures_of
 from holdfast.comparison.result import Comparison, comparison_of
+from holdfast.comparison.shares import group_name
 from holdfast.exceptions import InvalidInputError
 from holdfast.rules import Costs
 
@@ -106,7 +107,7 @@ def _checks_of(name: str, limit: MeasureLimit, comparison: Comparison, costs: An
         return few
 
     for column, counts in comparison.counts.within.items():
-        groups = [_Group(f"{column}={value}", own) for value, own in counts.items()]
+        groups = [_Group(group_name(column, value), own) for value, own in counts.items()]
         few = sort([group for group in groups if group.counts.rows.any()])
         small += few
         if few:
@@ -147,7 +148,7 @@ def _pooled(column: str, groups: Sequence[_Group]) -> _Group:
     n, counts = len(groups), groups[0].counts
     for group in groups[1:]:
         counts += group.counts
-    return _Group(f"{column}: {n} small group{'s' if n > 1 else ''}", counts)
+    return _Group(group_name(column, None, n), counts)
 
 
 def _small(name: str, limit: MeasureLimit, group: _Group) -> Check:

@@ -163,7 +163,7 @@ class Policy:
             raise InvalidInputError(
                 f"policy must be a readable file, got {path} ({error.strerror}); check the path"
             ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidInputError(
                 f"policy must be a TOML file, got {path}: {error}; write e.g. max_churn = 0.02"
             ) from error

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from holdfast.comparison.swaps import Migration, RowSet, SwapSet
+from holdfast.render.texts import visible
 
 if TYPE_CHECKING:
     from holdfast.comparison.scores import ScoreComparison
@@ -90,7 +91,7 @@ def swap_lines(title: str, found: SwapSet) -> list[str]:
         for threshold in (found.base_threshold, found.new_threshold)
     )
     lines = [
-        f"  {title}: base{base} answers {found.base_rate:.2%} positive, "
+        f"  {visible(title)}: base{base} answers {found.base_rate:.2%} positive, "
         f"new{new} answers {found.new_rate:.2%}",
         f"    swapped in   {_rows(found.swapped_in)}",
         f"    swapped out  {_rows(found.swapped_out)}",

@@ -19,8 +19,9 @@ from holdfast.comparison.counts import (
 )
 from holdfast.comparison.effective import Weighed, share_interval
 from holdfast.comparison.gains import weighed_gain_interval
+from holdfast.render.texts import visible
 
-__all__ = ["GroupResult", "Interval", "group_results", "judge", "shares_of"]
+__all__ = ["GroupResult", "Interval", "group_name", "group_results", "judge", "shares_of"]
 
 Interval = tuple[float, float]
 
@@ -68,6 +69,22 @@ def judge(interval: Interval, limit: float, *, at_least: bool = False) -> str:
     if at_least:
         return "pass" if low >= limit else "fail" if high < limit else "underpowered"
     return "pass" if high <= limit else "fail" if low > limit else "underpowered"
+
+
+def group_name(column: str, value: Any, pooled: int = 0) -> str:
+    r"""Return the name of a group, or of `pooled` small groups of a column.
+
+    Values are data, so what would end or forge a line is escaped. The rows without a value differ
+    from those whose value is a text such as "None".
+
+    Examples
+    --------
+    >>> group_name("country", "DE"), group_name("country", None), group_name("country", "a\nb")
+    ('country=DE', 'country: missing', 'country=a\\nb')
+    """
+    if pooled:
+        return visible(f"{column}: {pooled} small group{'s' if pooled > 1 else ''}")
+    return visible(f"{column}: missing" if value is None else f"{column}={value}")
 
 
 @dataclass(frozen=True)
@@ -118,10 +135,8 @@ class GroupResult:
 
     @property
     def name(self) -> str:
-        """The name of the group: ``column=value``, or how many small groups it stands for."""
-        if self.pooled:
-            return f"{self.column}: {self.pooled} small group{'s' if self.pooled > 1 else ''}"
-        return f"{self.column}={self.value}"
+        """The name of the group: ``column=value``, ``column: missing``, or how many it pools."""
+        return group_name(self.column, self.value, self.pooled)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python values, ready for JSON."""

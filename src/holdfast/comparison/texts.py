@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from holdfast.render.texts import visible
+
 if TYPE_CHECKING:
     from holdfast.comparison.result import Comparison
 
@@ -51,6 +53,6 @@ def text_of(comparison: Comparison) -> str:
     shares = comparison.labeled_shares(most=MOST_PAIRS)
     if shares:
         shown = (f"{one['base']} → {one['new']} {one['labeled']:.1%}" for one in shares)
-        lines.append(f"  labelled       {', '.join(shown)}")
+        lines.append(f"  labelled       {', '.join(map(visible, shown))}")
     lines += [f"  warning: {sentence}" for sentence in comparison.warnings]
     return "\n".join(lines)

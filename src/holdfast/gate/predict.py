@@ -13,7 +13,7 @@ from holdfast.common.arrays import as_array, check_labels
 from holdfast.common.classes import union_classes
 from holdfast.comparison.result import Comparison
 from holdfast.exceptions import InvalidInputError
-from holdfast.learners.estimators import proba_of
+from holdfast.learners.estimators import proba_of, without_changing
 from holdfast.learners.lookup import booster_as_classifier
 from holdfast.predictions.pairs import PredictionPair
 
@@ -127,7 +127,7 @@ def _named(base: Any, new: Any, base_X: Any, new_X: Any) -> Iterator[tuple[str, 
 
 
 def _labels(name: str, model: Any, X: Any) -> NDArray[Any]:
-    answer = as_array(name, model.predict(X))
+    answer = as_array(name, without_changing(model.predict, X))
     if answer.ndim == 2 and answer.shape[1] == 1:  # CatBoost, for more than two classes
         answer = answer[:, 0]
     return check_labels(name, answer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from holdfast.common.files import temporary_folder
 from holdfast.exceptions import InvalidInputError, RegistryError
 from holdfast.models.mlflow.address import ModelAddress
 from holdfast.models.mlflow.session import asking, client, mlflow_module
@@ -79,7 +79,7 @@ def log_run(
                 params=[Param(key, value) for key, value in params.items()],
                 tags=[RunTag(key, value) for key, value in tags.items()],
             )
-            with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
+            with temporary_folder() as folder:
                 for file, text in files.items():
                     (Path(folder) / file).write_text(text, encoding="utf-8")
                 server.log_artifacts(run_id, folder)

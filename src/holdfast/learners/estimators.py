@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
@@ -13,10 +13,11 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import StackingClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
-from holdfast.common.classes import class_index
+from holdfast.common.classes import class_index, in_class_order
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.interface import TrainingRows
 
@@ -37,7 +38,11 @@ __all__ = [
     "set_parameters",
     "temporary_parameters",
     "transformers_of",
+    "without_changing",
 ]
+
+COPIED_AT_ONCE = 1 << 20  # bytes of X, whose copy costs less than a try
+ROWS_TRIED = 50
 
 # --- pipelines ------------------------------------------------------------------------------------
 
@@ -199,8 +204,9 @@ def set_parameters(estimator: Any, changed: dict[str, Any]) -> None:
 
 def proba_of(estimator: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
     """Return an estimator's probabilities with columns in the order of `classes`."""
-    proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)
     own = np.asarray(estimator.classes_)
+    predicted = without_changing(estimator.predict_proba, X)
+    proba = np.asarray(in_class_order("predict_proba", predicted, own), dtype=np.float64)
     if len(own) == len(classes) and (own == classes).all():
         return proba
     column = class_index(own, classes)
@@ -223,3 +229,48 @@ def own_columns(model: Any, X: Any) -> Any:
             f"{', '.join(map(repr, missing[:10]))}; keep them, or give base_proba"
         )
     return X if list(X.columns) == list(names) else X[list(names)]
+
+
+def without_changing(call: Callable[[Any], Any], X: Any) -> Any:
+    """Return what a model's method says of X, which stays as it is whatever the method does.
+
+    A method that works in place gets a copy. Whether it does is tried on a few rows, so that large
+    X are copied only where that is needed; small X are copied at once.
+
+    Parameters
+    ----------
+    call : callable
+        The method, such as `predict`.
+    X : array-like, sparse matrix or data frame
+
+    Examples
+    --------
+    >>> X = np.array([1.0, 2.0])
+    >>> without_changing(lambda rows: rows.__imul__(2), X).tolist(), X.tolist()
+    ([2.0, 4.0], [1.0, 2.0])
+    """
+    if not hasattr(X, "copy") or not hasattr(X, "shape"):
+        return call(X)  # a list, or a frame that cannot be changed
+    if _n_bytes(X) <= COPIED_AT_ONCE or _changes(call, X):
+        return call(X.copy())
+    return call(X)
+
+
+def _n_bytes(X: Any) -> int:
+    values = X.memory_usage() if hasattr(X, "memory_usage") else getattr(X, "data", X)
+    return int(values.sum()) if hasattr(X, "memory_usage") else int(getattr(values, "nbytes", 0))
+
+
+def _changes(call: Callable[[Any], Any], X: Any) -> bool:
+    """Return whether a call changes a copy of the first rows; one that fails on them may."""
+    before, given = (_safe_indexing(X, np.arange(min(ROWS_TRIED, X.shape[0]))).copy() for _ in "ab")
+    try:
+        call(given)
+    except Exception:
+        return True
+    if hasattr(before, "equals"):
+        return not before.equals(given)
+    if hasattr(before, "nnz"):
+        return before.shape != given.shape or (before != given).nnz > 0
+    same = (before == given) | ((before != before) & (given != given))
+    return not np.all(same)

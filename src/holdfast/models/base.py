@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing, indexable
 
 from holdfast.common.arrays import check_labels, check_same_length
+from holdfast.common.classes import in_class_order, named_columns, some_of
 from holdfast.common.parameters import on_one_line
 from holdfast.common.warning import warn
 from holdfast.exceptions import HoldfastError, InvalidInputError
-from holdfast.learners.estimators import own_columns
+from holdfast.learners.estimators import own_columns, without_changing
 from holdfast.learners.lookup import booster_as_classifier
 from holdfast.models.base_predictions import BasePredictions, base_predictions
 from holdfast.models.cache import remembered
@@ -152,18 +154,19 @@ class BaseModel:
             names=("base_model's probabilities", "base_pred" if logged else "base_model's answers"),
         )
 
+    def _proba_in_order(self, X: Any) -> Any:
+        predicted = getattr(self.model, "predict_proba", self.model)(X)
+        return in_class_order("base_model's probabilities", predicted, self.classes)
+
     def _asked(self, what: str, X: Any, sha256: str | None = None, twice: bool = False) -> Any:
         """Return the model's probabilities or answers for X."""
-        if what == "answers":
-            call = self.model.predict
-        else:
-            call = getattr(self.model, "predict_proba", self.model)
-        own = own_columns(self.model, X)
+        call = self.model.predict if what == "answers" else self._proba_in_order
+        own, asked = own_columns(self.model, X), partial(without_changing, call)
         try:
             predicted = remembered(
                 sha256,
                 own,
-                lambda: _asked_twice(call, own, what) if twice else call(own),
+                lambda: _asked_twice(asked, own, what) if twice else asked(own),
                 what=what,
             )
         except HoldfastError:
@@ -185,13 +188,19 @@ def classes_of_columns(
 ) -> NDArray[Any]:
     """Return the classes of the columns of base probabilities that the user gave.
 
-    They are the first of these that is known: the classes that the user names, the columns of a
-    data frame, the classes of the base model, the classes of the labels.
+    They are the first of these that is known: the classes that the user names, the named columns of
+    a data frame, the classes of the base model, the classes of the labels. A frame with the default
+    columns 0, 1, … names nothing. Names that contradict what else is known are an error.
     """
+    named = named_columns(base_proba)
     if base_classes is not None:
-        return check_labels("base_classes", base_classes)
-    if hasattr(base_proba, "columns"):
-        return np.asarray(list(base_proba.columns))
+        known = check_labels("base_classes", base_classes)
+        if named is not None and named != known.tolist() and {*named} & {*known.tolist()}:
+            _raise_names(named, known.tolist(), "base_classes")
+        return known
+    if named is not None:
+        _check_names(named, model, classes)
+        return np.asarray(named)
     if model is not None:
         return model.classes
     width = np.shape(base_proba)[1] if np.ndim(base_proba) == 2 else len(classes)
@@ -201,6 +210,22 @@ def classes_of_columns(
             f"not named, got {width}; give base_classes in the order of the columns"
         )
     return classes
+
+
+def _check_names(named: list[Any], model: BaseModel | None, classes: NDArray[Any]) -> None:
+    """Raise unless the columns of a frame are named after classes that are known."""
+    own = None if model is None else getattr(model.model, "classes_", None)
+    if own is not None and {*named} != {*np.asarray(own).tolist()}:
+        _raise_names(named, np.asarray(own).tolist(), "the classes of base_model")
+    if own is None and not {*named} & {*classes.tolist()}:
+        _raise_names(named, classes.tolist(), "classes of y")
+
+
+def _raise_names(named: list[Any], known: list[Any], what: str) -> NoReturn:
+    raise InvalidInputError(
+        f"base_proba must have columns that are named after {what} ({some_of(known)}), got the "
+        f"columns {some_of(named)}; rename them, or give an array and base_classes in its order"
+    )
 
 
 def _asked_twice(call: Any, X: Any, what: str) -> Any:

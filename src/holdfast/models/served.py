@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.exceptions import InvalidInputError
-from holdfast.learners.estimators import proba_of
+from holdfast.learners.estimators import proba_of, without_changing
 from holdfast.models.base import BaseModel
 from holdfast.models.base_predictions import BasePredictions
 from holdfast.models.deciding import DecidingClassifier
@@ -136,7 +136,9 @@ def answers_of(model: Any, X: Any) -> NDArray[Any]:
     This is the only definition of a served model's answers. `predict` returns them, and everything
     that is stated about the model is measured on them.
     """
-    return np.ravel(model.predict(X))  # CatBoost returns a column for more than two classes
+    return np.ravel(
+        without_changing(model.predict, X)
+    )  # CatBoost returns a column for more than two classes
 
 
 def served_proba(

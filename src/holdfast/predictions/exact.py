@@ -6,6 +6,7 @@ that stay what they are. Columns for which there is no such type are refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ def exact_frames(
     )
     for frame, name in zip(frames, table_names, strict=True):
         _check_plain(frame, name, names)
+        _check_names(frame, name, names)
     if names.id is not None and new is not base:
         return _with_comparable_ids(frames, table_names, names.id)
     return frames
@@ -70,6 +72,18 @@ def _check_plain(frame: Frame, table: str, names: ColumnNames) -> None:
             f"column {names.weight!r} of {table} must be numbers, got {str(dtype).lower()}; "
             "convert the weights"
         )
+
+
+def _check_names(frame: Frame, table: str, names: ColumnNames) -> None:
+    """Raise if libraries would read the name of a used column as that of several columns."""
+    used = (*_keys_of(names), *names.prediction, *names.score, names.label)
+    for column in frame.collect_schema().names():
+        probability = column.startswith(names.prefix)
+        if (column in used or probability) and re.fullmatch(r"\*|\^.*\$", column, re.DOTALL):
+            raise InvalidInputError(
+                f"column {column!r} of {table} must have a name that is no pattern, got one that "
+                "libraries read as several columns; rename it"
+            )
 
 
 def _keys_of(names: ColumnNames) -> list[str]:

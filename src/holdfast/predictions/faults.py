@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import narwhals as nw
+import numpy as np
 
+from holdfast.common.arrays import check_weight_range
 from holdfast.common.coding import as_objects
 from holdfast.exceptions import InvalidInputError
 from holdfast.predictions.frames import collected
 from holdfast.predictions.pairing import Pairing, present
 
-__all__ = ["raise_faults", "raise_ids", "size_of"]
+__all__ = ["check_weight_column", "raise_faults", "raise_ids", "size_of"]
 
 
 def raise_faults(pairing: Pairing, wrong: Mapping[str, int]) -> NoReturn:
@@ -48,10 +50,7 @@ def raise_faults(pairing: Pairing, wrong: Mapping[str, int]) -> NoReturn:
             "divide by the sum where just one class is true"
         )
     if name == "weight":
-        raise InvalidInputError(
-            f"column {pairing.names.weight!r} must hold finite weights from 0 to 1e100, got {n} "
-            "rows that do not; correct or drop those rows"
-        )
+        check_weight_column(pairing)
     if name == "truth":
         raise InvalidInputError(
             f"column {pairing.label!r} must be whole class labels, got {n} rows that are not; "
@@ -95,6 +94,21 @@ def raise_ids(pairing: Pairing) -> None:
         f"ids must be in both tables, got {n_base} only in {base_name} and {n_new} only in "
         f"{new_name} (e.g. {example!r}); give both models the same rows"
     )
+
+
+def check_weight_column(pairing: Pairing) -> None:
+    """Raise unless the weights of the tables are what `check_weights` takes as an array."""
+    column = str(pairing.names.weight)
+    weight = nw.col(column).cast(nw.Float64)
+    missing = (weight.is_null() | weight.is_nan()).cast(nw.Int64)
+    for side in pairing.sides:
+        if column not in side.schema:
+            continue
+        found = collected(
+            side.frame.select(low=weight.min(), high=weight.max(), missing=missing.sum())
+        )
+        low, high = (np.nan if found["missing"][0] else found[end][0] for end in ("low", "high"))
+        check_weight_range(f"column {column!r}", float(low), float(high))
 
 
 def size_of(frame: nw.LazyFrame[Any]) -> int:

@@ -11,7 +11,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.common.arrays import check_labels, missing_values
+from holdfast.common.arrays import LEAST_WEIGHT, check_labels, missing_values
 from holdfast.common.classes import whole_labels
 from holdfast.common.coding import as_objects
 from holdfast.comparison.counts import PairedCounts
@@ -19,7 +19,7 @@ from holdfast.comparison.score_counts import ScoreCounts
 from holdfast.comparison.scores import TOLERANCE, ScoreComparison
 from holdfast.comparison.shares import GroupResult
 from holdfast.exceptions import InvalidInputError
-from holdfast.predictions.faults import raise_faults, raise_ids, size_of
+from holdfast.predictions.faults import check_weight_column, raise_faults, raise_ids, size_of
 from holdfast.predictions.frames import (
     Answers,
     Columns,
@@ -131,11 +131,9 @@ class Pairs:
                     f"tables must not change while they are read, got {sorted(sizes)} rows of "
                     f"which {counted.pairs.n} were compared; compare them again"
                 )
-        weight = self.pairing.names.weight
-        if weight is not None and not counted.pairs.weights.sum() > 0:
-            raise InvalidInputError(
-                f"column {weight!r} must have a positive sum, got only zeros; give positive weights"
-            )
+            weighted = self.pairing.names.weight is not None
+            if weighted and not counted.pairs.weights.sum() > LEAST_WEIGHT * counted.pairs.n:
+                check_weight_column(self.pairing)
         return counted
 
     def score_comparison(

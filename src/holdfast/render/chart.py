@@ -13,7 +13,7 @@ from holdfast.render.texts import (
     limit_text,
     plain_number,
     share,
-    without_bidi,
+    visible,
 )
 
 __all__ = ["chart_view"]
@@ -215,4 +215,4 @@ def _weights(point: Mapping[str, Any]) -> list[str]:
 
 def _plot_text(text: str) -> str:
     """Shorten a label, and escape what Plotly would read as mark-up."""
-    return html.escape(clip(without_bidi(text), MAX_TEXT), quote=False)
+    return html.escape(clip(visible(text), MAX_TEXT), quote=False)

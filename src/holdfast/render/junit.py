@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+from holdfast.render.texts import visible
+
 __all__ = ["render_junit"]
 
-# Characters that XML 1.0 cannot hold, not even escaped.
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ELEMENTS = {"fail": "failure", "underpowered": "error"}
 
 
@@ -31,7 +30,7 @@ def render_junit(decision: Mapping[str, Any], *, suite: str = "holdfast") -> str
     Returns
     -------
     str
-        The XML text. Characters that XML cannot hold are replaced with U+FFFD.
+        The XML text. Characters that XML cannot hold, or that would forge lines, are escaped.
 
     Examples
     --------
@@ -50,16 +49,16 @@ def render_junit(decision: Mapping[str, Any], *, suite: str = "holdfast") -> str
         "skipped": "0",
     }
     root = ElementTree.Element("testsuites", totals)
-    own = ElementTree.SubElement(root, "testsuite", {"name": _text(suite)} | totals)
+    own = ElementTree.SubElement(root, "testsuite", {"name": visible(suite)} | totals)
     properties = ElementTree.SubElement(own, "properties")
     ElementTree.SubElement(
-        properties, "property", {"name": "verdict", "value": _text(decision["verdict"])}
+        properties, "property", {"name": "verdict", "value": visible(decision["verdict"])}
     )
     for check, element in zip(checks, broken, strict=True):
         case = ElementTree.SubElement(
-            own, "testcase", {"classname": "holdfast.policy", "name": _text(check["name"])}
+            own, "testcase", {"classname": "holdfast.policy", "name": visible(check["name"])}
         )
-        reason = _text(check["reason"])
+        reason = visible(check["reason"])
         if element is None:
             ElementTree.SubElement(case, "system-out").text = reason
         else:
@@ -68,7 +67,3 @@ def render_junit(decision: Mapping[str, Any], *, suite: str = "holdfast") -> str
     ElementTree.indent(root)
     body = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
-
-
-def _text(value: Any) -> str:
-    return _NOT_XML.sub("\ufffd", str(value))

@@ -24,7 +24,7 @@ from holdfast.render.texts import (
     plain_number,
     points,
     share,
-    without_bidi,
+    visible,
 )
 from holdfast.render.views import (
     answers_view,
@@ -157,7 +157,7 @@ def _csp_hash(script: str) -> str:
 def _finalize(value: Any) -> Any:
     """Clean text before it is escaped; leave the mark-up of templates and scripts as it is."""
     is_text = isinstance(value, str) and not hasattr(value, "__html__")
-    return without_bidi(value) if is_text else value
+    return visible(value, lines=True) if is_text else value
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -19,7 +20,8 @@ __all__ = [
     "plain_number",
     "points",
     "share",
-    "without_bidi",
+    "visible",
+    "visible_json",
 ]
 
 MAX_DECIMALS = 4
@@ -27,8 +29,13 @@ MOST_DECIMALS = 8  # of numbers that are no shares
 
 _GAPS = {"%": "\N{NO-BREAK SPACE}%", "points": "\N{NO-BREAK SPACE}points"}
 
-# Control characters that reorder the text after them, and so could change what a line says.
-_BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+# Control characters, line ends, invisible marks, characters that reorder the text after them,
+# halves of surrogate pairs, and what XML cannot hold. Then where commands of CI systems begin.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+    r"|(?<=#)#(?=\w*\[)|^\s*:(?=:)"
+)
 
 
 @dataclass(frozen=True)
@@ -149,14 +156,57 @@ def p_value(p: Any) -> str:
     return "below 0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
-def without_bidi(text: str) -> str:
-    """Return text without the control characters that reorder what follows."""
-    return text.translate(_BIDI)
+def visible(value: Any, *, lines: bool = False) -> str:
+    r"""Return text of data as part of one line that says what it seems to say.
+
+    Names of classes, groups, columns, models and files are data. None of them can end a line, move
+    the cursor, colour or reorder what follows, or give a command to a CI system: the characters
+    that do so are written as escapes.
+
+    Parameters
+    ----------
+    value : object
+    lines : bool
+        Whether line ends stay, for text of several lines.
+
+    Examples
+    --------
+    >>> print(visible("DE\n::error::"), visible("::error::"), visible("\x1b[32m"), visible("naïve"))
+    DE\n::error:: \x3a:error:: \x1b[32m naïve
+    """
+    text = str(value)
+    if text.isprintable() and "::" not in text and "##" not in text:
+        return text
+    if lines:
+        return "\n".join(map(visible, text.split("\n")))
+    return _UNSEEN.sub(_escape, text)
+
+
+def visible_json(text: str) -> str:
+    r"""Return JSON text with the same characters escaped in JSON's own way: its values stay.
+
+    Examples
+    --------
+    >>> print(visible_json('{"group": "##[error]"}'))
+    {"group": "#\u0023[error]"}
+    """
+    return "\n".join(_UNSEEN.sub(_escape_json, line) for line in text.split("\n"))
+
+
+def _escape_json(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+def _escape(found: re.Match[str]) -> str:
+    blanks, last = found[0][:-1], found[0][-1]
+    escaped = f"\\x{ord(last):02x}" if last in ":#" else last.encode("unicode_escape").decode()
+    return blanks + escaped
 
 
 def clip(value: Any, size: int, tail: int = 0) -> str:
     """Shorten text to `size` characters, and keep its last `tail` characters at the end."""
-    text = str(value)
+    text = visible(value, lines=True)
     if len(text) <= size:
         return text
     return f"{text[: size - tail - 1]}…{text[len(text) - tail :]}"

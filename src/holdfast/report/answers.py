@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.common.plain import plain
 from holdfast.comparison.change import MeasureChange
 from holdfast.comparison.score_texts import score_lines, swap_lines
+from holdfast.render.texts import visible
 from holdfast.rules import Argmax, BoundRule, Costs, Rule
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def _line(one: MeasureChange) -> str:
             return "–"
         return f"{value:{sign}.4g}" if one.name == "cost" else f"{100 * value:{sign}.2f}%"
 
-    line = f"  {one.name:<24}{shown(one.base):>10}{shown(one.new):>10}{shown(one.change, '+'):>11}"
+    line = f"  {visible(one.name):<24}{shown(one.base):>10}{shown(one.new):>10}"
+    line += f"{shown(one.change, '+'):>11}"
     if one.interval is not None:
         low, high = (shown(end, "+") for end in one.interval)
         line += f"   {low} to {high}"

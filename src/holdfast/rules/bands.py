@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from holdfast.common.parameters import check_share
 from holdfast.exceptions import InvalidInputError
+from holdfast.render.texts import visible
 from holdfast.rules.names import as_name, as_names, positive_column
 from holdfast.rules.rule import BoundRule, Rule, class_array
 
@@ -70,11 +71,11 @@ class Bands(Rule):
         >>> Bands((0.05, 0.3), answers=("approve", "review", "decline")).describe()
         'answers approve below 0.05, review from 0.05 on and decline from 0.3 on'
         """
-        first, *later = self.answers
+        first, *later = map(visible, self.answers)
         bands = [f"{first} below {self.bounds[0]:.4g}"]
         for bound, answer in zip(self.bounds, later, strict=True):
             bands.append(f"{answer} from {bound:.4g} on")
-        scale = "" if self.positive is None else f", by the probability of {self.positive}"
+        scale = "" if self.positive is None else f", by the probability of {visible(self.positive)}"
         return f"answers {', '.join(bands[:-1])} and {bands[-1]}{scale}"
 
     def bind(self, classes: ArrayLike) -> BoundRule:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from holdfast.common.parameters import first_line
 from holdfast.common.warning import warn
 from holdfast.exceptions import InvalidInputError
+from holdfast.render.texts import visible
 from holdfast.rules.matrices import NamedMatrix
 from holdfast.rules.rule import BoundRule, Rule, class_array
 
@@ -110,7 +111,7 @@ class Costs(Rule):
         """
         if self.answers is None:
             return "answers the class that is expected to cost least"
-        *others, last = map(str, self.answers)
+        *others, last = map(visible, self.answers)
         listed = f"{', '.join(others)} or {last}" if others else last
         return f"answers {listed}, whichever is expected to cost least"
 

@@ -51,11 +51,17 @@ def column_of(name: str, value: Any, among: NDArray[Any], what: str = "classes")
         When it is none of them. The message says so if it differs from one by its type alone.
     """
     known = among.tolist()
-    if value in known:
-        return known.index(value)
+    found = [i for i, other in enumerate(known) if _is_same(value, other)]
+    if found:
+        return found[0]
     raise InvalidInputError(
         f"{name} must be one of the {what} {_shown(known)}, got {value!r}{_advice(value, known)}"
     )
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    """Return whether two names are equal; True and 1 are not."""
+    return value == other and isinstance(value, bool) == isinstance(other, bool)
 
 
 def _shown(known: list[Any]) -> str:
@@ -65,6 +71,10 @@ def _shown(known: list[Any]) -> str:
 
 def _advice(value: Any, known: list[Any]) -> str:
     alike = [other for other in known if str(other) == str(value)]
+    equal = [other for other in known if other == value]
+    if equal:
+        kind = "true or false" if isinstance(value, bool) else "a number"
+        return f", which is {kind} where the others are not; write {equal[0]!r}"
     if not alike:
         return "; name one of them"
     return f", which is {'text' if isinstance(value, str) else 'not text'}; write {alike[0]!r}"

@@ -13,6 +13,7 @@ from holdfast.common.classes import check_classes
 from holdfast.common.parameters import check_share
 from holdfast.common.warning import warn
 from holdfast.exceptions import InvalidInputError
+from holdfast.render.texts import visible
 from holdfast.rules.argmax import lead
 from holdfast.rules.names import as_name, positive_column
 from holdfast.rules.rule import BoundRule, Rule, class_array
@@ -66,7 +67,7 @@ class Threshold(Rule):
         >>> Threshold(0.12, positive="fraud").describe()
         'answers fraud from a probability of 0.12 on'
         """
-        answer = "the positive class" if self.positive is None else self.positive
+        answer = "the positive class" if self.positive is None else visible(self.positive)
         return f"answers {answer} from a probability of {self.threshold:.4g} on"
 
     def bind(self, classes: ArrayLike) -> BoundRule:
@@ -163,7 +164,7 @@ class TopShare(Rule):
         >>> TopShare(0.01, positive="fraud").describe()
         'answers fraud for the riskiest 1 % of rows'
         """
-        answer = "the positive class" if self.positive is None else self.positive
+        answer = "the positive class" if self.positive is None else visible(self.positive)
         return f"answers {answer} for the riskiest {100 * self.share:.4g} % of rows"
 
     def fit(

@@ -18,6 +18,7 @@ import numpy as np
 
 from holdfast.common.parameters import check_share
 from holdfast.exceptions import InfeasibleBudgetError, InvalidInputError
+from holdfast.render.texts import visible
 from holdfast.selection.bounds import Evidence, binomial_p_value
 
 __all__ = ["Certificate", "CertifiedLimit", "count_certified", "rows_to_certify"]
@@ -97,8 +98,8 @@ class Certificate:
             share = self.churn == "hard" or one.name == "negative flips"
             shown = "{:.2%}".format if share else "{:.4g}".format
             lines.append(
-                f"  {one.name} at most {shown(one.limit)}: {shown(one.value)} on {one.n:,} rows, "
-                f"at most {shown(one.upper)} in truth"
+                f"  {visible(one.name)} at most {shown(one.limit)}: {shown(one.value)} on "
+                f"{one.n:,} rows, at most {shown(one.upper)} in truth"
             )
         return "\n".join(lines)
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from holdfast.common.files import temporary_folder
 from holdfast.common.parameters import require
 from holdfast.exceptions import InvalidInputError
 from holdfast.tables.delimited import open_csv
@@ -165,7 +165,7 @@ def connect(
             )
         config["memory_limit"] = str(memory_limit).strip()
     try:
-        folder = TemporaryDirectory(prefix="holdfast-", dir=temp_dir, ignore_cleanup_errors=True)
+        folder = temporary_folder(temp_dir)
     except OSError as error:
         raise InvalidInputError(
             f"temp_dir must be a folder that can be written to, got {temp_dir} "
@@ -230,7 +230,13 @@ def reading(*paths: Path) -> Iterator[None]:
         if not paths or isinstance(error, InvalidInputError):
             raise
         names = " and ".join(map(str, paths))
-        if isinstance(error, duckdb.OutOfMemoryException):
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InvalidInputError(
+                f"{error.filename or names} must be readable, got: {error.strerror}; check the "
+                "file, its disk and its permissions"
+            ) from error
+        full = isinstance(error, duckdb.IOException) and "No space left" in str(error)
+        if full or isinstance(error, duckdb.OutOfMemoryException):
             raise InvalidInputError(
                 f"memory_limit must suffice for {names}, got: {reason_of(error)}; allow more, or "
                 "name a larger disk with temp_dir="
@@ -251,6 +257,14 @@ def reason_of(error: BaseException) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     reason = " ".join(lines[:2]) or type(error).__name__
     return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
+
+
+def said_by_system(error: BaseException) -> str:
+    """Return what the operating system says in an error of DuckDB's, without names of files."""
+    number = re.search(r'"errno":"(\d+)"', str(error))
+    if number is not None:
+        return os.strerror(int(number[1]))
+    return reason_of(RuntimeError(str(error).strip().rpartition(": ")[2]))
 
 
 def _open_arrow(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> list[str]:

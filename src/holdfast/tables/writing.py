@@ -10,7 +10,7 @@ from holdfast.common.files import replace_file
 from holdfast.common.parameters import require
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 from holdfast.tables.paths import ARROW_SUFFIXES, CSV_SUFFIXES, suffix_of
-from holdfast.tables.reading import NEVER_TEXT, check_columns, connect, reason_of
+from holdfast.tables.reading import NEVER_TEXT, check_columns, connect, reason_of, said_by_system
 from holdfast.tables.spreadsheets import escaped_name, is_formula
 from holdfast.tables.sql import quoted, rows_of
 
@@ -43,8 +43,9 @@ def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
     -----
     Text in a CSV file that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return would
     run as a formula in a spreadsheet. Such cells and column names get a leading apostrophe, unless
-    they are plain numbers. If they already begin with apostrophes, they get one more. `read_table`
-    removes exactly the one that was added, so it returns the table unchanged.
+    they are plain numbers. Empty text gets one too, since an empty cell is a missing value. If they
+    already begin with apostrophes, they get one more. `read_table` removes exactly the one that was
+    added, so it returns the table unchanged.
 
     Examples
     --------
@@ -66,6 +67,11 @@ def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
     with replace_file(target) as temporary:
         try:
             _write(table, temporary, suffix)
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            raise InvalidInputError(
+                f"{target} must be writable, got: {said_by_system(error)}; make room or choose "
+                "another place"
+            ) from error
         except (duckdb.Error, TypeError, ValueError) as error:
             raise InvalidInputError(
                 f"frame must have columns that a {suffix} file can hold, got: {reason_of(error)}; "

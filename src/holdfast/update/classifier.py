@@ -356,8 +356,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             most probable classes of `base_proba` are the answers. Given alone, the base model takes
             part in whatever needs no probabilities.
         base_classes : array-like of shape (K_base,), optional
-            Classes of the base model's columns. Left out: the columns of a data frame, the base
-            model's ``classes_``, or the sorted labels, in this order.
+            Classes of the base model's columns. Left out: the named columns of a data frame, the
+            base model's ``classes_``, or the sorted labels, in this order. The default columns
+            0, 1, … of a frame of pandas are positions and no names.
         sample_weight : array-like of shape (n,), optional
             Weight of each row in training, selection and measures.
         seen_by_base : array-like of bool of shape (n,), optional

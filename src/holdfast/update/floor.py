@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, indexable
 
 from holdfast.common.arrays import check_labels, check_same_length, check_weights
-from holdfast.common.parameters import check_choice, check_share
+from holdfast.common.parameters import check_choice, check_jobs, check_seed, check_share
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.learners.estimators import final_of, fresh, seeds_of
 
@@ -128,6 +128,7 @@ def churn_floor(
     """
     (X,) = indexable(X)  # not every sparse format can be indexed
     labels, weight = _checked(X, y, sample_weight, vary, n_models)
+    check_seed(random_state)
     check_share("test_fraction", test_fraction, open_ends=True)
     if vary == "seed" and not seeds_of(estimator):
         raise UnsupportedEstimatorError(
@@ -143,6 +144,7 @@ def churn_floor(
         X_test, truth = _safe_indexing(X, held_out), labels[held_out]
     else:
         X_test, truth = test[0], check_labels("test y", test[1])
+    check_jobs(n_jobs)
     draws = np.random.SeedSequence(random_state).spawn(n_models)
     answers = Parallel(n_jobs=n_jobs)(
         delayed(_answers)(estimator, X, labels, weight, rows, X_test, vary, draw) for draw in draws

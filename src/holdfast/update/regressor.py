@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,15 @@ from sklearn.utils.validation import (
 )
 
 from holdfast.common.arrays import check_same_length, check_weights
-from holdfast.common.parameters import check_choice, check_share, on_one_line
+from holdfast.common.parameters import (
+    check_choice,
+    check_jobs,
+    check_seed,
+    check_share,
+    on_one_line,
+)
 from holdfast.exceptions import HoldfastError, InvalidInputError
-from holdfast.learners.estimators import fresh, own_columns
+from holdfast.learners.estimators import fresh, own_columns, without_changing
 from holdfast.learners.sklearn import fit_plain
 from holdfast.methods.grid import resolve_methods
 from holdfast.selection.budget import Budget, choose_cautiously
@@ -280,6 +287,8 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         check_choice("churn", self.churn, CHURN_KINDS)
         check_choice("mixture", self.mixture, MIXTURES)
         check_share("validation_fraction", self.validation_fraction, open_ends=True)
+        check_jobs(self.n_jobs)
+        check_seed(self.random_state)
         if not isinstance(self.refit, bool):
             raise InvalidInputError(f"refit must be True or False, got {self.refit!r}")
         check_share("tolerance", self.tolerance, high=np.inf)
@@ -305,6 +314,7 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     def _base_values(self, X: Any, base_pred: Any) -> NDArray[np.float64]:
         if base_pred is None:
             call = getattr(self.base_model, "predict", self.base_model)
+            call = partial(without_changing, call)
             base_pred = _asked("base_model", call, own_columns(self.base_model, X))
         try:
             base = np.asarray(base_pred, dtype=np.float64)

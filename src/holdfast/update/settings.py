@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.common.parameters import check_choice, check_share
+from holdfast.common.parameters import check_choice, check_jobs, check_seed, check_share
 from holdfast.exceptions import InvalidInputError
 from holdfast.learners.estimators import final_of, gives_proba
 from holdfast.models.deciding import inner_estimator
@@ -72,6 +72,8 @@ class Settings:
             raise InvalidInputError(f"refit must be True or False, got {params['refit']!r}")
         if not isinstance(params["include_base"], bool):
             check_choice("include_base", params["include_base"], ["auto"])
+        check_jobs(params["n_jobs"])
+        check_seed(params["random_state"])
         budget = _budget_of(params)
         if params["confidence"] is not None:
             _check_confidence(params)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.common.parameters import check_choice
+from holdfast.render.texts import visible
 
 __all__ = ["FORMATS", "Cell", "Table", "clean", "render", "text_rows"]
 
@@ -86,14 +87,14 @@ class Table:
 
 
 def clean(text: str) -> str:
-    r"""Return text on one line, without invisible characters and those that reorder others.
+    r"""Return text on one line, with escapes for what would forge, hide or reorder others.
 
     Examples
     --------
     >>> clean("a\nb\x1b[1m")
-    'a b [1m'
+    'a\\nb\\x1b[1m'
     """
-    return "".join(c if c.isprintable() else " " for c in text)
+    return visible(text)
 
 
 def render(found: Sequence[Table], form: str) -> str:

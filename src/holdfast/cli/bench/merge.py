@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.checks import check_outputs
+from holdfast.cli.output import say
 from holdfast.exceptions import InvalidInputError
 
 
@@ -26,8 +27,8 @@ def merge(
             f"--out must end in .parquet, got {out.name!r}; name the file "
             f"{out.with_suffix('.parquet').name!r}"
         )
-    check_outputs(out)
+    check_outputs(out, inputs=stores)
     written, left_out = merge_stores(stores, out)
-    typer.echo(f"wrote {written:,} rows to {out}")
+    say(f"wrote {written:,} rows to {out}")
     if left_out:
-        typer.echo(f"left out: {left_out:,} rows of trials that are there more than once")
+        say(f"left out: {left_out:,} rows of trials that are there more than once")

@@ -9,7 +9,7 @@ import typer
 
 from holdfast.cli.bench.table import DatasetOption, MethodOption, NetworkOption, StoreArgument, read
 from holdfast.cli.checks import check_outputs
-from holdfast.cli.output import progress
+from holdfast.cli.output import progress, say
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ def plot(
             write_text(out, render_benchmark(summary, found))
             written = [out]
         else:
-            written = _save(found, out, form)
-    for path in written:
-        typer.echo(f"wrote {path}")
+            written = _save(found, out, form, store)
+    say(*(f"wrote {path}" for path in written))
 
 
 def _form_of(out: Path) -> str:
@@ -65,7 +64,7 @@ def _form_of(out: Path) -> str:
     return out.suffix.lower().removeprefix(".")
 
 
-def _save(found: list[Page], out: Path, form: str) -> list[Path]:
+def _save(found: list[Page], out: Path, form: str, store: list[Path]) -> list[Path]:
     from holdfast.bench.pages.plots import save_page
 
     paths = [out]
@@ -74,7 +73,7 @@ def _save(found: list[Page], out: Path, form: str) -> list[Path]:
         paths = [
             out.with_stem(f"{out.stem}-{number:0{digits}}") for number in range(1, len(found) + 1)
         ]
-        check_outputs(*paths)
+        check_outputs(*paths, inputs=store)
     for page, path in zip(found, paths, strict=True):
         save_page(page, path, form)
     return paths

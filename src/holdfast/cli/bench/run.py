@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from holdfast.cli.checks import check_store
 from holdfast.cli.options import JSON_OPTION
-from holdfast.cli.output import print_json
+from holdfast.cli.output import print_json, say
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def run(
     from holdfast.bench.workers.runner import run_suite
     from holdfast.common.parameters import check_count
 
+    check_store(store, suite)
     check_count("--runs", runs, hint="give e.g. 20")
     chosen = suite_of(suite, target=target).narrowed(
         datasets=dataset or [], networks=network or [], order=order
@@ -108,7 +110,7 @@ def run(
                 advanced=advanced,
             )
         except KeyboardInterrupt:
-            typer.echo("holdfast: interrupted; run the same command to continue", err=True)
+            say("holdfast: interrupted; run the same command to continue", err=True)
             raise typer.Exit(EXIT_INTERRUPTED) from None
     _print(report, store, as_json=as_json)
     if report.failures:
@@ -164,11 +166,11 @@ def _print(report: Report, store: Path, *, as_json: bool) -> None:
     parts = [_trials(report.finished) + " finished"]
     parts += [f"{report.there:,} there already"] if report.there else []
     parts += [f"{report.left_out:,} not started"] if report.left_out else []
-    typer.echo(f"{', '.join(parts)}; store: {store}")
+    say(f"{', '.join(parts)}; store: {store}")
     for what, why in report.failures.items():
-        typer.echo(f"holdfast: {what}: {why}", err=True)
+        say(f"holdfast: {what}: {why}", err=True)
     if not report.failures:
-        typer.echo(f"next: holdfast bench table {store}")
+        say(f"next: holdfast bench table {store}")
 
 
 def _trials(n: int) -> str:
@@ -193,7 +195,7 @@ class _Lines:
             self.said = now
             left = (now - self.start) / self.done * (self.total - self.done)
             minutes = max(round(left / 60), 1)
-            typer.echo(
+            say(
                 f"{self.done:,} of {_trials(self.total)}, about {minutes // 60} h "
                 f"{minutes % 60} min left",
                 err=True,

@@ -9,7 +9,7 @@ import typer
 
 from holdfast.cli.checks import check_outputs
 from holdfast.cli.options import JSON_OPTION
-from holdfast.cli.output import print_json, print_table, progress
+from holdfast.cli.output import print_json, print_table, progress, say
 from holdfast.exceptions import InvalidInputError
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def table(
         for each in found:
             _print(each)
     elif out is None:
-        typer.echo(render(found, form), nl=False)
+        say(*render(found, form).split("\n"), end="")
     else:
-        typer.echo(f"wrote {out}")
+        say(f"wrote {out}")
 
 
 def read(
@@ -135,7 +135,7 @@ def _print(found: Table) -> None:
     ]
     for part in _parts(widths, found.n_labels):
         print_table([columns[i] for i in part], [[row[i] for i in part] for row in rows])
-    typer.echo(f"{found.note}\n")
+    say(found.note, "")
 
 
 def _parts(widths: list[int], n_labels: int) -> list[list[int]]:

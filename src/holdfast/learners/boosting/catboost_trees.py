@@ -14,7 +14,6 @@ over the rows of the leaf. With labels as targets this gives the library's own m
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ import catboost as cb
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.common.files import temporary_folder
 from holdfast.learners.boosting.library import SoftTarget
 from holdfast.learners.boosting.objective import softmax
 from holdfast.metrics import clip
@@ -108,7 +108,7 @@ class Features:
         settings = {k: params[k] for k in QUANTIZING if params.get(k) is not None}
         # The seed matters for many rows, of which the library looks at some.
         pool.quantize(**settings, random_seed=int(_first(params, SEED, 0)))
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder() as folder:
             file = Path(folder, "borders.tsv")
             pool.save_quantization_borders(str(file))
             borders = file.read_text(encoding="utf-8")
@@ -216,7 +216,7 @@ def _trees(
     newton = params.get("leaf_estimation_method") != "Gradient"
     strength = _first(params, ("random_strength",), 1.0)
     seeds = np.random.default_rng(int(_first(params, SEED, 0)))
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         borders = Path(folder, "borders.tsv")
         borders.write_text(features.borders, encoding="utf-8")
         for t in range(int(_first(params, TREES, DEFAULT_TREES))):

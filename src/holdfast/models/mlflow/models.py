@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from holdfast.common.files import temporary_folder
 from holdfast.common.parameters import require
 from holdfast.exceptions import InvalidInputError
 from holdfast.models.card import LoadedModel
@@ -62,7 +62,7 @@ def load_registered(address: str | ModelAddress, *, trusted: Sequence[str] = ())
     models:/NAME/VERSION, models:/m-ID or runs:/RUN/PATH, got 'fraud'; correct it
     """
     at = resolve(address) if isinstance(address, str) else address
-    folder = tempfile.TemporaryDirectory(prefix="holdfast-")
+    folder = temporary_folder()
     try:
         with asking(f"downloading {at.address}", "nothing was changed"):
             files = mlflow_module().artifacts.download_artifacts(at.uri, dst_path=folder.name)

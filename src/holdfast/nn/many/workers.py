@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import pickle
 import signal
-import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from holdfast.common.files import temporary_folder
 from holdfast.nn.many.fresh import ModuleSource
 from holdfast.nn.many.loop import Outcome, Recipe, Task, train
 
@@ -107,7 +107,7 @@ def train_in_processes(
     KeyboardInterrupt
         When the user presses Ctrl-C, after all finished tasks have been reported.
     """
-    with tempfile.TemporaryDirectory(prefix="holdfast-", ignore_cleanup_errors=True) as name:
+    with temporary_folder() as name:
         folder = Path(name)
         np.save(folder / "pool.npy", pool.numpy())
         workers = _Workers.executor(n_workers)
