@@ -50,7 +50,9 @@ def bomb():
 
 
 def of_another_library():
-    with patch("skops.io.load", side_effect=ImportError("no module named 'other'")):
+    with patch(
+        "holdfast.models.skops.prove_states", side_effect=ImportError("no module named 'other'")
+    ):
         load_model(saved())
 
 

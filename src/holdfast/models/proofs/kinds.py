@@ -161,6 +161,8 @@ FUNCTIONS = (
 PATHS = tuple(
     f"pathlib.{kind}" for kind in ("PosixPath", "WindowsPath")
 )  # LowChurnClassifier whose base model is the name of a file
+DTYPES = _names("numpy", "character complexfloating floating generic inexact integer number")
+DTYPES += (*_names("numpy", "signedinteger unsignedinteger"), "builtins.object")
 SPARSE = tuple(
     f"scipy.sparse.{form}_{kind}" for form in ("coo", "csc", "csr") for kind in ("array", "matrix")
 )
@@ -170,6 +172,7 @@ LOADERS = {
     **dict.fromkeys((*ARITHMETIC, *HOLDERS, *VALUES, *PROVED), ("ObjectNode",)),
     **dict.fromkeys(FUNCTIONS, ("FunctionNode",)),
     **dict.fromkeys(PATHS, ("ConstructorFromReduceNode", "ObjectNode")),
+    **dict.fromkeys(DTYPES, ("TypeNode",)),  # kinds of columns, for `make_column_selector`
     **dict.fromkeys(SPARSE, ("SparseMatrixNode",)),
     "collections.OrderedDict": ("DictNode", "TypeNode"),
     "functools.partial": ("PartialNode",),  # of `check_array` only, see `nodes`

@@ -23,7 +23,7 @@ OBJECTIVES = frozenset(
     (
         *("binary", "multiclass", "multiclassova", "cross_entropy", "cross_entropy_lambda"),
         *("regression", "regression_l1", "huber", "fair", "poisson", "quantile", "mape", "gamma"),
-        *("tweedie", "lambdarank", "rank_xendcg", "custom", ""),
+        *("tweedie", "lambdarank", "rank_xendcg", "custom"),
     )
 )
 WHOLE_NUMBERS = re.compile(r"(-?[0-9]{1,18}( +-?[0-9]{1,18})*)? *")
@@ -100,7 +100,8 @@ def prove_text(text: str) -> None:
     claim(len(trees) % n_per_round == 0, "a round lacks a tree")
     for name in ("feature_names", "feature_infos"):
         claim(len(header[name].split(" ")) == n_features, f"{name} has another length")
-    _prove_objective(header.get("objective", ""), n_classes)
+    if "objective" in header:
+        _prove_objective(header["objective"], n_classes)
     _prove_sizes(header.get("tree_sizes", ""), trees)
     for number, tree in enumerate(trees):
         first, _, lines = tree.partition("\n")
@@ -130,7 +131,7 @@ def _prove_objective(objective: str, n_classes: int) -> None:
     )
     of_many = name in ("multiclass", "multiclassova")
     claim(bool(counts) == of_many, "the objective does not say its number of classes")
-    claim(of_many or n_classes == 1 or name in ("custom", ""), "the objective has one output only")
+    claim(of_many or n_classes == 1 or name == "custom", "the objective has one output only")
 
 
 def _prove_sizes(sizes: str, trees: list[str]) -> None:
@@ -150,8 +151,9 @@ def _prove_tree(tree: dict[str, str], n_features: int) -> None:
             claim(_count(tree[name]) == n_splits, f"{name} has another length")
         _prove_splits(tree, n_splits, n_tables, n_features)
     for name, extra in STATISTICS.items():
-        count = _count(tree.get(name, ""))
-        claim(count in (0, n_leaves + extra), f"{name} has another length")
+        if name in tree:
+            allowed = (n_leaves + extra,) if n_splits else (0, 1)
+            claim(_count(tree[name]) in allowed, f"{name} has another length")
     is_linear = tree.get("is_linear", "0").strip()
     claim(is_linear in ("0", "1"), "is_linear is neither 0 nor 1")
     if is_linear == "1":
