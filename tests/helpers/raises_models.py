@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.preprocessing import FunctionTransformer
 from tests.helpers.cases import new_file, new_folder
 
 from holdfast.models import skops as files
@@ -50,7 +50,9 @@ def bomb():
 
 
 def of_another_library():
-    with patch("skops.io.load", side_effect=ImportError("no module named 'other'")):
+    with patch(
+        "holdfast.models.skops.prove_states", side_effect=ImportError("no module named 'other'")
+    ):
         load_model(saved())
 
 
@@ -238,8 +240,8 @@ CASES = {
     ),
     "models/mlflow/session.py asking #1": (registry_down, "got: no answer; check the tracking URI"),
     "models/skops.py _refuse #1": (
-        lambda: load_model(saved(DecisionTreeClassifier().fit(X, [0, 0, 1, 1]))),
-        "(on the command line: --trusted sklearn.tree._tree.Tree)",
+        lambda: load_model(saved(FunctionTransformer(np.clip).fit(X))),
+        "(on the command line: --trusted numpy.clip)",
     ),
     "models/skops.py _unpack #1": (
         lambda: load_model(saved(format_version=9, holdfast="9.0")),

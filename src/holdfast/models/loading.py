@@ -55,7 +55,7 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     >>> from sklearn.tree import DecisionTreeClassifier
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.skops"
     >>> save_model(DecisionTreeClassifier().fit([[0], [1]], ["a", "b"]), path)
-    >>> load_model(path, trusted=["sklearn.tree._tree.Tree"]).model.predict([[1]])
+    >>> load_model(path).model.predict([[1]])
     array(['b'], dtype='<U1')
     """
     names = (trusted,) if isinstance(trusted, str) else tuple(trusted)

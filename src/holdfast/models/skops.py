@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from importlib import import_module
 from pathlib import Path
@@ -12,33 +13,13 @@ from holdfast.common.parameters import first_line
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
 from holdfast.models.card import LoadedModel, checked_card
 from holdfast.models.moved import with_present_names
+from holdfast.models.proofs.graph import prove_objects
+from holdfast.models.proofs.nodes import prove_states, types_to_trust
 from holdfast.rules import Argmax, BoundRule
 
 FORMAT = "holdfast-model"
 # Version 2 holds a model that answers by a rule, which releases that know version 1 would overlook.
 WITHOUT_RULE, WITH_RULE = 1, 2
-
-# Types that skops does not list as harmless although they only hold values. Their attributes are
-# arrays, numbers or estimators, which are checked in their turn.
-# Trees and neighbour indexes are left out on purpose. Compiled code follows their arrays without
-# bounds checks, so a crafted file could crash the process or read foreign memory. A user who trusts
-# the source of such a file can name these types.
-HARMLESS_TYPES = (
-    "numpy.dtype",  # ColumnTransformer with SimpleImputer
-    *(  # LowChurnClassifier whose base model is the name of a file
-        f"{module}.{kind}"
-        for module in ("pathlib", "pathlib._local")
-        for kind in ("PosixPath", "WindowsPath")
-    ),
-    "sklearn.calibration._CalibratedClassifier",  # CalibratedClassifierCV
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.calibration._TemperatureScaling",
-    "sklearn.compose._column_transformer._RemainderColsList",  # ColumnTransformer, older releases
-    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",  # MLPClassifier
-    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-    "sklearn.utils._bunch.Bunch",  # VotingClassifier, StackingClassifier, metadata routing
-)
-
 
 # A zip file can unpack to a thousand times its size. Weights do not; only very many zeros shrink to
 # less than a hundredth, and `save_model` does not compress a model that would shrink so much.
@@ -56,11 +37,6 @@ REPEATABLE_LIBRARIES = (
     "scipy",
     "sklearn",
     "xgboost",
-)
-
-UNCHECKED_INDEXES = (
-    "sklearn.tree._tree.Tree",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 )
 
 
@@ -101,9 +77,7 @@ def _stored(model: Any) -> Any:
 
 
 def read_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
-    """Read a skops file; build only types that are harmless or named in `trusted`."""
-    import skops.io
-
+    """Read a skops file; build only types that are proved harmless or named in `trusted`."""
     try:
         with zipfile.ZipFile(source) as archive:
             if "schema.json" not in archive.namelist():
@@ -117,17 +91,7 @@ def read_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
                 "size, got a file that unpacks to more, as zip bombs do; if you trust its source, "
                 "have it written again with holdfast.save_model"
             )
-        renamed = with_present_names(source)
-        if renamed is None:
-            needed = skops.io.get_untrusted_types(file=source)
-        else:
-            needed = skops.io.get_untrusted_types(data=renamed)
-        allowed = [name for name in needed if _is_trusted(name, trusted)]
-        _refuse(source, sorted(set(needed) - set(allowed)))
-        if renamed is None:
-            content = skops.io.load(source, trusted=allowed)
-        else:
-            content = skops.io.loads(renamed, trusted=allowed)
+        content, needed = _built(source, trusted)
     except (InvalidInputError, UntrustedModelError):
         raise
     except ImportError as error:
@@ -144,6 +108,22 @@ def read_skops(source: Path, trusted: tuple[str, ...]) -> LoadedModel:
     return _unpack(source, content, file_hash(source) if repeatable else None)
 
 
+def _built(source: Path, trusted: tuple[str, ...]) -> tuple[Any, set[str]]:
+    """Return what a file holds, and its types beside plain values and those of scikit-learn."""
+    from skops.io._audit import get_tree
+    from skops.io._utils import read_schema
+
+    renamed = with_present_names(source)
+    with zipfile.ZipFile(source if renamed is None else io.BytesIO(renamed)) as archive:
+        tree = get_tree(*read_schema(archive), trusted=None)
+        unknown, needed = types_to_trust(tree), tree.get_unsafe_set()
+    _refuse(source, sorted(name for name in unknown if not _is_trusted(name, trusted)))
+    _refuse(source, sorted(prove_states(tree, trusted)))
+    content = tree.construct()
+    _refuse(source, sorted(prove_objects(content, trusted)))
+    return content, needed
+
+
 def _is_bomb(source: Path) -> bool:
     """Return whether a zip file unpacks to far more than its size."""
     with zipfile.ZipFile(source) as archive:
@@ -152,7 +132,7 @@ def _is_bomb(source: Path) -> bool:
 
 
 def _is_trusted(name: str, trusted: tuple[str, ...]) -> bool:
-    return name in trusted or name in HARMLESS_TYPES or _is_own_class(name)
+    return name in trusted or _is_own_class(name)
 
 
 def _is_own_class(name: str) -> bool:
@@ -171,13 +151,8 @@ def _refuse(source: Path, names: list[str]) -> None:
     if not names:
         return
     flags = " ".join(f"--trusted {name}" for name in names)
-    reason = (
-        " (a crafted tree can crash the process when it predicts)"
-        if set(names) & set(UNCHECKED_INDEXES)
-        else ""
-    )
     raise UntrustedModelError(
-        f"{source} must hold trusted types only, got {', '.join(names)}{reason}; if you trust the "
+        f"{source} must hold trusted types only, got {', '.join(names)}; if you trust the "
         f"source of the file, pass trusted={names!r} (on the command line: {flags})"
     )
 

@@ -15,7 +15,10 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.kernel_approximation import AdditiveChi2Sampler
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 from typer.testing import CliRunner
 
 from holdfast import LowChurnClassifier, save_model
@@ -106,7 +109,9 @@ class TestPlainFiles:
         options: dict[str, Any],
     ) -> None:
         model = make()
-        loaded = load_folder(saved(flavor, model, tmp_path / "m", **options), address="m")
+        path = saved(flavor, model, tmp_path / "m", **options)
+        trusted = ["model.cb"] if flavor == "catboost" else []
+        loaded = load_folder(path, address="m", trusted=trusted)
         classifier = with_known_classes(loaded.model, None, labels)
         own = model if hasattr(model, "predict_proba") else with_known_classes(model, None, labels)
         assert (np.ravel(classifier.predict(X)) == np.ravel(own.predict(X))).all()
@@ -290,12 +295,17 @@ class TestBrokenFolders:
         with pytest.raises(InvalidInputError, match="which is not there"):
             load_folder(path, address="m")
 
+    def test_a_file_of_catboost_must_be_trusted(self, tmp_path: Path) -> None:
+        path = described(tmp_path / "m", catboost={"data": "m.cb", "save_format": "cbm"})
+        (path / "m.cb").write_bytes(b"CBM1")
+        with pytest.raises(UntrustedModelError, match=r"--trusted m\.cb"):
+            load_folder(path, address="m")
+
     @pytest.mark.parametrize(
         ("flavor", "file"),
         [
             ("lightgbm", "m.lgb"),
             ("xgboost", "m.ubj"),
-            ("catboost", "m.cb"),
             ("holdfast", "m.skops"),
         ],
     )
@@ -425,20 +435,19 @@ class TestStore:
         with pytest.raises(InvalidInputError, match=f"logged 2 .* one of {first}, {second}"):
             resolve(f"runs:/{run.info.run_id}/model")
 
-    def test_trees_are_trusted_by_name(self, store: str, file: Path) -> None:
-        model = HistGradientBoostingClassifier(max_iter=2).fit(X, y)
-        path = file.with_name("trees.skops")
+    def test_types_are_trusted_by_name(self, store: str, file: Path) -> None:
+        model = make_pipeline(AdditiveChi2Sampler(), GaussianNB()).fit(abs(X), y)
+        path = file.with_name("types.skops")
         save_model(model, path)
-        address = log_model(path, register_as="trees")
+        address = log_model(path, register_as="types")
         with pytest.raises(UntrustedModelError, match="--trusted sklearn") as refused:
             load_registered(address)
         names = [name for name in str(refused.value).split() if name.startswith("sklearn.")]
         trusted = sorted({name.strip(",)") for name in names})
-        assert (
-            load_registered(address, trusted=trusted).model.predict(X) == model.predict(X)
-        ).all()
+        ours = load_registered(address, trusted=trusted).model
+        assert (ours.predict(abs(X)) == model.predict(abs(X))).all()
         theirs = mlflow.pyfunc.load_model(address, model_config={"trusted": trusted})
-        assert (theirs.predict(X) == model.predict(X)).all()
+        assert (theirs.predict(abs(X)) == model.predict(abs(X))).all()
         with pytest.raises(UntrustedModelError, match="--trusted sklearn"):
             mlflow.pyfunc.load_model(address)
 

@@ -20,6 +20,9 @@ from holdfast.common.parameters import first_line, require
 from holdfast.exceptions import HoldfastError, InvalidInputError, UntrustedModelError
 from holdfast.models.card import LoadedModel
 from holdfast.models.files import read_model
+from holdfast.models.proofs.claims import UnprovenError
+from holdfast.models.proofs.lightgbm_text import prove_text
+from holdfast.models.proofs.xgboost_model import prove_content
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,7 +104,7 @@ def _loaded(
         if path.suffix.lower() in PLAIN_SUFFIXES:
             return read_model(path, trusted)
         reader = _reader(flavor, path, settings)
-        if reader is not None:
+        if reader is not None and _is_proved(flavor, path, address):
             return LoadedModel(_read(reader, path, address))
         _check_trusted(folder, address, trusted)
         return LoadedModel(_run(f"mlflow.{flavor}", folder, address))
@@ -152,9 +155,21 @@ def _reader(flavor: str, path: Path, settings: dict[str, Any]) -> Callable[[Path
     if flavor == "xgboost" and suffix in (".json", ".ubj"):
         is_classifier = str(settings.get("model_class")).endswith(".XGBClassifier")
         return _read_xgboost_classifier if is_classifier else _read_xgboost
-    if flavor == "catboost" and settings.get("save_format", "cbm") == "cbm":
-        return _read_catboost
     return None
+
+
+def _is_proved(flavor: str, path: Path, address: str) -> bool:
+    """Return whether a booster is proved to stay inside its arrays; raise if it does not."""
+    try:
+        if flavor == "lightgbm":
+            prove_text(path.read_text(encoding="utf-8"))
+        else:
+            prove_content(path.read_bytes())
+    except UnprovenError:
+        return False
+    except (ValueError, AttributeError, LookupError, OverflowError, TypeError) as error:
+        raise _unreadable(path, address, error) from error
+    return True
 
 
 def _read(reader: Callable[[Path], Any], path: Path, address: str) -> Any:
@@ -163,10 +178,14 @@ def _read(reader: Callable[[Path], Any], path: Path, address: str) -> Any:
     except HoldfastError:
         raise
     except Exception as error:  # a damaged file can fail in any way
-        raise InvalidInputError(
-            f"{address} must hold a whole model, got {path.name}, which cannot be read "
-            f"({first_line(error)}); log the model again"
-        ) from error
+        raise _unreadable(path, address, error) from error
+
+
+def _unreadable(path: Path, address: str, error: Exception) -> InvalidInputError:
+    return InvalidInputError(
+        f"{address} must hold a whole model, got {path.name}, which cannot be read "
+        f"({first_line(error)}); log the model again"
+    )
 
 
 def _read_lightgbm(path: Path) -> Any:
@@ -183,11 +202,6 @@ def _read_xgboost_classifier(path: Path) -> Any:
     model = require("xgboost", extra="xgboost", purpose="this model").XGBClassifier()
     model.load_model(path)
     return model
-
-
-def _read_catboost(path: Path) -> Any:
-    catboost = require("catboost", extra="catboost", purpose="this model")
-    return catboost.CatBoostClassifier().load_model(str(path), format="cbm")
 
 
 # --- files that can run code ----------------------------------------------------------------------

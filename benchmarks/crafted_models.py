@@ -1,0 +1,453 @@
+"""Crafted model files: each number of each kind of file is made wrong in each way.
+
+A file may be refused, or it may load and answer. It must never end the process or keep it busy.
+Files are read by child processes, each of which reads many; one that dies is replaced.
+
+    python benchmarks/crafted_models.py            # writes docs/results/crafted_models.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import json
+import pickle
+import random
+import re
+import resource
+import select
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "crafted_models.json"
+TIMEOUT = 10.0  # seconds for a file
+MEMORY = 8 << 30  # bytes
+NUMBERS = (2**30, -1, 0, 1, -(2**31), 2**62, 1.5, "x", None)
+OUTCOMES = ("refused", "loaded", "escaped", "crashed", "hung")
+Crafted = tuple[str, bytes]
+
+
+# --- files to start from --------------------------------------------------------------------------
+
+
+def _data() -> tuple[Any, Any, Any]:
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)
+    frame = pd.DataFrame({"a": X[:, 0], "b": pd.Categorical(rng.choice(list("uvwxyz"), 60))})
+    return X, y, frame
+
+
+def scikit_models() -> Iterator[tuple[str, Any, Any]]:
+    """Yield the name of each kind of model, a fitted model and rows."""
+    from sklearn import cluster, ensemble, linear_model, neighbors, neural_network, svm, tree
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
+
+    X, y, frame = _data()
+    texts = [" ".join("uvwxyz"[i] * 2 for i in row) for row in (abs(X) * 2).astype(int).clip(0, 5)]
+    linear = linear_model.LogisticRegression
+    models = (
+        (tree.DecisionTreeClassifier(max_depth=3), X),
+        (ensemble.RandomForestClassifier(3, max_depth=3, random_state=0), X),
+        (ensemble.IsolationForest(n_estimators=3, random_state=0), X),
+        (ensemble.GradientBoostingClassifier(n_estimators=2, max_depth=2), X),
+        (ensemble.HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=5), X),
+        (ensemble.HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=5), frame),
+        (svm.SVC(), X),
+        (svm.NuSVC(nu=0.1, kernel="poly"), X),
+        (svm.SVR(kernel="linear"), X),
+        (svm.OneClassSVM(), X),
+        (neighbors.KNeighborsClassifier(3, algorithm="kd_tree", leaf_size=8), X),
+        (neighbors.KNeighborsClassifier(3, algorithm="ball_tree", leaf_size=8, p=3), X),
+        (neighbors.KNeighborsClassifier(3, algorithm="brute"), X),
+        (neighbors.LocalOutlierFactor(3, novelty=True), X),
+        (make_pipeline(OneHotEncoder(handle_unknown="ignore"), linear()), frame),
+        (make_pipeline(OneHotEncoder(max_categories=3, drop="first"), linear()), frame[["b"]]),
+        (make_pipeline(CountVectorizer(), linear()), texts),
+        (make_pipeline(TfidfVectorizer(), linear()), texts),
+        (make_pipeline(PolynomialFeatures(), StandardScaler(), linear()), X),
+        (cluster.KMeans(3, n_init=1, random_state=0), X),
+        (neural_network.MLPClassifier((3,), max_iter=2), X),
+    )
+    for number, (model, rows) in enumerate(models):
+        yield f"{type(_first(model)).__name__} {number}", model.fit(rows, y), rows
+    yield "sparse coefficients", linear().fit(X, y).sparsify(), X
+
+
+def _first(model: Any) -> Any:
+    return model.steps[0][1] if hasattr(model, "steps") else model
+
+
+def booster_models() -> Iterator[tuple[str, Any, Any]]:
+    """Yield boosters of the libraries that are installed."""
+    X, y, frame = _data()
+    try:
+        import lightgbm
+    except ImportError:
+        pass
+    else:
+        settings = {"n_estimators": 2, "num_leaves": 4, "min_child_samples": 2, "verbose": -1}
+        model = lightgbm.LGBMClassifier(**settings, min_data_per_group=2, cat_smooth=1)
+        yield "LightGBM", model.fit(frame, y), frame
+        model = lightgbm.LGBMClassifier(**settings, linear_tree=True)
+        yield "LightGBM linear", model.fit(X, y), X
+    try:
+        import xgboost
+    except ImportError:
+        return
+    for name, rows in (("XGBoost", X), ("XGBoost categories", frame)):
+        settings = {"n_estimators": 2, "max_depth": 2, "enable_categorical": True}
+        model = xgboost.XGBClassifier(**settings, max_cat_to_onehot=1)
+        yield name, model.fit(rows, y), rows
+
+
+def write_sources(folder: Path) -> list[str]:
+    """Write a whole file of each kind, and rows for it; return their names."""
+    from holdfast import save_model
+
+    names = []
+    for name, model, rows in itertools.chain(scikit_models(), booster_models()):
+        save_model(model, folder / f"{name}.skops")
+        (folder / f"{name}.rows").write_bytes(pickle.dumps(rows))
+        names.append(f"{name}.skops")
+        if name.startswith("LightGBM"):
+            (folder / f"{name}.lgb").write_text(model.booster_.model_to_string())
+            names.append(f"{name}.lgb")
+        if name.startswith("XGBoost"):
+            for form in ("json", "ubj"):
+                (folder / f"{name}.{form}").write_bytes(model.get_booster().save_raw(form))
+                names.append(f"{name}.{form}")
+    return names
+
+
+# --- ways to make them wrong ----------------------------------------------------------------------
+
+
+def crafted(path: Path) -> list[Crafted]:
+    """Return the wrong files that one whole file becomes, each with what is wrong in it."""
+    content = path.read_bytes()
+    ways: dict[str, Callable[[bytes], Iterator[Crafted]]] = {
+        ".skops": _of_skops,
+        ".lgb": _of_text,
+        ".json": _of_json,
+        ".ubj": _of_bytes,
+    }
+    return list(ways[path.suffix](content))
+
+
+def _of_skops(content: bytes) -> Iterator[Crafted]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for name, member in members.items():
+        if name.endswith(".npy"):
+            changed = _of_array(np.load(io.BytesIO(member)))
+            versions = ((what, _npy(array)) for what, array in changed)
+        elif name.endswith(".npz"):
+            versions = _of_npz(member)
+        elif name.endswith(".bin"):
+            versions = itertools.islice(_of_bytes(member), 60)
+        else:
+            versions = _of_schema(json.loads(member))
+        for what, version in versions:
+            yield f"{name[-12:]} {what}", _zip({**members, name: version})
+
+
+def _of_npz(member: bytes) -> Iterator[Crafted]:
+    parts = dict(np.load(io.BytesIO(member)))
+    for name, part in parts.items():
+        for what, changed in _of_array(part):
+            buffer = io.BytesIO()
+            np.savez(buffer, **{**parts, name: changed})
+            yield f"{name} {what}", buffer.getvalue()
+
+
+def _of_array(array: Any) -> Iterator[tuple[str, Any]]:
+    flat = np.atleast_1d(array)
+    yield "shorter", flat[:-1]
+    yield "empty", flat[:0]
+    yield "longer", np.concatenate([flat, flat])
+    yield "deeper", flat[None]
+    if array.dtype.kind in "iuf":
+        for kind in ("f8", "f4", "i8", "i4", "u1", ">i8", "U3"):
+            if np.dtype(kind) != array.dtype:
+                with np.errstate(all="ignore"):
+                    yield kind, array.astype(kind)
+        yield from _of_numbers(array)
+    for field in array.dtype.names or ():
+        for what, changed in _of_numbers(array[field]):
+            whole = array.copy()
+            whole[field] = changed
+            yield f"{field} {what}", whole
+
+
+def _of_numbers(array: Any) -> Iterator[tuple[str, Any]]:
+    values: list[Any] = [0, 1, 2**30, 200]
+    values += [-1, -2, -(2**30)] if array.dtype.kind in "if" else [2**32 - 1]
+    values += [np.nan, np.inf] if array.dtype.kind == "f" else [2**62]
+    for value, place in itertools.product(values, (0, array.size // 2, None)):
+        with np.errstate(all="ignore"):
+            try:
+                changed = array.copy()
+                changed.reshape(-1)[slice(None) if place is None else place] = value
+            except (OverflowError, IndexError):
+                continue
+        yield f"{value} at {place}", changed
+
+
+def _of_schema(schema: Any) -> Iterator[Crafted]:
+    """Change each number in a schema of skops."""
+    for node in list(_json_nodes(schema)):
+        old = node["content"]
+        if re.fullmatch(r"-?[0-9.e+]+|null|true|false", old):
+            for value in NUMBERS:
+                node["content"] = json.dumps(value)
+                yield f"{old[:9]} is {value}", json.dumps(schema).encode()
+        elif "Tree=" in old:
+            for what, text in itertools.islice(_of_text(json.loads(old).encode()), 0, None, 7):
+                node["content"] = json.dumps(text.decode())
+                yield what, json.dumps(schema).encode()
+        node["content"] = old
+
+
+def _json_nodes(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict):
+        if part.get("__loader__") == "JsonNode":
+            yield part
+        part = list(part.values())
+    if isinstance(part, list):
+        for value in part:
+            yield from _json_nodes(value)
+
+
+def _of_text(content: bytes) -> Iterator[Crafted]:
+    """Change each line of LightGBM's text."""
+    lines = content.decode().split("\n")
+    last = lines.index("end of trees")
+    for number, line in enumerate(lines[:last]):
+        name, _, value = line.partition("=")
+        tokens = value.split(" ")
+        versions = [["1073741824", *tokens[1:]], ["-7", *tokens[1:]], ["0", *tokens[1:]]]
+        versions += [["1", *tokens[1:]], ["nan", *tokens[1:]], tokens[:-1], tokens * 2, []]
+        versions += [[*tokens[:-1], "1073741824"], ["1_0"], ["2147483648"], ["-2147483648"]]
+        for version in versions if value else []:
+            changed = [*lines[:number], f"{name}={' '.join(version)}", *lines[number + 1 :]]
+            for sizes in (False, True):
+                text = "\n".join(changed)
+                yield f"{name} {version[:2]}", (_with_sizes(text) if sizes else text).encode()
+
+
+def _with_sizes(text: str) -> str:
+    """Return a text of LightGBM whose tree_sizes fit its trees."""
+    body = text.partition("end of trees")[0]
+    trees = re.split(r"(?m)^(?=Tree=)", body)[1:]
+    sizes = " ".join(str(len(tree)) for tree in trees)
+    return re.sub(r"(?m)^tree_sizes=.*$", f"tree_sizes={sizes}", text, count=1)
+
+
+def _of_json(content: bytes) -> Iterator[Crafted]:
+    """Change each list and each number of XGBoost's JSON."""
+    model = json.loads(content)
+    for holder, name, value in list(_entries(model)):
+        versions: list[Any] = list(NUMBERS)
+        if isinstance(value, list):
+            versions = [value[:-1], value * 2, []]
+            for number, place in itertools.product(NUMBERS, (0, len(value) // 2)):
+                if place < len(value):
+                    versions.append([*value[:place], number, *value[place + 1 :]])
+        elif isinstance(value, str):
+            versions = [str(number) for number in NUMBERS]
+        for version in versions:
+            holder[name] = version
+            yield f"{name} {str(version)[:20]}", json.dumps(model).encode()
+        holder[name] = value
+
+
+def _entries(part: Any) -> Iterator[tuple[Any, Any, Any]]:
+    pairs = part.items() if isinstance(part, dict) else enumerate(part)
+    for name, value in pairs:
+        if isinstance(value, dict) or (isinstance(value, list) and value[:1] and _deep(value)):
+            yield from _entries(value)
+        else:
+            yield part, name, value
+
+
+def _deep(value: list[Any]) -> bool:
+    return isinstance(value[0], (dict, list))
+
+
+def _of_bytes(content: bytes) -> Iterator[Crafted]:
+    """Change single bytes, and cut the end off."""
+    draw = random.Random(0)
+    for _ in range(400):
+        place, value = draw.randrange(len(content)), draw.choice((0, 1, 0x7F, 0x80, 0xFF))
+        yield f"{value} at {place}", content[:place] + bytes([value]) + content[place + 1 :]
+    for part in (0.3, 0.6, 0.99):
+        yield f"cut at {part}", content[: int(len(content) * part)]
+
+
+def _npy(array: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return buffer.getvalue()
+
+
+# --- reading them ---------------------------------------------------------------------------------
+
+
+def outcome(path: Path, rows: Any) -> str:
+    """Read a file, and let the model answer to rows."""
+    from holdfast.exceptions import HoldfastError
+
+    try:
+        model = _load(path)
+    except HoldfastError:
+        return "refused"
+    except Exception as error:
+        print(repr(error), file=sys.stderr)
+        return "escaped"
+    for name in ("predict", "predict_proba", "decision_function"):
+        try:
+            getattr(model, name)(rows)
+        except Exception:  # an error is an answer
+            continue
+    return "loaded"
+
+
+def _load(path: Path) -> Any:
+    from holdfast import load_model
+
+    if path.suffix == ".skops":
+        return load_model(path).model
+    from holdfast.models.mlflow.folder import load_folder
+
+    flavor = "lightgbm" if path.suffix == ".lgb" else "xgboost"
+    settings = {"data": path.name, "model_class": "xgboost.sklearn.XGBClassifier"}
+    (path.parent / "MLmodel").write_text(json.dumps({"flavors": {flavor: settings}}))
+    booster = load_folder(path.parent, address="m").model
+    return _OfRows(booster) if flavor == "lightgbm" else booster
+
+
+class _OfRows:
+    """A booster of LightGBM, which knows the categories of its rows."""
+
+    def __init__(self, booster: Any) -> None:
+        self.booster = booster
+
+    def predict(self, rows: Any) -> Any:
+        return self.booster.predict(rows)
+
+
+def _serve(folder: Path) -> None:
+    """Read the files that the parent names, one a line, and write what came of each."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    answers, sys.stdout = sys.stdout, sys.stderr
+    known: dict[str, tuple[list[Crafted], Any]] = {}
+    with tempfile.TemporaryDirectory() as inside:
+        for line in sys.stdin:
+            name, number = json.loads(line)
+            source = folder / name
+            if name not in known:
+                rows = pickle.loads(source.with_suffix(".rows").read_bytes())
+                known = {name: (crafted(source), rows)}
+            files, rows = known[name]
+            path = Path(inside, f"m{source.suffix}")
+            path.write_bytes(files[number][1])
+            print(outcome(path, rows), file=answers, flush=True)
+
+
+class Reader:
+    """Child processes that read crafted files, one at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.child: subprocess.Popen[bytes] | None = None
+
+    def read(self, name: str, number: int, timeout: float = TIMEOUT) -> str:
+        """Return what came of a file; one that ends the child is `crashed`."""
+        is_new = self.child is None
+        child = self.child = self.child or self._start()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(json.dumps([name, number]).encode() + b"\n")
+        child.stdin.flush()
+        ready, _, _ = select.select([child.stdout], [], [], timeout + 60 * is_new)
+        answer = child.stdout.readline().decode().strip() if ready else "hung"
+        if answer in ("", "hung"):
+            self.close()
+        return answer or "crashed"
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-W", "ignore", __file__, "--serve", str(self.folder)]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+
+    def close(self) -> None:
+        """End the child."""
+        if self.child is not None:
+            self.child.kill()
+            self.child.communicate()
+        self.child = None
+
+
+def read_all(folder: Path, names: list[str], most: int, seed: int = 0) -> dict[str, Counter[str]]:
+    """Read at most so many crafted files of each kind; return what came of them, by kind."""
+    reader, counts, draw = Reader(folder), {}, random.Random(seed)
+    for name in names:
+        files = crafted(folder / name)
+        numbers = sorted(draw.sample(range(len(files)), min(most, len(files))))
+        counts[name] = Counter(dict.fromkeys(OUTCOMES, 0))
+        for number in numbers:
+            answer = reader.read(name, number)
+            if answer == "hung":  # or the machine was busy, which it is not twice
+                answer = reader.read(name, number)
+            counts[name][answer] += 1
+            if answer not in ("refused", "loaded"):
+                print(f"{name} #{number}, {files[number][0]}: {answer}", flush=True)
+    reader.close()
+    return counts
+
+
+def main() -> None:
+    """Read all crafted files, and write the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--serve", type=Path)
+    parser.add_argument("--most", type=int, default=10**6, help="files of each kind")
+    parser.add_argument("--only", default="", help="kinds whose name has this text")
+    arguments = parser.parse_args()
+    if arguments.serve:
+        _serve(arguments.serve)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        names = [n for n in write_sources(Path(folder)) if arguments.only in n]
+        counts = read_all(Path(folder), names, arguments.most)
+    total = sum(counts.values(), Counter())
+    print(dict(total))
+    if not arguments.only:
+        kinds = {name: {"files": sum(found.values()), **found} for name, found in counts.items()}
+        whole = {"files": sum(total.values()), **{name: total[name] for name in OUTCOMES}}
+        RESULTS.write_text(json.dumps({"all": whole, "kinds": kinds}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
