@@ -13,7 +13,15 @@ import typer
 
 from holdfast.cli.checks import check_columns, check_outputs, check_report, explained
 from holdfast.cli.features import checked_features, warn_of_unseen
-from holdfast.cli.options import JSON_OPTION, JUNIT_OPTION, REPORT_OPTION
+from holdfast.cli.options import (
+    FORMER_TRUSTED_OPTION,
+    JSON_OPTION,
+    JUNIT_OPTION,
+    REPORT_OPTION,
+    TRUST_FILE_OPTION,
+    TRUST_TYPE_OPTION,
+    trusted_by,
+)
 from holdfast.cli.output import EXIT_CODES, print_json, progress, write_junit, write_report
 from holdfast.cli.rules import (
     ANSWERS_OPTION,
@@ -88,14 +96,9 @@ def gate(
         str | None,
         typer.Option(help="MLflow server or sqlite:///FILE [default: MLFLOW_TRACKING_URI]."),
     ] = None,
-    trusted: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Trusted file of a model, its address, or a type inside a file; repeatable. "
-            "Trusted files may run code.",
-        ),
-    ] = None,
+    trust_type: Annotated[list[str] | None, TRUST_TYPE_OPTION] = None,
+    trust_file: Annotated[list[str] | None, TRUST_FILE_OPTION] = None,
+    trusted: Annotated[list[str] | None, FORMER_TRUSTED_OPTION] = None,
     report: Annotated[Path | None, REPORT_OPTION] = None,
     junit: Annotated[Path | None, JUNIT_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
@@ -110,6 +113,7 @@ def gate(
     from holdfast.gate.answering import answering_of, classes_of
     from holdfast.tables.reading import read_table
 
+    trust = trusted_by(trust_type, trust_file, trusted)
     check_report(report)
     check_outputs(report, junit, inputs=[data, policy, costs])
     rules = RuleOptions(None, threshold, positive, bands, answers, costs)
@@ -128,8 +132,7 @@ def gate(
         _check_addresses(old, new, promote=promote)
         promotion.check_experiment(new, experiment)
         with progress("loading and predicting"):
-            names = tuple(trusted or ())
-            models = [registry.load_registered(at, trusted=names) for at in (old, new)]
+            models = [registry.load_registered(at, **trust) for at in (old, new)]
             truth = target or _target(models, table)
             _check_limits(limits, truth)
             pair, unseen = _predicted(models, table, data, truth)

@@ -165,7 +165,7 @@ def print_trained(result: Trained, card: dict[str, Any], out: Path, *, as_json: 
     typer.echo(f"{out}: {result.model.serving_}, {len(result.rows.X.columns)} features")
     warn_of_unseen(result.rows.unseen, "the base model")
     if result.learner != "linear":
-        typer.echo("to load its trees, name their type with --trusted, as the error will say")
+        typer.echo("to load its trees, name their type with --trust-type, as the error will say")
     if result.loaded is not None and result.rows.seen is None:
         typer.echo(
             "some of these rows may be the base model's own training rows, on which it looks "

@@ -12,6 +12,7 @@ from holdfast.common.parameters import first_line
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
 from holdfast.models.card import LoadedModel, checked_card
 from holdfast.models.moved import with_present_names
+from holdfast.models.trust import types_wanted
 from holdfast.rules import Argmax, BoundRule
 
 FORMAT = "holdfast-model"
@@ -170,7 +171,6 @@ def _is_own_class(name: str) -> bool:
 def _refuse(source: Path, names: list[str]) -> None:
     if not names:
         return
-    flags = " ".join(f"--trusted {name}" for name in names)
     reason = (
         " (a crafted tree can crash the process when it predicts)"
         if set(names) & set(UNCHECKED_INDEXES)
@@ -178,7 +178,7 @@ def _refuse(source: Path, names: list[str]) -> None:
     )
     raise UntrustedModelError(
         f"{source} must hold trusted types only, got {', '.join(names)}{reason}; if you trust the "
-        f"source of the file, pass trusted={names!r} (on the command line: {flags})"
+        f"source of the file, pass {types_wanted(names)}"
     )
 
 
