@@ -31,7 +31,7 @@ def full_disk():
 CASES = {
     "common/reading.py check_ordinary #1": (
         lambda: read_whole(new_folder(), "policy", limit=9),
-        "which is a folder; name a file",
+        "which is a folder; name an ordinary file",
     ),
     "common/reading.py read_whole #1": (
         lambda: read_whole(new_folder() / "none.toml", "policy", limit=9),

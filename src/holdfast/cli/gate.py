@@ -108,7 +108,7 @@ def gate(
     The exit code is 0 for PROMOTE, 1 for REJECT, 3 for HOLD, and 2 if something went wrong.
     """
     from holdfast import registry
-    from holdfast.comparison.policy import Policy
+    from holdfast.comparison.policy import policy_content, policy_of
     from holdfast.gate import promotion
     from holdfast.gate.answering import answering_of, classes_of
     from holdfast.tables.reading import read_table
@@ -118,7 +118,8 @@ def gate(
     check_outputs(report, junit, inputs=[data, policy, costs])
     rules = RuleOptions(None, threshold, positive, bands, answers, costs)
     worth = costs_named(utility)
-    limits = Policy.from_toml(policy)
+    content = policy_content(policy)
+    limits = policy_of(content, policy)
     table = read_table(data)
     if (limits.per_group is not None or limits.group_limits) and not group:
         name = "group_limits" if limits.group_limits else "per_group"
@@ -148,7 +149,7 @@ def gate(
             for name, values in unseen.items():
                 warn_of_unseen(values, f"the {name}")
             gated.found.print()
-        run = gated.log(policy, experiment)
+        run = gated.log(content.decode("utf-8"), experiment)
         if not as_json:
             typer.echo(f"logged as run {run.name!r} of experiment {run.experiment!r}")
         version = None
@@ -283,7 +284,7 @@ class _Gated:
     def summary(self) -> dict[str, Any]:
         return self.found.summary(self.pair, self.facts())
 
-    def log(self, policy: Path, experiment: str | None) -> LoggedRun:
+    def log(self, policy: str, experiment: str | None) -> LoggedRun:
         """Log the figures, the verdict, the report and the policy."""
         import json
         from dataclasses import asdict
@@ -304,7 +305,7 @@ class _Gated:
             files={
                 "report.html": render_page(self.summary()),
                 "comparison.json": json.dumps(content, indent=2, ensure_ascii=False),
-                "policy.toml": policy.read_text(encoding="utf-8"),
+                "policy.toml": policy,
             },
             experiment=experiment,
         )

@@ -7,15 +7,21 @@ fill the memory or block.
 from __future__ import annotations
 
 import os
+import re
 import stat
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from holdfast.exceptions import InvalidInputError
 
-__all__ = ["MEGABYTE", "check_ordinary", "is_deeper_than", "read_whole"]
+__all__ = ["MEGABYTE", "check_ordinary", "is_deeper_than", "read_whole", "toml_values"]
 
 MEGABYTE = 2**20
+MAX_LEVELS = 50  # of lists and tables in each other
+# The time for a key grows with the square of its parts. A dot in a number is no part.
+MAX_PARTS = 100
+NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?:[eE][+-]?\d+)?(?![\w.])")
 
 
 def read_whole(path: str | os.PathLike[str], name: str, *, limit: int) -> bytes:
@@ -52,12 +58,13 @@ def read_whole(path: str | os.PathLike[str], name: str, *, limit: int) -> bytes:
             f"{name} must be a readable file, got {path} ({error.strerror}); check the path"
         ) from error
     try:
-        check_ordinary(os.fstat(opened).st_mode, path, name)
+        facts = os.fstat(opened)
+        check_ordinary(facts.st_mode, path, name)
         with os.fdopen(opened, "rb", closefd=False) as file:
-            content = file.read(limit + 1)
+            content = file.read(limit + 1 if facts.st_size <= limit else 0)
     finally:
         os.close(opened)
-    if len(content) > limit:
+    if max(len(content), facts.st_size) > limit:  # some systems give the size of a file as 0
         raise InvalidInputError(
             f"{name} must be a file of at most {limit / MEGABYTE:g} MB, got {path}, which is "
             "longer; check the path"
@@ -70,7 +77,7 @@ def check_ordinary(mode: int, path: str | os.PathLike[str], name: str) -> None:
     if not stat.S_ISREG(mode):
         kind = "folder" if stat.S_ISDIR(mode) else "device or a pipe"
         raise InvalidInputError(
-            f"{name} must be an ordinary file, got {path}, which is a {kind}; name a file"
+            f"{name} must be a readable file, got {path}, which is a {kind}; name an ordinary file"
         )
 
 
@@ -91,3 +98,28 @@ def is_deeper_than(levels: int, value: Any) -> bool:
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
     return any(isinstance(outer, (list, dict)) for outer in layer)
+
+
+def toml_values(text: str) -> dict[str, Any]:
+    """Return the values of a TOML file.
+
+    Raises
+    ------
+    ValueError
+        When the text is no TOML, or is nested deeper than any sensible file.
+
+    Examples
+    --------
+    >>> toml_values("max_churn = 0.02")
+    {'max_churn': 0.02}
+    """
+    too_deep = f"more than {MAX_LEVELS} levels, or {MAX_PARTS} parts of a key"
+    if any(NUMBER.sub("", line).count(".") > MAX_PARTS for line in text.splitlines()):
+        raise ValueError(too_deep)
+    try:
+        values = tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError(too_deep) from error
+    if is_deeper_than(MAX_LEVELS, values):
+        raise ValueError(too_deep)
+    return values

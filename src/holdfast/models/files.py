@@ -18,6 +18,7 @@ from typing import Any
 
 from holdfast.common.files import file_hash, replace_file
 from holdfast.common.parameters import first_line, require
+from holdfast.common.reading import check_ordinary
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
 from holdfast.models.card import LoadedModel, checked_card
 from holdfast.models.skops import read_skops, write_skops
@@ -154,6 +155,7 @@ def _first_bytes(source: Path) -> bytes:
     if source.is_dir():
         raise InvalidInputError(f"path must be a model file, got the folder {source}; name a file")
     try:
+        check_ordinary(source.stat().st_mode, source, "path")  # a pipe would block
         with source.open("rb") as file:
             return file.read(4)
     except OSError as error:
