@@ -4,6 +4,7 @@ import errno
 import os
 from unittest.mock import patch
 
+import duckdb
 import numpy as np
 import pandas as pd
 from tests.helpers.cases import new_file, new_folder
@@ -15,6 +16,7 @@ from holdfast.common.files import replace_file, write_text
 from holdfast.common.reading import read_whole
 from holdfast.methods import Average, Distill, FirstTrees, Override
 from holdfast.methods.grid import resolve_methods
+from holdfast.tables import write_table
 
 
 def unwritable():
@@ -28,7 +30,20 @@ def full_disk():
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def full_disk_of_a_table():
+    with patch("holdfast.tables.writing._write", side_effect=duckdb.IOException("no room")):
+        write_table(pd.DataFrame({"a": [1]}), new_folder() / "a.csv")
+
+
 CASES = {
+    "tables/writing.py write_table #1": (
+        lambda: write_table(pd.DataFrame({"a": []}), new_folder() / "a.csv"),
+        "frame must have at least one row, got none",
+    ),
+    "tables/writing.py write_table #2": (
+        full_disk_of_a_table,
+        "a.csv must be writable, got: no room; make room",
+    ),
     "common/reading.py check_ordinary #1": (
         lambda: read_whole(new_folder(), "policy", limit=9),
         "which is a folder; name an ordinary file",

@@ -98,6 +98,13 @@ def main() -> None:
         message = in_options(str(error), options_of(command, arguments))
         typer.echo(f"holdfast: {message}", err=True)
         sys.exit(EXIT_BAD_INPUT)
+    except MemoryError as error:
+        reason = str(error) or "no more of it"
+        typer.echo(
+            f"holdfast: the memory must suffice, got: {reason}; allow more, or give fewer rows",
+            err=True,
+        )
+        sys.exit(EXIT_BAD_INPUT)
     except OSError as error:
         typer.echo(f"holdfast: {error.strerror or error} ({error.filename})", err=True)
         sys.exit(EXIT_BAD_INPUT)

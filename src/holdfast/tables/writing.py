@@ -66,6 +66,13 @@ def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
     with replace_file(target) as temporary:
         try:
             _write(table, temporary, suffix)
+        except duckdb.OutOfMemoryException as error:
+            raise MemoryError(reason_of(error)) from error
+        except duckdb.IOException as error:
+            raise InvalidInputError(
+                f"{target} must be writable, got: {reason_of(error)}; make room or choose another "
+                "place"
+            ) from error
         except (duckdb.Error, TypeError, ValueError) as error:
             raise InvalidInputError(
                 f"frame must have columns that a {suffix} file can hold, got: {reason_of(error)}; "
