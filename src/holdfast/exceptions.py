@@ -53,7 +53,7 @@ class MissingExtraError(HoldfastError, ImportError):
 
 
 class UntrustedModelError(HoldfastError):
-    """A model file could run code when loaded and was not named as trusted."""
+    """A model file could run code when it is loaded, and the caller did not trust it."""
 
 
 class RegistryError(HoldfastError):

@@ -8,6 +8,7 @@ from sklearn.dummy import DummyClassifier
 from typer.testing import CliRunner
 
 from holdfast.cli import app
+from holdfast.common.files import file_hash
 
 
 class AnswersInAColumn(DummyClassifier):
@@ -23,7 +24,8 @@ def test_answers_in_a_column(tmp_path, monkeypatch):
     model = AnswersInAColumn().fit(rows, ["a", "b", "b"])
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
     rows.to_csv("rows.csv", index=False)
-    command = "predict model.pkl rows.csv --out p.csv --trusted model.pkl"
+    trusted = f"model.pkl={file_hash(tmp_path / 'model.pkl')}"
+    command = f"predict model.pkl rows.csv --out p.csv --trust-file {trusted}"
     done = CliRunner().invoke(app, command.split(), catch_exceptions=False)
     assert done.exit_code == 0
     table = pd.read_csv("p.csv")

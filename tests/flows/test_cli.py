@@ -439,20 +439,18 @@ class TestTrainAndPredict:
         assert cli(*self.first, "--learner", "trees").code == 0
         refused = cli("predict", "v1.skops", "all.csv", "--out", "p.parquet")
         assert refused.code == 2
-        flags = refused.err[refused.err.index("--trusted") :].rstrip(")\n").split()
+        flags = refused.err[refused.err.index("--trust-type") :].rstrip(")\n").split()
         assert cli("predict", "v1.skops", "all.csv", "--out", "p.parquet", *flags).code == 0
 
-    def test_pickle_only_when_named(self, cli: Cli, data: pd.DataFrame, tmp_path: Path) -> None:
+    def test_pickle_only_when_trusted(self, cli: Cli, data: pd.DataFrame, tmp_path: Path) -> None:
         model = LogisticRegression().fit(data[["x0", "x1"]], data["outcome"])
         (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
         refused = cli("predict", "model.pkl", "all.csv", "--out", "p.csv")
         assert refused.code == 2
         assert "model.pkl" in refused.err
         assert not (tmp_path / "p.csv").exists()
-        assert (
-            cli("predict", "model.pkl", "all.csv", "--out", "p.csv", "--trusted", "model.pkl").code
-            == 0
-        )
+        flags = refused.err[refused.err.index("--trust-file") :].split(")")[0].split()
+        assert cli("predict", "model.pkl", "all.csv", "--out", "p.csv", *flags).code == 0
 
     @pytest.mark.parametrize(
         ("arguments", "word"),

@@ -41,7 +41,7 @@ def expected():
 def test_a_file_predicts_what_it_predicted(name, expected):
     if find_spec(NEEDS.get(name, "numpy")) is None:
         pytest.skip(f"needs {NEEDS[name]}")
-    model = load_model(FOLDER / name, trusted=KINDS[name]["trusted"]).model
+    model = load_model(FOLDER / name, trusted_types=KINDS[name]["trusted"]).model
     answers, before = model.predict(expected["X"]), expected[f"{name}:pred"]
     if np.asarray(answers).dtype.kind == "f":  # a regressor
         np.testing.assert_allclose(answers, before.astype(float), rtol=1e-6)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import pickle
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -57,6 +60,16 @@ MODELS = {
     "better": LogisticRegression().fit(TRAIN[FEATURES], TRAIN["label"]),
     "worse": LogisticRegression().fit(TRAIN[["c"]], TRAIN["label"]),
 }
+
+
+class Canary:
+    """Makes a folder where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.mark),)
 
 
 @pytest.fixture(scope="module")
@@ -363,10 +376,57 @@ class TestBadInput:
             )
         arguments = held.arguments(f"runs:/{run.info.run_id}/model", "--promote")
         error = self.refused(cli, held, *arguments)
-        assert "got model.pkl, which can run any code" in error
-        assert f"--trusted model.pkl, or --trusted runs:/{run.info.run_id}/model" in error
-        result = cli(*arguments, "--trusted", "model.pkl")
+        place = f"runs:/{run.info.run_id}/model/model.pkl"
+        assert f"{place} must be trusted by its content, since it is a pickle" in error
+        flags = error[error.index("--trust-file model.pkl=") :].split(")")[0].split()
+        result = cli(*arguments, *flags)
         assert (result.code, held.champion) == (0, "2"), result.err
+
+    @staticmethod
+    def logged(held: Registered, files: dict[str, bytes]) -> str:
+        """Log a folder of a stranger whose model is the first file, and return its address."""
+        mlflow.set_tracking_uri(held.uri)
+        folder = Path("strange")
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        settings = {"pickled_model": next(iter(files)), "serialization_format": "pickle"}
+        (folder / "MLmodel").write_text(json.dumps({"flavors": {"sklearn": settings}}))
+        with mlflow.start_run() as run:
+            mlflow.log_artifacts(str(folder), "model")
+        return f"runs:/{run.info.run_id}/model"
+
+    def test_names_of_types_and_descriptions_let_no_file_run(
+        self, cli: Cli, held: Registered, tmp_path: Path
+    ) -> None:
+        """Both ways that ran a pickle with nothing but the type of trees trusted."""
+        mark, tree = tmp_path / "code-ran", "sklearn.tree._tree.Tree"
+        for number, names in enumerate([[tree], ["conda.yaml", tree]]):
+            content = pickle.dumps(Canary(mark))
+            candidate = self.logged(held, dict.fromkeys(names, content))
+            Path("strange").rename(f"strange{number}")
+            arguments = held.arguments(candidate, "--promote")
+            error = self.refused(cli, held, *arguments, "--trust-type", tree)
+            assert f"{candidate}/{names[0]} must be trusted by its content" in error
+            assert not mark.exists()
+        former = self.refused(cli, held, *arguments, "--trusted", tree)
+        assert "--trust-type TYPE, --trust-file PATH=SHA256" in former
+        flags = error[error.index("--trust-file") :].split(")")[0].split()
+        assert "must be a fitted model" in self.refused(cli, held, *arguments, *flags)
+        assert mark.exists()
+
+    def test_a_trusted_file_of_each_model(self, cli: Cli, held: Registered, tmp_path: Path) -> None:
+        """Both have a model.pkl, each with a hash of its own."""
+        contents = [pickle.dumps(MODELS[name]) for name in ("old", "better")]
+        addresses = []
+        for number, content in enumerate(contents):
+            addresses.append(self.logged(held, {"model.pkl": content}))
+            Path("strange").rename(f"strange{number}")
+        hashes = [hashlib.sha256(content).hexdigest() for content in contents]
+        flags = [word for sha in hashes for word in ("--trust-file", f"model.pkl={sha}")]
+        arguments = held.arguments(addresses[1], "--champion", addresses[0])
+        assert f"{addresses[1]}/model.pkl" in self.refused(cli, held, *arguments, *flags[:2])
+        assert cli(*arguments, *flags).code == 0
 
     def test_another_library(self, cli: Cli, held: Registered) -> None:
         """A booster knows neither the names of its classes nor a card."""

@@ -84,6 +84,10 @@ def unsuitable():
 
 
 CASES = {
+    "cli/options.py trusted_by #1": (
+        lambda: command("predict", "m.skops", "a.csv", "--out", "p.csv", "--trust-file", "m.pkl"),
+        "--trust-file must be PATH=SHA256, got 'm.pkl'",
+    ),
     "cli/bench/merge.py merge #1": (
         lambda: merge([Path("a")], Path("out.csv")),
         "name the file 'out.parquet'",

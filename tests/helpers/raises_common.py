@@ -8,13 +8,14 @@ from unittest.mock import patch
 import duckdb
 import numpy as np
 import pandas as pd
-from tests.helpers.cases import new_folder
+from tests.helpers.cases import new_file, new_folder
 
 from holdfast import metrics
 from holdfast.common.arrays import check_labels, check_same_index
 from holdfast.common.classes import in_class_order, match_classes
 from holdfast.common.files import replace_file, write_text
 from holdfast.common.parameters import check_jobs, check_seed
+from holdfast.common.reading import read_whole
 from holdfast.methods import Average, Distill, FirstTrees, Override
 from holdfast.methods.grid import resolve_methods
 from holdfast.tables.reading import reading
@@ -44,6 +45,22 @@ def no_room():
 
 
 CASES = {
+    "tables/writing.py write_table #1": (
+        lambda: write_table(pd.DataFrame({"a": []}), new_folder() / "a.csv"),
+        "frame must have at least one row, got none",
+    ),
+    "common/reading.py check_ordinary #1": (
+        lambda: read_whole(new_folder(), "policy", limit=9),
+        "which is a folder; name an ordinary file",
+    ),
+    "common/reading.py read_whole #1": (
+        lambda: read_whole(new_folder() / "none.toml", "policy", limit=9),
+        "none.toml (No such file or directory); check the path",
+    ),
+    "common/reading.py read_whole #2": (
+        lambda: read_whole(new_file("ten bytes."), "policy", limit=9),
+        "which is longer; check the path",
+    ),
     "common/arrays.py check_labels #1": (
         lambda: check_labels("y", [[0], [1]]),
         "y must be labels of shape (n,), got shape (2, 1); give one class per row",

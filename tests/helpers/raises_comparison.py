@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from tests.helpers.cases import new_file, new_folder
+from tests.helpers.cases import new_file
 
 from holdfast.comparison import Policy, compare, compare_scores
 from holdfast.comparison.counts import MAX_LABELS, check_size
@@ -142,11 +142,7 @@ CASES = {
         lambda: LABELLED.measures(costs=[[0, np.inf], [1, 0]]),
         "costs must be finite numbers, got [[0, inf], [1, 0]]",
     ),
-    "comparison/policy.py Policy.from_toml #1": (
-        lambda: Policy.from_toml(new_folder() / "none.toml"),
-        "none.toml (No such file or directory); check the path",
-    ),
-    "comparison/policy.py Policy.from_toml #2": (
+    "comparison/policy.py policy_of #1": (
         lambda: policy("max_churn is 2"),
         "write e.g. max_churn = 0.02",
     ),

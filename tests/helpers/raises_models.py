@@ -3,6 +3,7 @@
 import io
 import pickle
 import zipfile
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -13,12 +14,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 from tests.helpers.cases import new_file, new_folder
 
+from holdfast.common.files import file_hash
 from holdfast.models import skops as files
 from holdfast.models.base import classes_of_columns
 from holdfast.models.columns import checked_rows, columns_of, refuse_dates
 from holdfast.models.files import save_model
 from holdfast.models.loading import load_model
+from holdfast.models.mlflow.boosters import read_numbers
 from holdfast.models.served import AveragedClassifier
+from holdfast.models.trust import Trust, content_hash
 
 X = np.array([[0.0], [1.0], [2.0], [3.0]])
 MODEL = LogisticRegression().fit(X, [0, 0, 1, 1])
@@ -64,7 +68,8 @@ def logged(flavors, **others):
     folder = new_file(flavors, "MLmodel").parent
     for name, content in others.items():
         (folder / f"{name}.pkl").write_bytes(content)
-    load_folder(folder, address="models:/a/1", trusted=["models:/a/1"])
+    hashes = {path.name: file_hash(path) for path in folder.iterdir()}
+    load_folder(folder, address="models:/a/1", trust=Trust.of((), hashes))
 
 
 def without_mlmodel():
@@ -72,6 +77,12 @@ def without_mlmodel():
     from holdfast.models.mlflow.folder import load_folder
 
     load_folder(new_folder(), address="models:/a/1")
+
+
+def outside():
+    """Read a folder whose MLmodel names a file beside it."""
+    (new_folder().parent / "beside.pkl").write_bytes(b"")
+    logged("flavors: {python_function: {loader_module: a, python_model: ../beside.pkl}}")
 
 
 def untrusted():
@@ -105,13 +116,13 @@ def no_such_model():
 
 def words_from_mlflow():
     pytest.importorskip("mlflow")
-    from holdfast.models.mlflow.folder import _PythonFunction
+    from holdfast.models.mlflow.function import PythonFunction
 
     class Function:
         def predict(self, X):
             return pd.DataFrame({"a": ["x"], "b": ["y"]})
 
-    _PythonFunction(Function()).predict(X[:1])
+    PythonFunction(Function()).predict(X[:1])
 
 
 def registry_down():
@@ -186,12 +197,14 @@ CASES = {
         ),
         "m.onnx: ",
     ),
-    "models/files.py _read_pickle #1": (
+    "models/files.py read_pickle #1": (
         lambda: load_model(pickled()),
-        "pass trusted=['m.pkl'] (on the command line: --trusted m.pkl)",
+        f"(on the command line: --trust-file m.pkl={content_hash(pickle.dumps(MODEL))})",
     ),
-    "models/files.py _read_pickle #2": (
-        lambda: load_model(pickled(b"\x80\x04none"), trusted=["m.pkl"]),
+    "models/files.py read_pickle #2": (
+        lambda: load_model(
+            pickled(b"\x80\x04none"), trusted_files={"m.pkl": content_hash(b"\x80\x04none")}
+        ),
         "write it again, or install what it needs",
     ),
     "models/fitted.py FittedClassifier.fit #1": (
@@ -206,23 +219,40 @@ CASES = {
         lambda: mlflow("address.resolve", "fraud"),
         "got 'fraud'; correct it",
     ),
-    "models/mlflow/folder.py _PythonFunction.predict #1": (
+    "models/mlflow/function.py PythonFunction.predict #1": (
         words_from_mlflow,
         "or a number for each class, got the columns ['a', 'b']",
     ),
-    "models/mlflow/folder.py _check_trusted #1": (
-        untrusted,
-        "pass trusted=['model.pkl'] (on the command line: --trusted model.pkl, or --trusted "
-        "models:/a/1 for all of it)",
+    "models/mlflow/boosters.py read_numbers #1": (
+        lambda: read_numbers(Path.stat, Path("none.lgb"), "models:/a/1"),
+        "models:/a/1 must hold a whole model, got none.lgb, which cannot be read",
     ),
-    "models/mlflow/folder.py _described #1": (without_mlmodel, "got files without an MLmodel"),
-    "models/mlflow/folder.py _described #2": (lambda: logged("a: ["), "file that is YAML, got"),
-    "models/mlflow/folder.py _described #3": (lambda: logged("a: 1"), "with flavors, got none"),
-    "models/mlflow/folder.py _inside #1": (
+    "models/mlflow/code.py _check_inside #1": (outside, "got '../beside.pkl', which lies outside"),
+    "models/mlflow/code.py _check_trusted #1": (
+        untrusted,
+        f" --trust-file model.pkl={content_hash(b'')}), or log it without a pickle",
+    ),
+    "models/mlflow/code.py _files #1": (
+        lambda: logged("flavors: {python_function: {loader_module: a}}", **{"a\n": b""}),
+        "got 'a\\n.pkl'; log the model again",
+    ),
+    "models/mlflow/description.py read_description #1": (
+        without_mlmodel,
+        "got files without an MLmodel",
+    ),
+    "models/mlflow/description.py read_description #2": (
+        lambda: logged("a: ["),
+        "file that is YAML, got",
+    ),
+    "models/mlflow/description.py read_description #3": (
+        lambda: logged("a: 1"),
+        "with flavors, got none",
+    ),
+    "models/mlflow/description.py inside #1": (
         lambda: logged("flavors: {sklearn: {pickled_model: ../a.pkl}}"),
         "got '../a.pkl', which is not there; log the model again",
     ),
-    "models/mlflow/folder.py _run #1": (
+    "models/mlflow/code.py _run #1": (
         lambda: logged("flavors: {python_function: {loader_module: mlflow.none}}", m=b""),
         "log it again, or install what it needs",
     ),
@@ -239,9 +269,25 @@ CASES = {
         "got sqlite:///none.db, where there is none; give --tracking-uri",
     ),
     "models/mlflow/session.py asking #1": (registry_down, "got: no answer; check the tracking URI"),
+    "models/trust.py Trust.of #1": (
+        lambda: load_model("m.skops", trusted=["m"]),
+        "--trust-type TYPE, --trust-file PATH=SHA256), got trusted=['m']",
+    ),
+    "models/trust.py _types_of #1": (
+        lambda: load_model("m.skops", trusted_types={"m.pkl": "a"}),
+        "name files in trusted_files",
+    ),
+    "models/trust.py _files_of #1": (
+        lambda: load_model("m.skops", trusted_files=["m.pkl"]),
+        "must be a mapping of paths to SHA-256 hashes, got ['m.pkl']",
+    ),
+    "models/trust.py _files_of #2": (
+        lambda: load_model("m.skops", trusted_files={"m.pkl": "abc"}),
+        "64 hexadecimal digits for m.pkl, got 'abc'",
+    ),
     "models/skops.py _refuse #1": (
         lambda: load_model(saved(FunctionTransformer(np.clip).fit(X))),
-        "(on the command line: --trusted numpy.clip)",
+        "(on the command line: --trust-type numpy.clip)",
     ),
     "models/skops.py _unpack #1": (
         lambda: load_model(saved(format_version=9, holdfast="9.0")),

@@ -1,7 +1,7 @@
 """Rules that cannot decide, and what the message must hold."""
 
 import numpy as np
-from tests.helpers.cases import new_file, new_folder
+from tests.helpers.cases import new_file
 
 from holdfast.rules import Argmax, Bands, Costs, Threshold, TopShare
 from holdfast.rules.forms import rule_from_dict
@@ -46,7 +46,7 @@ CASES = {
         "costs must be numbers, got 'x' for the answer '0' in",
     ),
     "rules/costs.py _read_lines #1": (
-        lambda: Costs.from_csv(new_folder() / "costs.csv"),
+        lambda: Costs.from_csv(new_file(b"\xff", "costs.csv")),
         "which cannot be read (",
     ),
     "rules/forms.py rule_from_dict #1": (

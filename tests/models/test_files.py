@@ -1,3 +1,4 @@
+import hashlib
 import pickle
 import re
 import zipfile
@@ -28,6 +29,7 @@ from sklearn.svm import SVC
 
 import holdfast
 from holdfast import LowChurnClassifier
+from holdfast.common.files import file_hash
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
 from holdfast.models.card import LoadedModel
 from holdfast.models.deciding import rule_of_model
@@ -181,23 +183,26 @@ def test_other_types_are_named_in_the_error(tmp_path):
     save_model(model.fit([[0.0], [1.0]], [0, 1]), path)
     names = skops.io.get_untrusted_types(file=path)
     assert len(names) == 1
-    with pytest.raises(UntrustedModelError, match=re.escape(f"pass trusted={names!r}")):
+    with pytest.raises(UntrustedModelError, match=re.escape(f"pass trusted_types={names!r}")):
         load_model(path)
-    with pytest.raises(UntrustedModelError, match=re.escape(f"--trusted {names[0]})")):
-        load_model(path, trusted=["other.Type"])
-    assert load_model(path, trusted=names).model.predict([[0.0]]) == [0]
+    with pytest.raises(UntrustedModelError, match=re.escape(f"--trust-type {names[0]})")):
+        load_model(path, trusted_types=["other.Type"])
+    assert load_model(path, trusted_types=names).model.predict([[0.0]]) == [0]
 
 
 @pytest.mark.parametrize("name", ["m.pkl", "m.pickle", "m.joblib", "m.skops", "m"])
-def test_pickle_is_refused_unless_named(tmp_path, name):
+def test_pickle_is_refused_unless_its_content_is_trusted(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(pickle.dumps(simple_model()))
     with pytest.raises(UntrustedModelError, match="is a pickle, which can run any code"):
         load_model(path)
-    with pytest.raises(UntrustedModelError, match="--trusted"):
-        load_model(path, trusted=["another.pkl", TREE])
-    for trusted in ([name], [str(path)], name):
-        assert load_model(path, trusted=trusted).model.predict([[1.0]]) == [1]
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(UntrustedModelError, match=f"--trust-file {name}={sha256}"):
+        load_model(path, trusted_types=[name, str(path), TREE], trusted_files={"other": sha256})
+    with pytest.raises(UntrustedModelError, match="a pickle with another content than the trusted"):
+        load_model(path, trusted_files={name: "0" * 64})
+    for trusted in ({name: sha256}, {str(path): sha256.upper()}, {path: ["0" * 64, sha256]}):
+        assert load_model(path, trusted_files=trusted).model.predict([[1.0]]) == [1]
 
 
 def test_refusing_a_pickle_runs_none_of_it(tmp_path):
@@ -215,13 +220,16 @@ def test_compressed_joblib(tmp_path):
     joblib.dump(simple_model(), tmp_path / "m.joblib", compress=3)
     with pytest.raises(UntrustedModelError, match="is a pickle"):
         load_model(tmp_path / "m.joblib")
-    assert load_model(tmp_path / "m.joblib", trusted=["m.joblib"]).model.predict([[0.0]]) == [0]
+    assert load_model(
+        tmp_path / "m.joblib", trusted_files={"m.joblib": file_hash(tmp_path / "m.joblib")}
+    ).model.predict([[0.0]]) == [0]
 
 
 def test_damaged_pickle(tmp_path):
-    (tmp_path / "m.pkl").write_bytes(pickle.dumps(simple_model())[:50])
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(simple_model())[:50])
     with pytest.raises(InvalidInputError, match="must be a whole pickle"):
-        load_model(tmp_path / "m.pkl", trusted=["m.pkl"])
+        load_model(path, trusted_files={"m.pkl": file_hash(path)})
 
 
 @pytest.mark.parametrize("keep", [5, 0.3, 0.6, 0.99])

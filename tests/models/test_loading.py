@@ -23,8 +23,8 @@ def asked(monkeypatch):
     """Stand in for the registry, which needs a server: what it was asked for."""
     calls = []
 
-    def load_registered(address, *, trusted=()):
-        calls.append((address, trusted))
+    def load_registered(address, *, trusted_types=(), trusted_files=None):
+        calls.append((address, trusted_types, trusted_files))
         return LoadedModel(BASE, {"rows": 50})
 
     registry = ModuleType("holdfast.models.mlflow.models")
@@ -37,11 +37,12 @@ def asked(monkeypatch):
     "address", ["models:/fraud@champion", "models:/fraud/3", "runs:/0a1b/model"]
 )
 def test_an_address_goes_to_the_registry(asked, address):
-    loaded = load_model(address, trusted=["some.Type"])
+    trusted = {"model.pkl": "0" * 64}
+    loaded = load_model(address, trusted_types=["some.Type"], trusted_files=trusted)
     assert loaded.model is BASE
     assert loaded.card == {"rows": 50}
-    load_model(Path(address), trusted="some.Type")
-    assert asked == [(address, ("some.Type",))] * 2
+    load_model(Path(address), trusted_types="some.Type", trusted_files=trusted)
+    assert asked == [(address, ("some.Type",), trusted)] * 2
 
 
 def test_a_file_does_not(asked, tmp_path):
@@ -59,7 +60,7 @@ def test_an_update_asks_when_it_is_fitted(asked):
     assert copied.get_params()["base_model"] == "models:/fraud@champion"
     assert asked == []
     copied.fit(X, Y)
-    assert asked == [("models:/fraud@champion", ())]
+    assert asked == [("models:/fraud@champion", (), None)]
     direct = LowChurnClassifier(LogisticRegression(), BASE, lambdas=[0.5], random_state=0)
     expected = direct.fit(X, Y).predict_proba(X)
     np.testing.assert_array_equal(copied.predict_proba(X), expected)

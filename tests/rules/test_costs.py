@@ -205,7 +205,9 @@ def test_wrong_files(tmp_path, text, match):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(InvalidInputError, match=r"costs must be a CSV file, got .*No such file"):
+    with pytest.raises(
+        InvalidInputError, match=r"costs must be a readable file, got .*No such file"
+    ):
         Costs.from_csv(tmp_path / "none.csv")
     (tmp_path / "bytes.csv").write_bytes(b"a,\xff\n")
     with pytest.raises(InvalidInputError, match=r"costs must be a CSV file, got .*can't decode"):

@@ -113,7 +113,7 @@ def explained(task: str) -> Iterator[None]:
     """
     try:
         yield
-    except HoldfastError:
+    except (HoldfastError, MemoryError):
         raise
     except Exception as error:
         from holdfast.common.parameters import on_one_line

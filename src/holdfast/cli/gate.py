@@ -13,7 +13,15 @@ import typer
 
 from holdfast.cli.checks import check_columns, check_outputs, check_report, explained
 from holdfast.cli.features import checked_features, warn_of_unseen
-from holdfast.cli.options import JSON_OPTION, JUNIT_OPTION, REPORT_OPTION
+from holdfast.cli.options import (
+    FORMER_TRUSTED_OPTION,
+    JSON_OPTION,
+    JUNIT_OPTION,
+    REPORT_OPTION,
+    TRUST_FILE_OPTION,
+    TRUST_TYPE_OPTION,
+    trusted_by,
+)
 from holdfast.cli.output import EXIT_CODES, print_json, progress, say, write_junit, write_report
 from holdfast.cli.rules import (
     ANSWERS_OPTION,
@@ -88,14 +96,9 @@ def gate(
         str | None,
         typer.Option(help="MLflow server or sqlite:///FILE [default: MLFLOW_TRACKING_URI]."),
     ] = None,
-    trusted: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Trusted file of a model, its address, or a type inside a file; repeatable. "
-            "Trusted files may run code.",
-        ),
-    ] = None,
+    trust_type: Annotated[list[str] | None, TRUST_TYPE_OPTION] = None,
+    trust_file: Annotated[list[str] | None, TRUST_FILE_OPTION] = None,
+    trusted: Annotated[list[str] | None, FORMER_TRUSTED_OPTION] = None,
     report: Annotated[Path | None, REPORT_OPTION] = None,
     junit: Annotated[Path | None, JUNIT_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
@@ -105,16 +108,18 @@ def gate(
     The exit code is 0 for PROMOTE, 1 for REJECT, 3 for HOLD, and 2 if something went wrong.
     """
     from holdfast import registry
-    from holdfast.comparison.policy import Policy
+    from holdfast.comparison.policy import policy_content, policy_of
     from holdfast.gate import promotion
     from holdfast.gate.answering import answering_of, classes_of
     from holdfast.tables.reading import read_table
 
+    trust = trusted_by(trust_type, trust_file, trusted)
     check_report(report)
     check_outputs(report, junit, inputs=[data, policy, costs, utility])
     rules = RuleOptions(None, threshold, positive, bands, answers, costs)
     worth = costs_named(utility)
-    limits = Policy.from_toml(policy)
+    content = policy_content(policy)
+    limits = policy_of(content, policy)
     table = read_table(data)
     if (limits.per_group is not None or limits.group_limits) and not group:
         name = "group_limits" if limits.group_limits else "per_group"
@@ -128,8 +133,7 @@ def gate(
         _check_addresses(old, new, promote=promote)
         promotion.check_experiment(new, experiment)
         with progress("loading and predicting"):
-            names = tuple(trusted or ())
-            models = [registry.load_registered(at, trusted=names) for at in (old, new)]
+            models = [registry.load_registered(at, **trust) for at in (old, new)]
             truth = target or _target(models, table)
             _check_limits(limits, truth)
             pair, unseen = _predicted(models, table, data, truth)
@@ -145,7 +149,7 @@ def gate(
             for name, values in unseen.items():
                 warn_of_unseen(values, f"the {name}")
             gated.found.print()
-        run = gated.log(policy, experiment)
+        run = gated.log(content.decode("utf-8"), experiment)
         if not as_json:
             say(f"logged as run {run.name!r} of experiment {run.experiment!r}")
         version = None
@@ -280,7 +284,7 @@ class _Gated:
     def summary(self) -> dict[str, Any]:
         return self.found.summary(self.pair, self.facts())
 
-    def log(self, policy: Path, experiment: str | None) -> LoggedRun:
+    def log(self, policy: str, experiment: str | None) -> LoggedRun:
         """Log the figures, the verdict, the report and the policy."""
         import json
         from dataclasses import asdict
@@ -301,7 +305,7 @@ class _Gated:
             files={
                 "report.html": render_page(self.summary()),
                 "comparison.json": json.dumps(content, indent=2, ensure_ascii=False),
-                "policy.toml": policy.read_text(encoding="utf-8"),
+                "policy.toml": policy,
             },
             experiment=experiment,
         )

@@ -9,7 +9,13 @@ import typer
 
 from holdfast.cli.checks import check_columns, check_outputs, explained
 from holdfast.cli.features import checked_features, warn_of_unseen
-from holdfast.cli.options import JSON_OPTION, TRUSTED_OPTION
+from holdfast.cli.options import (
+    FORMER_TRUSTED_OPTION,
+    JSON_OPTION,
+    TRUST_FILE_OPTION,
+    TRUST_TYPE_OPTION,
+    trusted_by,
+)
 from holdfast.cli.output import print_json, progress, say
 from holdfast.exceptions import InvalidInputError
 
@@ -44,7 +50,9 @@ def predict(
             help="Feature of the model, if its file names none; repeatable, in the model's order."
         ),
     ] = None,
-    trusted: Annotated[list[str] | None, TRUSTED_OPTION] = None,
+    trust_type: Annotated[list[str] | None, TRUST_TYPE_OPTION] = None,
+    trust_file: Annotated[list[str] | None, TRUST_FILE_OPTION] = None,
+    trusted: Annotated[list[str] | None, FORMER_TRUSTED_OPTION] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Predict rows with a model and write a prediction table for `holdfast compare`."""
@@ -55,8 +63,9 @@ def predict(
     from holdfast.tables.reading import read_table
     from holdfast.tables.writing import write_table
 
+    trust = trusted_by(trust_type, trust_file, trusted)
     check_outputs(out, inputs=[model, data])
-    loaded = load_model(model, trusted=tuple(trusted or ()))
+    loaded = load_model(model, **trust)
     table = read_table(data)
     target = label or loaded.card.get("target")
     named = [*([id_column] if id_column else []), *(keep or [])]

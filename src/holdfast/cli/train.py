@@ -14,7 +14,14 @@ from holdfast.cli.checks import (
     explained,
 )
 from holdfast.cli.learners import make_learner
-from holdfast.cli.options import JSON_OPTION, REPORT_OPTION, TRUSTED_OPTION
+from holdfast.cli.options import (
+    FORMER_TRUSTED_OPTION,
+    JSON_OPTION,
+    REPORT_OPTION,
+    TRUST_FILE_OPTION,
+    TRUST_TYPE_OPTION,
+    trusted_by,
+)
 from holdfast.cli.output import progress, write_report
 from holdfast.cli.rules import (
     ANSWERS_OPTION,
@@ -124,7 +131,9 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of splits and learners.")] = 0,
     jobs: Annotated[int, typer.Option(help="Number of candidates that are fitted at once.")] = 1,
-    trusted: Annotated[list[str] | None, TRUSTED_OPTION] = None,
+    trust_type: Annotated[list[str] | None, TRUST_TYPE_OPTION] = None,
+    trust_file: Annotated[list[str] | None, TRUST_FILE_OPTION] = None,
+    trusted: Annotated[list[str] | None, FORMER_TRUSTED_OPTION] = None,
     report: Annotated[Path | None, REPORT_OPTION] = None,
     floor: Annotated[
         int,
@@ -146,6 +155,7 @@ def train(
     from holdfast.models.files import save_model
     from holdfast.models.loading import load_model
 
+    trust = trusted_by(trust_type, trust_file, trusted)
     check_report(report)
     check_seed_and_jobs(seed, jobs)
     check_outputs(out, report, inputs=[data, base, unlabeled, costs, utility])
@@ -171,7 +181,7 @@ def train(
         )
     rules = RuleOptions(rule, threshold, positive, bands, answers, costs, top_share)
     worth = utility_of(utility)
-    loaded = None if base is None else load_model(base, trusted=tuple(trusted or ()))
+    loaded = None if base is None else load_model(base, **trust)
     rows = training_table(data, target, drop or [], seen, weight, loaded)
     classes = sorted(set(rows.y.tolist()))
     parts = split_rows(rows, test_fraction, seed)

@@ -162,8 +162,6 @@ def print_trained(result: Trained, card: dict[str, Any], out: Path, *, as_json: 
         return
     say(f"{out}: {result.model.serving_}, {len(result.rows.X.columns)} features")
     warn_of_unseen(result.rows.unseen, "the base model")
-    if result.learner != "linear":
-        say("to load its trees, name their type with --trusted, as the error will say")
     if result.loaded is not None and result.rows.seen is None:
         say(
             "some of these rows may be the base model's own training rows, on which it looks "

@@ -22,6 +22,8 @@ OTHER_NAMES = {
     "--class-weight": ("class_weight",),
     "--base": ("base_model",),
     "--learner": ("estimator",),
+    "--trust-type": ("trusted_types",),
+    "--trust-file": ("trusted_files",),
 }
 ONLY_FIRST = ("estimator",)  # words that mean more than the option, except as the subject
 

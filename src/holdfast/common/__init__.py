@@ -10,6 +10,7 @@ The files in reading order:
 - `coding`: codes values by their place among the distinct ones
 - `classes`: orders classes and matches them by value
 - `files`: writes files whole or not at all
+- `reading`: reads small files whole, and refuses devices and deep nesting
 - `provenance`: the facts about how a result was made
 - `version`: the release of the package
 - `warning`: warns at the line of the user's code

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from holdfast.common.parameters import check_share
+from holdfast.common.reading import MEGABYTE, read_whole, toml_values
 from holdfast.comparison.checks import Check, check, not_promoting
 from holdfast.comparison.group_limits import group_measure_checks
 from holdfast.comparison.labeled import is_selective
@@ -28,6 +27,7 @@ from holdfast.rules import Costs
 
 __all__ = ["Decision", "Policy", "Verdict"]
 
+MAX_BYTES = 4 * MEGABYTE  # of a file with a policy, which may hold a table of costs
 SHARES = ("max_churn", "max_negative_flips", "min_gain", "per_group")
 
 
@@ -157,22 +157,7 @@ class Policy:
         InvalidInputError
             When the file is missing, is not TOML, or holds an unknown key or a wrong value.
         """
-        try:
-            content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InvalidInputError(
-                f"policy must be a readable file, got {path} ({error.strerror}); check the path"
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidInputError(
-                f"policy must be a TOML file, got {path}: {error}; write e.g. max_churn = 0.02"
-            ) from error
-        table = _policy_table(content, path)
-        if isinstance(table.get("costs"), dict):
-            table["costs"] = _costs_of(table["costs"], path)
-        policy = cls(**table)
-        policy.check()
-        return policy
+        return policy_of(policy_content(path), path)
 
     @cached_property
     def _measure_limits(self) -> dict[str, MeasureLimit]:
@@ -285,6 +270,27 @@ class Policy:
             )
             for group in measured.groups
         ]
+
+
+def policy_content(path: str | os.PathLike[str]) -> bytes:
+    """Return the content of a file with a policy; raise InvalidInputError if it cannot be one."""
+    return read_whole(path, "policy", limit=MAX_BYTES)
+
+
+def policy_of(content: bytes, path: str | os.PathLike[str]) -> Policy:
+    """Return the policy that a file holds, given its content; see `Policy.from_toml`."""
+    try:
+        values = toml_values(content.decode("utf-8"))
+    except ValueError as error:
+        raise InvalidInputError(
+            f"policy must be a TOML file, got {path}: {error}; write e.g. max_churn = 0.02"
+        ) from error
+    table = _policy_table(values, path)
+    if isinstance(table.get("costs"), dict):
+        table["costs"] = _costs_of(table["costs"], path)
+    policy = Policy(**table)
+    policy.check()
+    return policy
 
 
 def _policy_table(content: dict[str, Any], path: str | os.PathLike[str]) -> dict[str, Any]:

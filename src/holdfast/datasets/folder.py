@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.common.files import file_hash
+from holdfast.common.reading import MEGABYTE, read_whole
 from holdfast.exceptions import InvalidInputError
 
 __all__ = ["DATA_VARIABLE", "FolderEntry", "checked_hash", "read_manifest"]
@@ -46,12 +47,14 @@ def read_manifest() -> dict[str, FolderEntry]:
     folder = Path(os.environ[DATA_VARIABLE])
     entries: dict[str, FolderEntry] = {}
     try:
-        content = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
+        content = json.loads(
+            read_whole(folder / "MANIFEST.json", "the manifest", limit=64 * MEGABYTE)
+        )
         for facts in content["datasets"]:
             if facts["file"].endswith((".parquet", ".npz")):
                 entry = entries.setdefault(facts["name"], FolderEntry(facts, {}))
                 entry.files[folder / facts["file"]] = facts["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidInputError(
             f"{DATA_VARIABLE} must name a folder with a MANIFEST.json that lists its data sets, "
             f"got {folder} ({type(error).__name__}: {error}); correct or unset the variable, "

@@ -3,25 +3,28 @@
 A model file holds a fitted model and its *card*, a dictionary of plain values that says where the
 model comes from. Files are written with skops or safetensors. Reading builds only types that are
 known to be harmless or that the caller names. A pickle can run any code when it is read, so it is
-refused unless the caller names it. ONNX files of other libraries are read too.
+refused unless the caller trusts its content. ONNX files of other libraries are read too.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from holdfast.common.files import file_hash, replace_file
 from holdfast.common.parameters import first_line, require
+from holdfast.common.reading import check_ordinary
 from holdfast.exceptions import InvalidInputError, UntrustedModelError
 from holdfast.models.card import LoadedModel, checked_card
 from holdfast.models.skops import read_skops, write_skops
+from holdfast.models.trust import NOTHING, Trust, content_hash, files_wanted
 
-__all__ = ["read_model", "save_model"]
+__all__ = ["read_model", "read_pickle", "save_model"]
 
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib")
 # From protocol 2 on, a pickle begins with one opcode and the number of the protocol.
@@ -72,8 +75,18 @@ def save_model(
         write(model, temporary, _checked_values(card))
 
 
-def read_model(source: Path, trusted: tuple[str, ...] = ()) -> LoadedModel:
-    """Read a model file; for parameters and errors see `holdfast.load_model`."""
+def read_model(source: Path, trust: Trust = NOTHING, *, names: Sequence[str] = ()) -> LoadedModel:
+    """Read a model file; for errors see `holdfast.load_model`.
+
+    Parameters
+    ----------
+    source : Path
+    trust : Trust
+    names : sequence of str
+        The names by which the file may be trusted, the one for messages first. By default they are
+        the name of the file and its path.
+    """
+    names = names or (source.name, source.as_posix())
     start = _first_bytes(source)
     suffix = source.suffix.lower()
     if suffix == ".onnx":
@@ -81,9 +94,9 @@ def read_model(source: Path, trusted: tuple[str, ...] = ()) -> LoadedModel:
     elif suffix == ".safetensors":  # its first bytes may look like those of a pickle
         loaded = _read_network(source)
     elif suffix in PICKLE_SUFFIXES or start.startswith(PICKLE_STARTS):
-        loaded = LoadedModel(_read_pickle(source, trusted))
+        loaded = LoadedModel(read_pickle(source, trust, names))
     elif start.startswith(b"PK"):
-        loaded = read_skops(source, trusted)
+        loaded = read_skops(source, trust.types)
     else:
         raise InvalidInputError(
             f"{source} must be a model file, got a file that is neither skops, .onnx, .safetensors "
@@ -142,6 +155,7 @@ def _first_bytes(source: Path) -> bytes:
     if source.is_dir():
         raise InvalidInputError(f"path must be a model file, got the folder {source}; name a file")
     try:
+        check_ordinary(source.stat().st_mode, source, "path")  # a pipe would block
         with source.open("rb") as file:
             return file.read(4)
     except OSError as error:
@@ -150,17 +164,36 @@ def _first_bytes(source: Path) -> bytes:
         ) from error
 
 
-def _read_pickle(source: Path, trusted: tuple[str, ...]) -> Any:
-    if source.name not in trusted and str(source) not in trusted:
+def read_pickle(source: Path, trust: Trust, names: Sequence[str]) -> Any:
+    """Read a pickle whose content is trusted, from the very bytes that were hashed.
+
+    Parameters
+    ----------
+    source : Path
+    trust : Trust
+    names : sequence of str
+        The names by which the file may be trusted, the one for messages first.
+
+    Raises
+    ------
+    UntrustedModelError
+        When no file of that name and content is trusted.
+    InvalidInputError
+        When the file is damaged, or needs what is not installed.
+    """
+    content = source.read_bytes()
+    sha256 = content_hash(content)
+    if not trust.covers(names, sha256):
         raise UntrustedModelError(
-            f"{source} must be trusted by name, since it is a pickle, which can run any code when "
-            f"it is loaded; if you trust its source, pass trusted=[{source.name!r}] (on the "
-            f"command line: --trusted {source.name}), then store it with holdfast.save_model"
+            f"{source} must be trusted by its content, since it is a pickle"
+            f"{trust.other_content(names)}, which can run any code when it is loaded; if you trust "
+            f"its source, pass {files_wanted({names[0]: sha256})}, then store it with "
+            "holdfast.save_model"
         )
     import joblib
 
     try:
-        return joblib.load(source)
+        return joblib.load(io.BytesIO(content))
     except Exception as error:  # a damaged pickle can fail in any way
         raise InvalidInputError(
             f"{source} must be a whole pickle of this environment, got: {first_line(error)}; "

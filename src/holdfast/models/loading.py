@@ -9,14 +9,21 @@ from typing import Any
 
 from holdfast.models.card import LoadedModel
 from holdfast.models.files import read_model
+from holdfast.models.trust import Trust, TrustedFiles
 
 __all__ = ["as_loaded", "load_model"]
 
 ADDRESSES = ("models:/", "runs:/")
 
 
-def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> LoadedModel:
-    """Read a model; types that are not known to be harmless must be named.
+def load_model(
+    path: str | os.PathLike[str],
+    *,
+    trusted_types: Sequence[str] = (),
+    trusted_files: TrustedFiles | None = None,
+    trusted: Any = None,
+) -> LoadedModel:
+    """Read a model; whatever could run code is refused unless it is trusted.
 
     Parameters
     ----------
@@ -25,10 +32,15 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
         (`.onnx`, see `holdfast.models.onnx.model.OnnxModel`), or a pickle. It may also be an
         address in an MLflow registry: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or
         ``runs:/ID/PATH``.
-    trusted : sequence of str
-        The names of further types that may be built (the error lists those that are needed), and
-        the paths or names of pickle files that may be loaded. Loading a pickle runs any code that
-        its author put there; name only files from sources that you trust.
+    trusted_types : sequence of str
+        The names of further types that may be built; the error lists those that are needed.
+    trusted_files : mapping of str to str, optional
+        The files that may run code, such as pickles: the path within the model's folder (for a
+        model file, its name) and the SHA-256 hash of the content, or several hashes. The error
+        without it says which are needed. Loading such a file runs any code that its author put
+        there; trust only sources that you know.
+    trusted : None
+        The parameter of former releases, which raises an error.
 
     Returns
     -------
@@ -37,7 +49,7 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     Raises
     ------
     UntrustedModelError
-        When the file needs types that are not trusted, or is a pickle that is not named.
+        When the file needs types that are not trusted, or is a pickle that is not trusted.
     InvalidInputError
         When the file is missing, cut short, of another kind, or holds no model.
     MissingExtraError
@@ -58,12 +70,12 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     >>> load_model(path).model.predict([[1]])
     array(['b'], dtype='<U1')
     """
-    names = (trusted,) if isinstance(trusted, str) else tuple(trusted)
+    trust = Trust.of(trusted_types, trusted_files, trusted)
     if str(path).startswith(ADDRESSES):
         from holdfast.models.mlflow.models import load_registered
 
-        return load_registered(str(path), trusted=names)
-    return read_model(Path(path), names)
+        return load_registered(str(path), trusted_types=trust.types, trusted_files=trusted_files)
+    return read_model(Path(path), trust)
 
 
 def as_loaded(model: Any) -> LoadedModel:

@@ -15,6 +15,7 @@ from holdfast.models.card import LoadedModel, checked_card
 from holdfast.models.moved import with_present_names
 from holdfast.models.proofs.graph import prove_objects
 from holdfast.models.proofs.nodes import prove_states, types_to_trust
+from holdfast.models.trust import types_wanted
 from holdfast.rules import Argmax, BoundRule
 
 FORMAT = "holdfast-model"
@@ -150,10 +151,9 @@ def _is_own_class(name: str) -> bool:
 def _refuse(source: Path, names: list[str]) -> None:
     if not names:
         return
-    flags = " ".join(f"--trusted {name}" for name in names)
     raise UntrustedModelError(
         f"{source} must hold trusted types only, got {', '.join(names)}; if you trust the "
-        f"source of the file, pass trusted={names!r} (on the command line: {flags})"
+        f"source of the file, pass {types_wanted(names)}"
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from holdfast.common.plain import plain
+from holdfast.common.reading import MEGABYTE, read_whole
 from holdfast.exceptions import InvalidInputError
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "read_summary", "to_json"]
@@ -21,6 +22,7 @@ __all__ = ["FORMAT", "FORMAT_VERSION", "read_summary", "to_json"]
 FORMAT = "holdfast-report"
 FORMAT_VERSION = 1
 LARGEST = 1e15  # beyond any number of rows
+MAX_BYTES = 256 * MEGABYTE
 DEEPEST = 20  # levels of facts within facts
 
 _Test = Callable[[Any], bool]
@@ -77,8 +79,9 @@ def read_summary(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not file.is_file():
         what = "the folder" if file.is_dir() else "no file at"
         raise InvalidInputError(f"path must be a report in JSON, got {what} {file}; check the path")
+    written = read_whole(file, "path", limit=MAX_BYTES)
     try:
-        content = json.loads(file.read_bytes().decode("utf-8"), parse_constant=_refuse_constant)
+        content = json.loads(written.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         reason = str(error).split("\n")[0][:200]
         raise InvalidInputError(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from holdfast.common.parameters import first_line
+from holdfast.common.reading import MEGABYTE, read_whole
 from holdfast.common.warning import warn
 from holdfast.exceptions import InvalidInputError
 from holdfast.render.texts import visible
@@ -143,10 +144,11 @@ def _warn_of_constant(answers: NDArray[Any], utility: NDArray[np.float64]) -> No
 
 
 def _read_lines(path: str | os.PathLike[str]) -> list[list[str]]:
+    content = read_whole(path, "costs", limit=64 * MEGABYTE)
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(file) if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = io.StringIO(content.decode("utf-8-sig"), newline="")
+        lines = [[cell.strip() for cell in line] for line in csv.reader(text) if line]
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidInputError(
             f"costs must be a CSV file, got {path}, which cannot be read ({first_line(error)}); "
             "check the path"

@@ -67,7 +67,9 @@ def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
     with replace_file(target) as temporary:
         try:
             _write(table, temporary, suffix)
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        except duckdb.OutOfMemoryException as error:
+            raise MemoryError(reason_of(error)) from error
+        except duckdb.IOException as error:
             raise InvalidInputError(
                 f"{target} must be writable, got: {said_by_system(error)}; make room or choose "
                 "another place"

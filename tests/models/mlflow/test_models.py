@@ -23,10 +23,12 @@ from typer.testing import CliRunner
 
 from holdfast import LowChurnClassifier, save_model
 from holdfast.cli import app
+from holdfast.common.files import file_hash
 from holdfast.exceptions import InvalidInputError, RegistryError, UntrustedModelError
 from holdfast.gate.predict import with_known_classes
 from holdfast.gate.promotion import check_promotable, log_run, promote
 from holdfast.models.mlflow.folder import load_folder
+from holdfast.models.trust import Trust
 from holdfast.registry import load_registered, log_model, resolve, session
 from holdfast.tables import write_table
 
@@ -84,6 +86,12 @@ def catboost_classifier(labels: np.ndarray) -> Any:
     return model.fit(X, labels)
 
 
+def trusting(path: Path, *names: str) -> Trust:
+    """Trust files of a folder as they are, by default all of them."""
+    found = names or [str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()]
+    return Trust.of((), {name: file_hash(path / name) for name in found})
+
+
 class TestPlainFiles:
     """Each flavor's own file gives the predictions of the model that was saved."""
 
@@ -119,6 +127,19 @@ class TestPlainFiles:
         names = loaded.card.get("features", list(getattr(classifier, "feature_names_in_", [])))
         assert names == ["a", "b", "c"]
 
+    def test_a_lightgbm_classifier_is_a_skops_file_whose_types_are_named(
+        self, tmp_path: Path
+    ) -> None:
+        """The types that its MLmodel lists as trusted are a stranger's word."""
+        lightgbm = pytest.importorskip("lightgbm")
+        model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1).fit(X, y)
+        path = saved("lightgbm", model, tmp_path / "m")
+        with pytest.raises(UntrustedModelError, match=r"^m/model\.skops must .*Booster") as refused:
+            load_folder(path, address="m")
+        flags = str(refused.value).partition("command line: ")[2].rstrip(")").split()
+        loaded = load_folder(path, address="m", trust=Trust.of(flags[1::2]))
+        assert (loaded.model.predict(X) == model.predict(X)).all()
+
     def test_a_booster_s_raw_outputs_are_its_probabilities(self, tmp_path: Path) -> None:
         booster = lightgbm_booster(binary)
         loaded = load_folder(saved("lightgbm", booster, tmp_path / "m"), address="m")
@@ -147,26 +168,30 @@ class TestPlainFiles:
 
 
 class TestCode:
-    def test_a_pickle_runs_only_when_named(self, tmp_path: Path, mark: Path) -> None:
+    def test_a_pickle_runs_only_when_trusted(self, tmp_path: Path, mark: Path) -> None:
         path = saved(
             "sklearn", LogisticRegression(), tmp_path / "m", serialization_format="cloudpickle"
         )
         (path / "model.pkl").write_bytes(pickle.dumps(Bomb(mark)))
-        match = (
-            r"models:/m/1 must .* got model\.pkl, .*--trusted model\.pkl, or --trusted models:/m/1"
-        )
+        sha256 = file_hash(path / "model.pkl")
+        match = rf"models:/m/1/model\.pkl must .*--trust-file model\.pkl={sha256}\)"
+        others = {
+            "other.pkl": sha256,
+            "m/model.pkl": sha256,
+            "model.pkl": file_hash(path / "MLmodel"),
+        }
+        types = ["model.pkl", "models:/m/1", sha256]
         with pytest.raises(UntrustedModelError, match=match):
-            load_folder(path, address="models:/m/1", trusted=["other.pkl", "models:/m/2"])
+            load_folder(path, address="models:/m/1", trust=Trust.of(types, others))
         assert not mark.exists()
         with pytest.raises((InvalidInputError, AttributeError)):  # a folder's name is no model
-            load_folder(path, address="models:/m/1", trusted=["model.pkl"])
+            load_folder(path, address="models:/m/1", trust=trusting(path, "model.pkl"))
         assert mark.exists()
 
-    @pytest.mark.parametrize("trusted", ["model.pkl", "models:/m/1"])
-    def test_a_trusted_pickle_predicts(self, tmp_path: Path, trusted: str) -> None:
+    def test_a_trusted_pickle_predicts(self, tmp_path: Path) -> None:
         model = LogisticRegression().fit(X, binary)
         path = saved("sklearn", model, tmp_path / "m", serialization_format="cloudpickle")
-        loaded = load_folder(path, address="models:/m/1", trusted=[trusted])
+        loaded = load_folder(path, address="models:/m/1", trust=trusting(path, "model.pkl"))
         assert (loaded.model.predict_proba(X) == model.predict_proba(X)).all()
 
     def test_a_pickle_under_another_name(self, tmp_path: Path, mark: Path) -> None:
@@ -175,11 +200,13 @@ class TestCode:
             tmp_path / "m", sklearn={"pickled_model": "m.skops", "serialization_format": "skops"}
         )
         (path / "m.skops").write_bytes(pickle.dumps(Bomb(mark)))
-        with pytest.raises(UntrustedModelError, match=r"m\.skops must be trusted by name, since"):
+        with pytest.raises(
+            UntrustedModelError, match=r"^m/m\.skops must be trusted by its content"
+        ):
             load_folder(path, address="m")
         assert not mark.exists()
 
-    def test_code_beside_the_model_runs_only_when_named(self, tmp_path: Path, mark: Path) -> None:
+    def test_code_beside_the_model_runs_only_when_trusted(self, tmp_path: Path, mark: Path) -> None:
         path = described(
             tmp_path / "m", python_function={"loader_module": "evil_loader", "code": "code"}
         )
@@ -192,10 +219,10 @@ class TestCode:
             "        return numpy.eye(3)[[2] * len(X)]\n"
             "def _load_pyfunc(path):\n    return Model()\n"
         )
-        with pytest.raises(UntrustedModelError, match=r"got code/evil_loader\.py"):
+        with pytest.raises(UntrustedModelError, match=r"got MLmodel, code/evil_loader\.py, which"):
             load_folder(path, address="m")
         assert not mark.exists()
-        loaded = load_folder(path, address="m", trusted=["evil_loader.py"])
+        loaded = load_folder(path, address="m", trust=trusting(path))
         assert mark.exists()
         assert loaded.model.predict(X).tolist() == [2] * len(X)  # the largest of three columns
 
@@ -214,7 +241,9 @@ class TestCode:
 
     def test_a_loader_of_an_installed_module_is_code_too(self, tmp_path: Path) -> None:
         path = described(tmp_path / "m", python_function={"loader_module": "antigravity"})
-        with pytest.raises(UntrustedModelError, match=r"a reference to code alone.*--trusted m\)"):
+        with pytest.raises(
+            UntrustedModelError, match=r"got MLmodel, which .*--trust-file MLmodel=\w+\)"
+        ):
             load_folder(path, address="m")
 
     def test_python_functions_give_classes(self, tmp_path: Path) -> None:
@@ -223,9 +252,10 @@ class TestCode:
                 return np.where(model_input["a"] > 0, "yes", "no")
 
         mlflow.pyfunc.save_model(tmp_path / "m", python_model=Sign(), pip_requirements=[])
-        with pytest.raises(UntrustedModelError, match=r"--trusted python_model\.pkl"):
+        with pytest.raises(UntrustedModelError, match=r"--trust-file python_model\.pkl="):
             load_folder(tmp_path / "m", address="m")
-        loaded = load_folder(tmp_path / "m", address="m", trusted=["python_model.pkl"])
+        trust = trusting(tmp_path / "m", "MLmodel", "python_model.pkl")
+        loaded = load_folder(tmp_path / "m", address="m", trust=trust)
         assert (loaded.model.predict(X) == binary).all()
 
     @pytest.mark.parametrize("name", ["prediction", "predict", "label"])
@@ -236,7 +266,7 @@ class TestCode:
                 return pd.DataFrame({name: np.where(p > 0.1, "yes", "no"), "p0": 1 - p, "p1": p})
 
         mlflow.pyfunc.save_model(tmp_path / "m", python_model=Wary(), pip_requirements=[])
-        model = load_folder(tmp_path / "m", address="m", trusted=["m"]).model
+        model = load_folder(tmp_path / "m", address="m", trust=trusting(tmp_path / "m")).model
         assert (model.predict(X) == np.where(expit(X["a"]) > 0.1, "yes", "no")).all()
 
     def test_columns_that_are_neither_answers_nor_scores(self, tmp_path: Path) -> None:
@@ -245,7 +275,7 @@ class TestCode:
                 return pd.DataFrame({"a": ["x"] * len(model_input), "b": 0.5})
 
         mlflow.pyfunc.save_model(tmp_path / "m", python_model=Odd(), pip_requirements=[])
-        model = load_folder(tmp_path / "m", address="m", trusted=["m"]).model
+        model = load_folder(tmp_path / "m", address="m", trust=trusting(tmp_path / "m")).model
         with pytest.raises(
             InvalidInputError, match=r"a number for each class, got .* \['a', 'b'\]"
         ):
@@ -255,9 +285,9 @@ class TestCode:
         torch = pytest.importorskip("torch")
         net = torch.nn.Linear(3, 2)
         path = saved("pytorch", net, tmp_path / "m", serialization_format="pickle")
-        with pytest.raises(UntrustedModelError, match=r"model\.pth.*--trusted m"):
+        with pytest.raises(UntrustedModelError, match=r"model\.pth.*--trust-file data/model\.pth="):
             load_folder(path, address="m")
-        loaded = load_folder(path, address="m", trusted=["m"])
+        loaded = load_folder(path, address="m", trust=trusting(path))
         expected = net(torch.tensor(X.to_numpy(np.float32))).argmax(dim=1).numpy()
         assert (loaded.model.predict(X.astype(np.float32)) == expected).all()
 
@@ -440,15 +470,15 @@ class TestStore:
         path = file.with_name("types.skops")
         save_model(model, path)
         address = log_model(path, register_as="types")
-        with pytest.raises(UntrustedModelError, match="--trusted sklearn") as refused:
+        with pytest.raises(UntrustedModelError, match="--trust-type sklearn") as refused:
             load_registered(address)
         names = [name for name in str(refused.value).split() if name.startswith("sklearn.")]
         trusted = sorted({name.strip(",)") for name in names})
-        ours = load_registered(address, trusted=trusted).model
+        ours = load_registered(address, trusted_types=trusted).model
         assert (ours.predict(abs(X)) == model.predict(abs(X))).all()
-        theirs = mlflow.pyfunc.load_model(address, model_config={"trusted": trusted})
+        theirs = mlflow.pyfunc.load_model(address, model_config={"trusted_types": trusted})
         assert (theirs.predict(abs(X)) == model.predict(abs(X))).all()
-        with pytest.raises(UntrustedModelError, match="--trusted sklearn"):
+        with pytest.raises(UntrustedModelError, match="--trust-type sklearn"):
             mlflow.pyfunc.load_model(address)
 
     @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,21 +20,35 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.models.card import LoadedModel
 from holdfast.models.files import read_model
 from holdfast.models.mlflow.address import ModelAddress, resolve
+from holdfast.models.mlflow.code import addressed
 from holdfast.models.mlflow.folder import FLAVOR, PLAIN_SUFFIXES, load_folder
 from holdfast.models.mlflow.session import asking, mlflow_module
+from holdfast.models.trust import Trust, TrustedFiles
 
 __all__ = ["load_registered", "log_model"]
 
+UNCHANGED = "nothing was changed"
 
-def load_registered(address: str | ModelAddress, *, trusted: Sequence[str] = ()) -> LoadedModel:
+
+def load_registered(
+    address: str | ModelAddress,
+    *,
+    trusted_types: Sequence[str] = (),
+    trusted_files: TrustedFiles | None = None,
+    trusted: Any = None,
+) -> LoadedModel:
     """Load a model from the registry, without running code from its files.
 
     Parameters
     ----------
     address : str or ModelAddress
-    trusted : sequence of str
-        The files that may run code when they are loaded, such as ``model.pkl``, or the address for
-        all of its files. For a skops file, also the types that may be built, as in `load_model`.
+    trusted_types : sequence of str
+        The types inside a skops file that may be built, as in `load_model`.
+    trusted_files : mapping of str to str, optional
+        The files that may run code when they are loaded: the path of each in the model's folder,
+        such as ``model.pkl``, and the SHA-256 hash of its content, or several hashes.
+    trusted : None
+        The parameter of former releases, which raises an error.
 
     Returns
     -------
@@ -45,7 +58,7 @@ def load_registered(address: str | ModelAddress, *, trusted: Sequence[str] = ())
     Raises
     ------
     UntrustedModelError
-        When loading could run code that is not named as trusted. The message says what to name.
+        When loading could run code that is not trusted. The message says what to pass.
     InvalidInputError
         When the address names no model, or the model is not a whole MLflow model.
     RegistryError
@@ -61,17 +74,12 @@ def load_registered(address: str | ModelAddress, *, trusted: Sequence[str] = ())
     holdfast.exceptions.InvalidInputError: a model's address must be models:/NAME@ALIAS,
     models:/NAME/VERSION, models:/m-ID or runs:/RUN/PATH, got 'fraud'; correct it
     """
+    trust = Trust.of(trusted_types, trusted_files, trusted)
     at = resolve(address) if isinstance(address, str) else address
-    folder = temporary_folder()
-    try:
-        with asking(f"downloading {at.address}", "nothing was changed"):
-            files = mlflow_module().artifacts.download_artifacts(at.uri, dst_path=folder.name)
-        loaded = load_folder(Path(files), address=at.address, trusted=trusted)
-    except BaseException:
-        folder.cleanup()
-        raise
-    weakref.finalize(loaded.model, folder.cleanup)  # some models read files when they predict
-    return loaded
+    with temporary_folder() as folder:
+        with addressed(Path(folder), at.address), asking(f"downloading {at.address}", UNCHANGED):
+            files = mlflow_module().artifacts.download_artifacts(at.uri, dst_path=folder)
+        return load_folder(Path(files), address=at.address, trust=trust)
 
 
 def log_model(
@@ -104,7 +112,7 @@ def log_model(
     Notes
     -----
     ``mlflow.pyfunc.load_model`` can load the model too. The types inside the file that it shall
-    trust are named in ``model_config={"trusted": [...]}``.
+    trust are named in ``model_config={"trusted_types": [...]}``.
 
     Examples
     --------
@@ -147,11 +155,13 @@ class _Flavor:
             mlflow_model,
             loader_module="holdfast.registry",
             data=file.name,
-            model_config={"trusted": []},
+            model_config={"trusted_types": []},
         )
         mlflow_model.save(str(Path(path) / "MLmodel"))
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Any:
     """Load a model of `log_model`; ``mlflow.pyfunc`` calls the function of this name."""
-    return read_model(Path(path), tuple((model_config or {}).get("trusted", ()))).model
+    config = model_config or {}
+    trust = Trust.of(config.get("trusted_types", ()), former=config.get("trusted") or None)
+    return read_model(Path(path), trust).model
