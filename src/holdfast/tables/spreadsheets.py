@@ -1,7 +1,7 @@
 """Text that a spreadsheet would run as a formula, made harmless by a leading apostrophe.
 
-Empty text gets one as well, which tells it from a missing value. Patterns define which text is
-escaped. RE2, and with it DuckDB, reads them in the same way as Python.
+Two patterns define which text is escaped. RE2, and with it DuckDB, reads them in the same way as
+Python.
 """
 
 from __future__ import annotations
@@ -11,22 +11,20 @@ import re
 __all__ = ["escaped_name", "is_formula", "plain_name", "was_escaped"]
 
 _FORMULA = r"^'*[=+\-@\t\r]"
-_EMPTY = r"^'*\z"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
 
 
 def is_formula(text: str) -> str:
     """Return the SQL condition that a text has to be escaped.
 
-    That is so for a formula, for empty text, and for what looks like the escaped form of either.
+    That is so for a formula, and for text that looks like an escaped formula.
 
     Parameters
     ----------
     text : str
         The SQL expression of the text.
     """
-    formula, empty = (pattern.replace("'", "''") for pattern in (_FORMULA, _EMPTY))
-    formula = f"{formula}|{empty}"
+    formula = _FORMULA.replace("'", "''")
     return f"(regexp_matches({text}, '{formula}') AND NOT regexp_matches({text}, '{_NUMBER}'))"
 
 

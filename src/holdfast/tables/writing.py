@@ -43,9 +43,9 @@ def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
     -----
     Text in a CSV file that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return would
     run as a formula in a spreadsheet. Such cells and column names get a leading apostrophe, unless
-    they are plain numbers. Empty text gets one too, since an empty cell is a missing value. If they
-    already begin with apostrophes, they get one more. `read_table` removes exactly the one that was
-    added, so it returns the table unchanged.
+    they are plain numbers. If they already begin with apostrophes, they get one more. `read_table`
+    removes exactly the one that was added, so it returns the table unchanged, except that empty
+    text is a missing value in a CSV file; Parquet and Arrow files keep it.
 
     Examples
     --------
