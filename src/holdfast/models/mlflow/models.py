@@ -112,7 +112,8 @@ def log_model(
     Notes
     -----
     ``mlflow.pyfunc.load_model`` can load the model too. The types inside the file that it shall
-    trust are named in ``model_config={"trusted_types": [...]}``.
+    trust are named in ``model_config={"trusted_types": [...]}``. MLflow hands no such names on for
+    models that release 0.1.0 logged; `load_model` does.
 
     Examples
     --------
