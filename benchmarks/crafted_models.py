@@ -20,9 +20,11 @@ import select
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ MEMORY = 8 << 30  # bytes
 NUMBERS = (2**30, -1, 0, 1, -(2**31), 2**62, 1.5, "x", None)
 OUTCOMES = ("refused", "loaded", "escaped", "crashed", "hung")
 Crafted = tuple[str, bytes]
+Source = tuple[str, Callable[[], Any], Any]  # a name, what fits the model, and rows
 
 
 # --- files to start from --------------------------------------------------------------------------
@@ -49,8 +52,8 @@ def _data() -> tuple[Any, Any, Any]:
     return X, y, frame
 
 
-def scikit_models() -> Iterator[tuple[str, Any, Any]]:
-    """Yield the name of each kind of model, a fitted model and rows."""
+def scikit_models() -> Iterator[Source]:
+    """Yield the name of each kind of model, a function that fits it, and rows."""
     from sklearn import cluster, ensemble, linear_model, neighbors, neural_network, svm, tree
     from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
     from sklearn.pipeline import make_pipeline
@@ -83,15 +86,15 @@ def scikit_models() -> Iterator[tuple[str, Any, Any]]:
         (neural_network.MLPClassifier((3,), max_iter=2), X),
     )
     for number, (model, rows) in enumerate(models):
-        yield f"{type(_first(model)).__name__} {number}", model.fit(rows, y), rows
-    yield "sparse coefficients", linear().fit(X, y).sparsify(), X
+        yield f"{type(_first(model)).__name__} {number}", partial(model.fit, rows, y), rows
+    yield "sparse coefficients", lambda: linear().fit(X, y).sparsify(), X
 
 
 def _first(model: Any) -> Any:
     return model.steps[0][1] if hasattr(model, "steps") else model
 
 
-def booster_models() -> Iterator[tuple[str, Any, Any]]:
+def booster_models() -> Iterator[Source]:
     """Yield boosters of the libraries that are installed."""
     X, y, frame = _data()
     try:
@@ -101,9 +104,9 @@ def booster_models() -> Iterator[tuple[str, Any, Any]]:
     else:
         settings = {"n_estimators": 2, "num_leaves": 4, "min_child_samples": 2, "verbose": -1}
         model = lightgbm.LGBMClassifier(**settings, min_data_per_group=2, cat_smooth=1)
-        yield "LightGBM", model.fit(frame, y), frame
+        yield "LightGBM", partial(model.fit, frame, y), frame
         model = lightgbm.LGBMClassifier(**settings, linear_tree=True)
-        yield "LightGBM linear", model.fit(X, y), X
+        yield "LightGBM linear", partial(model.fit, X, y), X
     try:
         import xgboost
     except ImportError:
@@ -111,26 +114,61 @@ def booster_models() -> Iterator[tuple[str, Any, Any]]:
     for name, rows in (("XGBoost", X), ("XGBoost categories", frame)):
         settings = {"n_estimators": 2, "max_depth": 2, "enable_categorical": True}
         model = xgboost.XGBClassifier(**settings, max_cat_to_onehot=1)
-        yield name, model.fit(rows, y), rows
+        yield name, partial(model.fit, rows, y), rows
 
 
-def write_sources(folder: Path) -> list[str]:
-    """Write a whole file of each kind, and rows for it; return their names."""
+def write_sources(folder: Path, kinds: tuple[str, ...] = ("",)) -> list[str]:
+    """Write a whole file of each kind whose name begins so, and rows for it; return the names."""
     from holdfast import save_model
 
     names = []
-    for name, model, rows in itertools.chain(scikit_models(), booster_models()):
-        save_model(model, folder / f"{name}.skops")
+    warnings.simplefilter("ignore")  # few iterations are enough
+    for name, fit, rows in itertools.chain(scikit_models(), booster_models(), onnx_models()):
+        if not name.startswith(kinds):
+            continue
+        model = fit()
         (folder / f"{name}.rows").write_bytes(pickle.dumps(rows))
-        names.append(f"{name}.skops")
+        versions: dict[str, bytes] = {}
+        if name.startswith("ONNX"):
+            versions["onnx"] = model
+        else:
+            save_model(model, folder / f"{name}.skops")
+            names.append(f"{name}.skops")
         if name.startswith("LightGBM"):
-            (folder / f"{name}.lgb").write_text(model.booster_.model_to_string())
-            names.append(f"{name}.lgb")
+            versions["lgb"] = model.booster_.model_to_string().encode()
         if name.startswith("XGBoost"):
-            for form in ("json", "ubj"):
-                (folder / f"{name}.{form}").write_bytes(model.get_booster().save_raw(form))
-                names.append(f"{name}.{form}")
+            versions |= {form: model.get_booster().save_raw(form) for form in ("json", "ubj")}
+        for form, content in versions.items():
+            (folder / f"{name}.{form}").write_bytes(content)
+            names.append(f"{name}.{form}")
     return names
+
+
+def onnx_models() -> Iterator[Source]:
+    """Yield kinds of ONNX files, if what writes and reads them is installed."""
+    from importlib.util import find_spec
+
+    from sklearn import ensemble, linear_model, svm
+
+    if not all(find_spec(name) for name in ("skl2onnx", "onnxruntime")):
+        return
+    X, y, _ = _data()
+    rows = X.astype(np.float32)
+
+    def written(model: Any) -> bytes:
+        from skl2onnx import to_onnx
+
+        onnx = to_onnx(model.fit(rows, y), rows[:1], options={"zipmap": False})
+        content: bytes = onnx.SerializeToString()
+        return content
+
+    for model in (
+        ensemble.RandomForestClassifier(2, max_depth=2, random_state=0),
+        ensemble.GradientBoostingClassifier(n_estimators=2, max_depth=2),
+        svm.SVC(),
+        linear_model.LogisticRegression(),
+    ):
+        yield f"ONNX {type(model).__name__}", partial(written, model), rows
 
 
 # --- ways to make them wrong ----------------------------------------------------------------------
@@ -144,6 +182,7 @@ def crafted(path: Path) -> list[Crafted]:
         ".lgb": _of_text,
         ".json": _of_json,
         ".ubj": _of_bytes,
+        ".onnx": _of_onnx,
     }
     return list(ways[path.suffix](content))
 
@@ -298,6 +337,23 @@ def _of_bytes(content: bytes) -> Iterator[Crafted]:
         yield f"cut at {part}", content[: int(len(content) * part)]
 
 
+def _of_onnx(content: bytes) -> Iterator[Crafted]:
+    """Change each list of numbers of each operator."""
+    import onnx
+
+    model = onnx.ModelProto.FromString(content)
+    for attribute in (a for node in model.graph.node for a in node.attribute):
+        for kind in ("ints", "floats"):
+            numbers = getattr(attribute, kind)
+            old = list(numbers)
+            values = (2**30, -1, -(2**40), 5, 0, 2**62) if kind == "ints" else (np.nan, 1e38)
+            versions = [[value, *old[1:]] for value in values] + [old[:-1], old[::2], old * 2]
+            for version in versions if old else []:
+                numbers[:] = version
+                yield f"{attribute.name} {version[:2]}", model.SerializeToString()
+            numbers[:] = old
+
+
 def _npy(array: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
@@ -337,7 +393,7 @@ def outcome(path: Path, rows: Any) -> str:
 def _load(path: Path) -> Any:
     from holdfast import load_model
 
-    if path.suffix == ".skops":
+    if path.suffix in (".skops", ".onnx"):
         return load_model(path).model
     from holdfast.models.mlflow.folder import load_folder
 
@@ -358,38 +414,28 @@ class _OfRows:
         return self.booster.predict(rows)
 
 
-def _serve(folder: Path) -> None:
+def _serve() -> None:
     """Read the files that the parent names, one a line, and write what came of each."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     answers, sys.stdout = sys.stdout, sys.stderr
-    known: dict[str, tuple[list[Crafted], Any]] = {}
-    with tempfile.TemporaryDirectory() as inside:
-        for line in sys.stdin:
-            name, number = json.loads(line)
-            source = folder / name
-            if name not in known:
-                rows = pickle.loads(source.with_suffix(".rows").read_bytes())
-                known = {name: (crafted(source), rows)}
-            files, rows = known[name]
-            path = Path(inside, f"m{source.suffix}")
-            path.write_bytes(files[number][1])
-            print(outcome(path, rows), file=answers, flush=True)
+    for line in sys.stdin:
+        path, rows = json.loads(line)
+        print(outcome(Path(path), pickle.loads(Path(rows).read_bytes())), file=answers, flush=True)
 
 
 class Reader:
     """Child processes that read crafted files, one at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
         self.child: subprocess.Popen[bytes] | None = None
 
-    def read(self, name: str, number: int, timeout: float = TIMEOUT) -> str:
+    def read(self, path: Path, rows: Path, timeout: float = TIMEOUT) -> str:
         """Return what came of a file; one that ends the child is `crashed`."""
         is_new = self.child is None
         child = self.child = self.child or self._start()
         assert child.stdin is not None
         assert child.stdout is not None
-        child.stdin.write(json.dumps([name, number]).encode() + b"\n")
+        child.stdin.write(json.dumps([str(path), str(rows)]).encode() + b"\n")
         child.stdin.flush()
         ready, _, _ = select.select([child.stdout], [], [], timeout + 60 * is_new)
         answer = child.stdout.readline().decode().strip() if ready else "hung"
@@ -398,7 +444,7 @@ class Reader:
         return answer or "crashed"
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-W", "ignore", __file__, "--serve", str(self.folder)]
+        command = [sys.executable, "-W", "ignore", __file__, "--serve"]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
 
@@ -412,15 +458,19 @@ class Reader:
 
 def read_all(folder: Path, names: list[str], most: int, seed: int = 0) -> dict[str, Counter[str]]:
     """Read at most so many crafted files of each kind; return what came of them, by kind."""
-    reader, counts, draw = Reader(folder), {}, random.Random(seed)
+    reader, counts, draw = Reader(), {}, random.Random(seed)
+    inside = folder / "crafted"
+    inside.mkdir()
     for name in names:
+        path = inside / f"m{(folder / name).suffix}"
         files = crafted(folder / name)
         numbers = sorted(draw.sample(range(len(files)), min(most, len(files))))
         counts[name] = Counter(dict.fromkeys(OUTCOMES, 0))
         for number in numbers:
-            answer = reader.read(name, number)
+            path.write_bytes(files[number][1])
+            answer = reader.read(path, (folder / name).with_suffix(".rows"))
             if answer == "hung":  # or the machine was busy, which it is not twice
-                answer = reader.read(name, number)
+                answer = reader.read(path, (folder / name).with_suffix(".rows"))
             counts[name][answer] += 1
             if answer not in ("refused", "loaded"):
                 print(f"{name} #{number}, {files[number][0]}: {answer}", flush=True)
@@ -431,22 +481,23 @@ def read_all(folder: Path, names: list[str], most: int, seed: int = 0) -> dict[s
 def main() -> None:
     """Read all crafted files, and write the counts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--serve", type=Path)
+    parser.add_argument("--serve", action="store_true", help="be a child")
     parser.add_argument("--most", type=int, default=10**6, help="files of each kind")
-    parser.add_argument("--only", default="", help="kinds whose name has this text")
+    parser.add_argument("--only", default="", help="only kinds whose name begins so")
     arguments = parser.parse_args()
     if arguments.serve:
-        _serve(arguments.serve)
+        _serve()
         return
     with tempfile.TemporaryDirectory() as folder:
-        names = [n for n in write_sources(Path(folder)) if arguments.only in n]
+        names = write_sources(Path(folder), (arguments.only,))
         counts = read_all(Path(folder), names, arguments.most)
-    total = sum(counts.values(), Counter())
-    print(dict(total))
-    if not arguments.only:
-        kinds = {name: {"files": sum(found.values()), **found} for name, found in counts.items()}
-        whole = {"files": sum(total.values()), **{name: total[name] for name in OUTCOMES}}
-        RESULTS.write_text(json.dumps({"all": whole, "kinds": kinds}, indent=1) + "\n")
+    found = {name: {"files": sum(each.values()), **each} for name, each in counts.items()}
+    if arguments.only and RESULTS.exists():
+        found = {**json.loads(RESULTS.read_text())["kinds"], **found}
+    total: Counter[str] = sum(map(Counter, found.values()), Counter())
+    whole = {name: total[name] for name in ("files", *OUTCOMES)}
+    print(whole)
+    RESULTS.write_text(json.dumps({"all": whole, "kinds": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

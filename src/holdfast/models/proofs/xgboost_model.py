@@ -19,6 +19,7 @@ from holdfast.models.proofs.xgboost_tables import Shape, numbers, prove_encoder,
 __all__ = ["prove_content", "prove_estimator", "prove_state"]
 
 LEAF = -1
+NO_PARENT = (-1, 2**31 - 1)
 PER_NODE = (
     *("left_children", "right_children", "parents", "split_indices", "split_type"),
     *("split_conditions", "default_left", "base_weights", "loss_changes", "sum_hessian"),
@@ -97,6 +98,8 @@ def _prove_forest(model: dict[str, Any], shape: Shape) -> None:
         starts = numbers(model["iteration_indptr"], "iteration_indptr", "i")
         claim(len(starts) and starts[0] == 0 and starts[-1] == n, "iteration_indptr is not whole")
         claim((np.diff(starts) >= 0).all(), "iteration_indptr is not in order")
+    places = numbers([tree["id"] for tree in trees], "the trees' id", "i", n)
+    claim(np.array_equal(np.sort(places), np.arange(n)), "two trees have one id")
     prove_encoder(model.get("cats"), shape.n_features)
     for tree in trees:
         _prove_tree(tree, shape)
@@ -116,10 +119,22 @@ def _prove_tree(tree: dict[str, Any], shape: Shape) -> None:
     is_leaf = left == LEAF
     claim((is_leaf == (right == LEAF)).all(), "a node has one child only")
     reached = prove_reachable(left, right, is_leaf)
+    _prove_parents(nodes["parents"], left, right, np.flatnonzero(reached & ~is_leaf))
     prove_features(nodes["split_indices"][reached & ~is_leaf], shape.n_features)
     by_category = np.flatnonzero(reached & ~is_leaf & (nodes["split_type"] == 1))
     claim(np.isin(nodes["split_type"], (0, 1)).all(), "a split is of an unknown type")
     _prove_categories(tree, by_category, n)
+
+
+def _prove_parents(
+    parents: NDArray[Any], left: NDArray[Any], right: NDArray[Any], inner: NDArray[Any]
+) -> None:
+    """Raise unless each child names its parent, and all other nodes a node or none."""
+    inside = (parents >= 0) & (parents < len(parents))
+    claim((inside | np.isin(parents, NO_PARENT)).all(), "a parent is outside the tree")
+    claim(parents[0] in NO_PARENT, "a root has a parent")
+    for children in (left[inner], right[inner]):
+        claim(np.array_equal(parents[children], inner), "a node names another parent")
 
 
 def _prove_categories(tree: dict[str, Any], by_category: NDArray[Any], n: int) -> None:
