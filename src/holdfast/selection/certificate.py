@@ -74,6 +74,11 @@ class Certificate:
         Number of candidates that were tested, from the safest on.
     passed : int
         Number of them that keep all limits; the last of these is certified.
+    max_weight : float or None
+        What the certificate assumes that no weight exceeds; None where rows count alike.
+    n_lone : int
+        Number of the certification rows that count as changed: as the only rows of their classes
+        they were trained on.
     """
 
     confidence: float
@@ -85,6 +90,8 @@ class Certificate:
     unlabeled: bool
     tested: int
     passed: int
+    max_weight: float | None = None
+    n_lone: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python values, ready for JSON."""
@@ -99,6 +106,12 @@ class Certificate:
             lines.append(
                 f"  {one.name} at most {shown(one.limit)}: {shown(one.value)} on {one.n:,} rows, "
                 f"at most {shown(one.upper)} in truth"
+            )
+        if self.max_weight is not None:
+            lines.append(f"  if no row has a weight above {self.max_weight:g}")
+        if self.n_lone:
+            lines.append(
+                f"  {self.n_lone:,} rows, each the only one of its class, count as changed"
             )
         return "\n".join(lines)
 
