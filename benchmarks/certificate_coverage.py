@@ -252,7 +252,9 @@ def certified(
         {"group": population.group[rows]},
     )
     limits = Budget.of(**arguments_of(kind, budget), min_accuracy=None)
-    known = CertificationRows(drawn, population.proba[:, rows])
+    known = CertificationRows(
+        drawn, population.proba[:, rows], max_weight=3.0 if kind == "weighted" else None
+    )
     found = certify(
         selection,
         known,

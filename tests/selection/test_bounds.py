@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from holdfast.exceptions import InvalidInputError
 from holdfast.selection.bounds import (
     STAKES,
     Evidence,
@@ -36,7 +37,7 @@ def losses(kind, rng, mean, n):
     """Draw losses of a known mean: the hardest (all or nothing), and smooth ones."""
     if kind == "weighted":
         weight = rng.integers(1, 4, n).astype(float)
-        return Evidence((rng.random(n) < mean).astype(float), weight=weight)
+        return Evidence((rng.random(n) < mean).astype(float), weight=weight, max_weight=3.0)
     if kind == "large":  # all or nothing, in units of 5
         return Evidence(5.0 * (rng.random(n) < mean / 5), largest=5.0)
     spread = 4.0
@@ -63,7 +64,7 @@ def test_betting_finds_what_is_there(kind):
 def test_betting_on_shares_is_near_the_exact_test():
     rng = np.random.default_rng(2)
     rows = (rng.random(4000) < 0.012).astype(float)
-    exact, betting = Evidence(rows), Evidence(rows, weight=np.ones(len(rows)))
+    exact, betting = Evidence(rows), Evidence(rows, weight=np.ones(len(rows)), max_weight=1.0)
     assert betting.upper(CONFIDENCE) >= exact.mean
     assert betting.upper(CONFIDENCE) < exact.upper(CONFIDENCE) + 0.003
     slow = [np.prod(1 - stake * (rows - 0.02)) for stake in STAKES]
@@ -79,7 +80,7 @@ def test_bound_and_test_agree():
 
 def test_weights_without_size_change_nothing():
     values = np.random.default_rng(4).beta(0.2, 8, 300)
-    one, ten = (Evidence(values, weight=np.full(300, w)) for w in (1.0, 10.0))
+    one, ten = (Evidence(values, weight=np.full(300, w), max_weight=w) for w in (1.0, 10.0))
     assert one.p_value(0.05) == pytest.approx(ten.p_value(0.05))
     assert one.p_value(0.05) == pytest.approx(Evidence(values).p_value(0.05))
 
@@ -96,3 +97,21 @@ def test_what_can_never_or_always_be_said():
 def test_most_changes_by_counting(n, limit):
     shown = [k for k in range(n + 1) if binomial_p_value(k, n, limit) <= 1 - CONFIDENCE]
     assert most_changes(n, limit, CONFIDENCE) == max(shown, default=-1)
+
+
+def test_a_weight_that_was_not_seen_may_be_large():
+    # One row in 400 weighs 1,000 and changes, so that most draws of 300 hold none of them.
+    rng, limit, passed = np.random.default_rng(0), 0.2, 0
+    for _ in range(300):
+        heavy = rng.random(300) < 1 / 400
+        one = Evidence(heavy * 1.0, weight=np.where(heavy, 1000.0, 1.0), max_weight=1000.0)
+        passed += one.p_value(limit) <= 0.05
+    assert passed / 300 <= 0.05
+
+
+@pytest.mark.parametrize("bound", [None, 2.9])
+def test_weights_need_a_bound(bound):
+    with pytest.raises(
+        InvalidInputError, match="max_weight must be at least the largest weight, 3"
+    ):
+        Evidence(np.zeros(3), weight=np.array([1.0, 3.0, 2.0]), max_weight=bound)

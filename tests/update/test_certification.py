@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 
 from holdfast import InfeasibleBudgetError, InvalidInputError, LowChurnClassifier
 from holdfast.models.base_predictions import base_predictions
@@ -80,7 +81,7 @@ def chosen(kind, draw, weight):
         )  # fmt: skip
     limit = 0.005 if kind == "kl" else 0.03
     budget = Budget("kl" if kind == "kl" else "hard", limit)
-    known = CertificationRows(rows, candidates[:, second])
+    known = CertificationRows(rows, candidates[:, second], max_weight=3.0)
     found = certify(selection, known, budget, confidence=0.8, n_selection=300).step
     w = np.ones(N) if weight is None else weight
     if kind == "override":
@@ -248,6 +249,57 @@ def test_no_certificate_without_confidence():
     assert LowChurnClassifier(LogisticRegression()).fit(X, Y).certificate_ is None
 
 
+def test_a_certificate_under_weights_states_what_it_assumes():
+    weights = 1.0 + (np.arange(len(Y[NEW])) % 2)
+    one, other = (
+        update(fit={"sample_weight": weights, "max_weight": bound}, max_churn=0.2).certificate_
+        for bound in (2.0, 4.0)
+    )
+    assert (one.max_weight, other.max_weight) == (2.0, 4.0)
+    assert "if no row has a weight above 2" in str(one)
+    assert other.passed <= one.passed
+    equal = update(fit={"sample_weight": np.full(len(Y[NEW]), 3.0)}).certificate_
+    assert equal.max_weight is None
+    assert equal == update().certificate_
+
+
+def test_a_row_that_repeats_counts_once():
+    many = np.concatenate([X[REST], np.repeat(X[REST][:1], 500, axis=0)])
+    with pytest.warns(UserWarning, match=f"500 of {len(many)} rows of X_unlabeled repeat another"):
+        found = update(fit={"X_unlabeled": many}).certificate_
+    assert found == update(fit={"X_unlabeled": X[REST]}).certificate_
+    with (
+        pytest.warns(UserWarning, match="499 of 500 rows of X_unlabeled repeat another"),
+        pytest.raises(InfeasibleBudgetError, match="takes about"),
+    ):
+        update(fit={"X_unlabeled": np.repeat(X[REST][:1], 500, axis=0)})
+
+
+def test_equal_rows_are_usual_where_features_have_few_values():
+    coarse = (X > 0).astype(float)
+    base = LogisticRegression().fit(coarse[:150], Y[:150])
+    model = LowChurnClassifier(
+        LogisticRegression(), base, max_churn=0.2, confidence=0.9, random_state=0
+    )
+    model.fit(coarse[NEW], Y[NEW], X_unlabeled=coarse[REST])
+    assert model.certificate_.n == len(coarse[REST])
+
+
+@pytest.mark.parametrize("mixture", ["average", "override"])
+def test_the_only_rows_of_their_classes_count_as_changed(mixture):
+    rare = Y[NEW].astype(int)
+    rare[::20] = 100 + np.arange(len(rare[::20]))  # 5 % of the rows
+    options = {"confidence": 0.9, "mixture": mixture, "random_state": 0}
+    model = LowChurnClassifier(GaussianNB(), BASE, max_churn=0.3, **options)
+    found = model.fit(X[NEW], rare).certificate_
+    n_common = len(rare) - len(rare[::20])
+    assert found.n_lone == np.ceil((found.n - found.n_lone) / n_common * len(rare[::20]))
+    assert found.limits[0].value >= found.n_lone / found.n
+    assert f"{found.n_lone:,} rows, each the only one of its class, count as changed" in str(found)
+    with pytest.raises(InfeasibleBudgetError, match="churn of the safest candidate is"):
+        LowChurnClassifier(GaussianNB(), BASE, max_churn=0.04, **options).fit(X[NEW], rare)
+
+
 def test_the_certified_model_is_the_served_one():
     model = update(mixture="average", include_base=True)
     parts = [e.predict_proba(X[REST]) for e in model.estimators_]
@@ -275,6 +327,16 @@ def test_too_few_rows_name_how_many_are_needed():
         ({}, {"max_churn": None, "min_accuracy": 0.8}, "max_churn must be given with confidence"),
         ({"X_unlabeled": X}, {"confidence": None}, "confidence must be given with X_unlabeled"),
         ({"X_unlabeled": X[:, :3]}, {}, "X_unlabeled must have the columns of X"),
+        ({"X_unlabeled": X[NEW]}, {}, "X_unlabeled must hold rows that are not among the training"),
+        ({"validation": (X[NEW], Y[NEW])}, {}, "validation must hold rows that are not among the"),
+        ({"max_weight": 2.0}, {}, "max_weight needs sample_weight"),
+        ({"sample_weight": 1 + Y[NEW]}, {}, "max_weight must be given with sample_weight and conf"),
+        (
+            {"sample_weight": 1 + Y[NEW], "max_weight": 1.5},
+            {},
+            "must be a number that no weight ex",
+        ),
+        ({"sample_weight": 1 + Y[NEW], "max_weight": True}, {}, "must be a number that no weight"),
     ],
 )
 def test_wrong_use_is_refused(fit, params, message):

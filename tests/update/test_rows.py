@@ -3,7 +3,7 @@ import pytest
 
 from holdfast.exceptions import InvalidInputError
 from holdfast.models.base_predictions import BasePredictions, base_predictions
-from holdfast.update.rows import UpdateRows, held_out_rows
+from holdfast.update.rows import UpdateRows, halves, held_out_rows, lone_rows
 
 
 def rows(labels, base_classes, proba, classes=None):
@@ -141,3 +141,24 @@ def test_a_class_without_training_rows_is_an_error():
     seed = next(i for i, held_out in enumerate(splits) if held_out.tolist() == [16, 17])
     with pytest.raises(InvalidInputError, match="every class among the training rows"):
         update.split(0.5, seed, seen)
+
+
+@pytest.mark.parametrize("y", [[0, 1], [0, 0, 0, 1], [0, 0, 1, 2], [0, 0, 0, 0, 1, 1, 2, 3, 4]])
+def test_each_held_out_row_may_certify(y):
+    y, drawn = np.array(y), set()
+    for seed in range(60):
+        selecting, certifying = halves(y, seed)
+        assert sorted([*selecting, *certifying]) == list(range(len(y)))
+        drawn |= set(certifying.tolist())
+    assert drawn == set(range(len(y)))
+
+
+def test_lone_rows_are_drawn_as_often_as_others():
+    y = np.concatenate([np.repeat(np.arange(4), 200), np.arange(4, 104)])
+    seen = np.arange(len(y)) % 2 == 0
+    assert len(lone_rows(y, None, 80, 0)) == 10
+    lone = lone_rows(y, seen, 80, 0)
+    assert len(lone) == 10
+    assert not seen[lone].any()
+    assert (y[lone] >= 4).all()
+    assert len(lone_rows(y[:800], None, 80, 0)) == 0

@@ -129,6 +129,10 @@ def train(
     weight: Annotated[
         str | None, typer.Option(help="Column with row weights, which is no feature.")
     ] = None,
+    max_weight: Annotated[
+        float | None,
+        typer.Option(help="What no weight exceeds, also of rows not seen; for --confidence."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of splits and learners.")] = 0,
     jobs: Annotated[int, typer.Option(help="Number of candidates that are fitted at once.")] = 1,
     trust_type: Annotated[list[str] | None, TRUST_TYPE_OPTION] = None,
@@ -210,6 +214,7 @@ def train(
             rows.X.iloc[parts.train],
             rows.y[parts.train],
             sample_weight=part(rows.weight, parts.train),
+            max_weight=max_weight,
             seen_by_base=part(rows.seen, parts.train),
             groups=rows.data.X.iloc[parts.train] if group_churn else None,
             X_unlabeled=traffic,

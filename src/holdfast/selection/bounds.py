@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from holdfast.exceptions import InvalidInputError
+
 __all__ = ["Evidence", "binomial_p_value", "binomial_upper", "most_changes"]
 
 Vector = NDArray[np.float64]
@@ -96,8 +98,10 @@ class Evidence:
         Losses in [0, largest].
     largest : float
     weight : ndarray of shape (n,), optional
-        The mean is then Σ w·values / Σ w. No weight of the population is assumed to be larger than
-        the largest here.
+        The mean is then Σ w·values / Σ w.
+    max_weight : float, optional
+        What no weight of the population exceeds; needed with weights. A weight that was not seen
+        may be larger than all others, so that rows alone do not bound it.
 
     References
     ----------
@@ -114,6 +118,15 @@ class Evidence:
     values: Vector
     largest: float = 1.0
     weight: Vector | None = None
+    max_weight: float | None = None
+
+    def __post_init__(self) -> None:
+        largest = 0.0 if self.weight is None else self.weight.max(initial=0.0)
+        if self.weight is not None and (self.max_weight is None or self.max_weight < largest):
+            raise InvalidInputError(
+                f"max_weight must be at least the largest weight, {largest:.6g}, got "
+                f"{self.max_weight}; give the bound that no weight of the population exceeds"
+            )
 
     @property
     def n(self) -> int:
@@ -157,7 +170,8 @@ class Evidence:
         """Return the logarithm of the largest wealth along the rows, at least 0."""
         gap = (self.values - limit) / self.largest  # at most 1
         if self.weight is not None:
-            gap *= self.weight / self.weight.max()
+            assert self.max_weight is not None  # checked when the evidence was made
+            gap *= self.weight / self.max_weight
         logs = np.log1p(-STAKES[:, None] * gap).cumsum(axis=1)
         best = logs.max(axis=0)
         wealth = best + np.log(np.exp(logs - best).mean(axis=0))

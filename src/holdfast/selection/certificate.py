@@ -75,6 +75,11 @@ class Certificate:
         Number of candidates that were tested, from the safest on.
     passed : int
         Number of them that keep all limits; the last of these is certified.
+    max_weight : float or None
+        What the certificate assumes that no weight exceeds; None where rows count alike.
+    n_lone : int
+        Number of the certification rows that count as changed: as the only rows of their classes
+        they were trained on.
     """
 
     confidence: float
@@ -86,6 +91,8 @@ class Certificate:
     unlabeled: bool
     tested: int
     passed: int
+    max_weight: float | None = None
+    n_lone: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python values, ready for JSON."""
@@ -100,6 +107,12 @@ class Certificate:
             lines.append(
                 f"  {visible(one.name)} at most {shown(one.limit)}: {shown(one.value)} on "
                 f"{one.n:,} rows, at most {shown(one.upper)} in truth"
+            )
+        if self.max_weight is not None:
+            lines.append(f"  if no row has a weight above {self.max_weight:g}")
+        if self.n_lone:
+            lines.append(
+                f"  {self.n_lone:,} rows, each the only one of its class, count as changed"
             )
         return "\n".join(lines)
 

@@ -97,19 +97,44 @@ class CertificationRows:
         Probabilities of all candidates.
     n_train : int
         Number of rows that the candidates were trained on.
+    max_weight : float or None
+        What no weight of the population exceeds; needed where the rows differ in weight.
+    n_lone : int
+        Number of the first rows that the candidates were trained on, as the only rows of their
+        classes. No other row is like them, so that they count as changed.
     """
 
     rows: UpdateRows
     proba: NDArray[np.float64]
     n_train: int = 0
+    max_weight: float | None = None
+    n_lone: int = 0
 
     @classmethod
     def of(
-        cls, candidates: Sequence[Candidate], rows: UpdateRows, n_train: int
+        cls,
+        candidates: Sequence[Candidate],
+        rows: UpdateRows,
+        n_train: int,
+        max_weight: float | None = None,
+        n_lone: int = 0,
     ) -> CertificationRows:
         """Ask all candidates for their probabilities."""
         proba = [proba_of(c.estimator, rows.X, rows.classes) for c in candidates]
-        return cls(rows, np.stack(proba), n_train)
+        return cls(rows, np.stack(proba), n_train, max_weight, n_lone)
+
+    @property
+    def lone(self) -> NDArray[np.bool_]:
+        """Which rows count as changed whatever the models answer, shape (n,)."""
+        return np.arange(len(self.rows.y)) < self.n_lone
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows count differently. Rows of one weight count alike if none may weigh more."""
+        weight = self.rows.weight
+        if weight is None:
+            return False
+        return bool((weight != weight[:1]).any()) or self.max_weight not in (None, weight[0])
 
     @property
     def unlabeled(self) -> bool:
@@ -123,10 +148,11 @@ class CertificationRows:
 
     def evidence(self, losses: NDArray[Any], largest: float, rows: NDArray[np.bool_]) -> Evidence:
         """Return what losses (n,) say of some rows."""
-        weight = None if self.rows.weight is None else self.rows.weight[rows]
-        if weight is not None and (weight == weight[:1]).all():
-            weight = None
-        return Evidence(losses[rows].astype(np.float64), largest, weight)
+        values = np.where(self.lone, largest, losses)[rows].astype(np.float64)
+        if not self.weighted:
+            return Evidence(values, largest)
+        assert self.rows.weight is not None  # since rows count differently
+        return Evidence(values, largest, self.rows.weight[rows], self.max_weight)
 
     def changed(
         self,
@@ -275,7 +301,7 @@ class _Test:
         """Expected gain of the overriding model's answers beyond what is charged, shape (n,)."""
         assert isinstance(self.selection, OverrideSelection)
         new, rows = self.overriding, self.rows.rows
-        return self.answering.net_gains(
+        gains = self.answering.net_gains(
             new.proba,
             new.columns,
             rows.base.pred,
@@ -283,6 +309,7 @@ class _Test:
             rows.groups,
             self.selection.rule,
         )
+        return np.where(self.rows.lone, np.inf, gains)
 
     # --- steps ------------------------------------------------------------------------------------
 
@@ -340,7 +367,7 @@ class _Test:
            prediction sets", JACM 2021, theorem 1.
         """
         base, y = self.rows.rows.base.pred, self.rows.rows.y
-        worse = self.answering.worse(self.overriding.columns, base, y)
+        worse = self.answering.worse(self.overriding.columns, base, y) | self.rows.lone
         flips = [False, *(one.column is None for one in self.budget.others)]
         parts = zip(self.counted, flips, n_rows, self.limits, strict=True)
         return max(
@@ -443,6 +470,8 @@ class _Test:
             unlabeled=self.rows.unlabeled,
             tested=len(seen),
             passed=passed,
+            max_weight=self.rows.max_weight if self.rows.weighted else None,
+            n_lone=self.rows.n_lone,
         )
 
 

@@ -335,6 +335,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         base_pred: Any = None,
         base_classes: Any = None,
         sample_weight: Any = None,
+        max_weight: float | None = None,
         seen_by_base: Any = None,
         groups: Any = None,
         X_unlabeled: Any = None,
@@ -361,6 +362,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             0, 1, … of a frame of pandas are positions and no names.
         sample_weight : array-like of shape (n,), optional
             Weight of each row in training, selection and measures.
+        max_weight : float, optional
+            What no weight of the population exceeds, whether such a row is among these or not. It
+            is needed with `confidence` where rows of unequal weights certify.
         seen_by_base : array-like of bool of shape (n,), optional
             Marks the rows that the base model was trained on. The selection rows are then drawn
             from the others: on its own training rows a base model looks better, and nearer to its
@@ -394,7 +398,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             plan = Plan.first_release(own, settings, labeled.classes)
             self.base_report_ = None
             return self._keep(None, *fit_first_release(labeled, settings, plan, rule))
-        check_combinations(labeled, settings, seen_by_base, validation, X_unlabeled)
+        check_combinations(
+            labeled, settings, seen_by_base, validation, X_unlabeled, max_weight=max_weight
+        )
         reader = RowReader.of(self, labeled.classes, settings, base_classes)
         plan = Plan.of(estimator, settings, reader.base_model, labeled.classes)
         inputs = reader.read(
@@ -406,6 +412,7 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             groups=groups,
             X_unlabeled=X_unlabeled,
             validation=validation,
+            max_weight=max_weight,
         )
         if inputs.everything.base.only_answers:
             plan = plan.for_answers_alone(settings)

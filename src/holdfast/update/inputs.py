@@ -21,7 +21,8 @@ from holdfast.models.columns import KEY, checked_rows
 from holdfast.models.loading import as_loaded
 from holdfast.selection.limits import BASE_ANSWER, group_columns
 from holdfast.update.base import check_two_objects
-from holdfast.update.rows import UpdateRows, halves
+from holdfast.update.repeated import distinct_rows
+from holdfast.update.rows import UpdateRows, halves, lone_rows
 from holdfast.update.ruling import Ruling
 from holdfast.update.settings import Settings
 
@@ -92,6 +93,11 @@ class Inputs:
         The rows that a refit trains on.
     base_model : BaseModel or None
         None where only its predictions were given.
+    max_weight : float or None
+        What no weight exceeds, if the user says so.
+    n_lone : int
+        Number of the first certification rows that are trained on, as the only ones of their
+        classes. They count as changed.
     """
 
     train: UpdateRows
@@ -99,6 +105,8 @@ class Inputs:
     certifying: UpdateRows | None
     everything: UpdateRows
     base_model: BaseModel | None
+    max_weight: float | None = None
+    n_lone: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +156,7 @@ class RowReader:
         groups: Any,
         X_unlabeled: Any,
         validation: Any,
+        max_weight: float | None = None,
     ) -> Inputs:
         """Ask the base model for its predictions, and part the rows.
 
@@ -159,16 +168,26 @@ class RowReader:
         self.ruling.check_copied(everything.base)
         if everything.base.only_answers:
             settings.check_only_answers()
-        if validation is None:
-            train, held_out = everything.split(
-                settings.validation_fraction, settings.random_state, seen_by_base
-            )
-        else:
+        seed, certifies = settings.random_state, settings.confidence is not None
+        certifying, n_lone = None, 0
+        if X_unlabeled is not None:
+            certifying = self._unlabeled(estimator, X_unlabeled)
+            certifying = certifying.take(distinct_rows(labeled.X, certifying.X, "X_unlabeled"))
+        if validation is not None:
             train, held_out = everything, self._validation(validation)
-        certifying = None if X_unlabeled is None else self._unlabeled(estimator, X_unlabeled)
-        if settings.confidence is not None and certifying is None:
-            held_out, certifying = halves(held_out, settings.random_state)
-        return Inputs(train, held_out, certifying, everything, self.base_model)
+            if certifies and certifying is None:
+                held_out = held_out.take(distinct_rows(labeled.X, held_out.X, "validation"))
+                selecting, others = halves(held_out.y, seed)
+                held_out, certifying = held_out.take(selecting), held_out.take(others)
+        else:
+            kept, out = everything.split(settings.validation_fraction, seed, seen_by_base)
+            if certifies and certifying is None:
+                selecting, others = halves(everything.y[out], seed)
+                lone = lone_rows(everything.y, seen_by_base, len(others), seed)
+                certifying = everything.take(np.concatenate([lone, out[others]]))
+                out, n_lone = out[selecting], len(lone)
+            train, held_out = everything.take(kept), everything.take(out)
+        return Inputs(train, held_out, certifying, everything, self.base_model, max_weight, n_lone)
 
     def rows(
         self,
@@ -275,6 +294,7 @@ def check_combinations(
     seen_by_base: Any,
     validation: Any,
     X_unlabeled: Any,
+    max_weight: Any = None,
 ) -> None:
     """Raise for arguments that do not go together, before anything is predicted or trained."""
     if X_unlabeled is not None and settings.confidence is None:
@@ -292,7 +312,36 @@ def check_combinations(
             "only one of seen_by_base and validation may be given, got both; seen_by_base says "
             "which rows not to hold out, and with validation none are"
         )
+    _check_max_weight(labeled.weight, max_weight)
+    if settings.confidence is not None and X_unlabeled is None and validation is None:
+        _check_weights_bounded(labeled.weight, max_weight)
     settings.check_base_use()
+
+
+def _check_max_weight(weight: NDArray[np.float64] | None, max_weight: Any) -> None:
+    if max_weight is None:
+        return
+    if weight is None:
+        raise InvalidInputError(
+            f"max_weight needs sample_weight, got max_weight={max_weight!r} alone; give the weight "
+            "of each row, or leave it out"
+        )
+    number = isinstance(max_weight, (int, float, np.number)) and not isinstance(max_weight, bool)
+    if not number or not weight.max() <= max_weight < np.inf:
+        raise InvalidInputError(
+            f"max_weight must be a number that no weight exceeds, got {max_weight!r} and weights "
+            f"up to {weight.max():.6g}; raise it, or cap the weights"
+        )
+
+
+def _check_weights_bounded(weight: NDArray[np.float64] | None, max_weight: Any) -> None:
+    if weight is None or max_weight is not None or (weight == weight[0]).all():
+        return
+    raise InvalidInputError(
+        "max_weight must be given with sample_weight and confidence, got None and weights from "
+        f"{weight.min():.6g} to {weight.max():.6g}: rows that were not seen may weigh more. Give "
+        "what no weight of the population exceeds, or leave confidence out"
+    )
 
 
 def _row_range(X: Any) -> range:

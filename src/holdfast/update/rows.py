@@ -16,7 +16,7 @@ from holdfast.exceptions import InvalidInputError
 from holdfast.models.base_predictions import BasePredictions
 from holdfast.selection.limits import BASE_ANSWER, GroupColumns
 
-__all__ = ["BaseReport", "UpdateRows", "halves", "held_out_rows"]
+__all__ = ["BaseReport", "UpdateRows", "halves", "held_out_rows", "lone_rows"]
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ class UpdateRows:
 
     def split(
         self, fraction: float, random_state: int | None, seen_by_base: Any
-    ) -> tuple[UpdateRows, UpdateRows]:
-        """Return training and selection rows, stratified by class."""
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the positions of training and of held-out rows, stratified by class."""
         kept, held_out = held_out_rows(
             len(self.y), fraction, random_state, seen_by_base, stratify=self.y
         )
@@ -139,19 +139,48 @@ class UpdateRows:
                 "y must have every class among the training rows after the split, got a class of "
                 f"{np.bincount(self.y).min()} rows; give more rows of it, or `validation`"
             )
-        return self.take(kept), self.take(held_out)
+        return kept, held_out
 
 
-def halves(held_out: UpdateRows, random_state: int | None) -> tuple[UpdateRows, UpdateRows]:
-    """Part the held-out rows into rows that select and rows that certify."""
-    if len(held_out.y) < 2:
+def lone_rows(
+    y: NDArray[np.intp], seen_by_base: Any, n_certifying: int, random_state: int | None
+) -> NDArray[np.intp]:
+    """Return positions of rows that train although they could have been drawn to certify.
+
+    The only row of a class always trains, so that no certification row is like it. To have them
+    represented, as large a share of them is drawn as of the rows that can be held out.
+
+    Examples
+    --------
+    >>> lone_rows(np.array([0, 0, 0, 1, 2, 3, 3, 3]), None, 3, 0).tolist()
+    [4]
+    """
+    fresh = np.ones(len(y), dtype=np.bool_)
+    if seen_by_base is not None:
+        fresh = ~_check_seen(seen_by_base, len(y))
+    alone = np.bincount(y)[y] == 1
+    lone = np.flatnonzero(fresh & alone)
+    share = n_certifying / max(int(np.count_nonzero(fresh & ~alone)), 1)
+    size = min(int(np.ceil(share * len(lone))), len(lone))
+    return np.sort(np.random.default_rng(random_state).choice(lone, size, replace=False))
+
+
+def halves(
+    y: NDArray[np.intp], random_state: int | None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which held-out rows select and which certify, given their classes (n,)."""
+    if len(y) < 2:
         raise InvalidInputError(
-            f"confidence needs at least two held-out rows, got {len(held_out.y)}; raise "
+            f"confidence needs at least two held-out rows, got {len(y)}; raise "
             "validation_fraction or give X_unlabeled"
         )
-    strata = held_out.y if np.bincount(held_out.y).max() > 1 else None
-    selecting, certifying = held_out_rows(len(held_out.y), 0.5, random_state, None, stratify=strata)
-    return held_out.take(selecting), held_out.take(certifying)
+    counts = np.bincount(y)
+    # Rows that are alone in their classes are one stratum, or join the largest, so that each may
+    # certify.
+    alone = counts[y] == 1
+    joined = int(counts.argmax()) if np.count_nonzero(alone) == 1 else len(counts)
+    strata = np.where(alone, joined, y)
+    return held_out_rows(len(y), 0.5, random_state, None, stratify=strata)
 
 
 def held_out_rows(

@@ -250,7 +250,9 @@ def fit_update(inputs: Inputs, settings: Settings, plan: Plan, ruling: Ruling) -
     certification = None
     if inputs.certifying is not None:
         n_train = len(inputs.train.y)
-        certification = CertificationRows.of(candidates, inputs.certifying, n_train)
+        certification = CertificationRows.of(
+            candidates, inputs.certifying, n_train, inputs.max_weight, inputs.n_lone
+        )
     _report_dropped(dropped)
     path = Path(tuple(candidates), inputs.train.classes, tuple(dropped))
     return Update(path, inputs.selecting, certification, inputs.base_model, ruling)
