@@ -3,6 +3,7 @@
 import io
 import pickle
 import zipfile
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -132,7 +133,35 @@ class Local:
 
 TRAINED = columns_of(pd.DataFrame({"a": [1.5, 2.5]}))
 
+
+def of_one_name():
+    """Look up a model that a run logged twice."""
+    pytest.importorskip("mlflow")
+    from holdfast.models.mlflow import address
+
+    outputs = [SimpleNamespace(model_id=name) for name in ("m-1", "m-2")]
+    run = SimpleNamespace(outputs=SimpleNamespace(model_outputs=outputs))
+    server = SimpleNamespace(
+        get_run=lambda _: run,
+        get_logged_model=lambda name: SimpleNamespace(model_id=name, name="model"),
+    )
+    with patch.object(address, "client", return_value=server):
+        address.resolve("runs:/r/model")
+
+
 CASES = {
+    "models/mlflow/address.py _by_run #1": (
+        of_one_name,
+        "runs:/r/model must name one model, got a run that logged 2 models of that name; give one "
+        "of models:/m-1, models:/m-2",
+    ),
+    "models/mlflow/folder.py _read #1": (
+        lambda: (
+            pytest.importorskip("catboost")
+            and logged("flavors: {catboost: {data: m.pkl}}", m=b"none")
+        ),
+        "models:/a/1 must hold a whole model, got m.pkl, which cannot be read (",
+    ),
     "models/base.py classes_of_columns #1": (
         lambda: classes_of_columns(np.ones((1, 3)) / 3, None, None, np.arange(2)),
         "one column per class of y (2) when its classes are not named, got 3",
