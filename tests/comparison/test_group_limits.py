@@ -116,6 +116,17 @@ def test_small_groups_are_judged_together():
     assert str(decision.verdict) in ("PROMOTE", "HOLD")
 
 
+@pytest.mark.parametrize("name", ["recall", "accuracy", "churn_rate"])
+def test_a_group_without_any_label_is_judged_by_what_needs_none(name):
+    table = rows(groups=("a", "b"))
+    table.loc[table["region"] == "b", "label"] = None
+    limit = {"max": 1.0} if name == "churn_rate" else {"min": 0.1}
+    decision = Policy(group_limits={name: limit}, positive="yes").decide(compared(table))
+    judged = sorted(check.name.partition("=")[2] for check in decision.checks if check.limit)
+    known = [check for check in decision.checks if check.status == "pass"]
+    assert len(known) == (2 if name == "churn_rate" else 1), (judged, decision)
+
+
 def test_chance_seldom_makes_one_of_many_groups_fail():
     policy = Policy(group_limits={"recall": {"min": 0.8}}, positive="yes")
     n_groups, runs, failed = 10, 20, 0

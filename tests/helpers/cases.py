@@ -1,7 +1,10 @@
-"""What the cases of errors need: files and folders that are thrown away at the end."""
+"""What the cases of errors need: files that are thrown away at the end, and optional modules."""
 
 import tempfile
+from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 _KEPT = []
 
@@ -18,3 +21,14 @@ def new_file(content="", name="file.txt"):
     path = new_folder() / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+class Lazily:
+    """A module that is imported on first use, where the test is skipped without `needs`."""
+
+    def __init__(self, name, needs="torch"):
+        self._name, self._needs = name, needs
+
+    def __getattr__(self, attribute):
+        pytest.importorskip(self._needs)
+        return getattr(import_module(self._name), attribute)

@@ -1,6 +1,9 @@
 """Benchmarks that cannot be run or shown, and what the message must hold."""
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -17,9 +20,12 @@ from holdfast.bench.trials.contenders import chosen
 from holdfast.bench.trials.data import data_of
 from holdfast.bench.trials.protocol import Trial, _check_classes, _check_enough, _stream
 from holdfast.bench.trials.suites import SUITES, suite_of
-from holdfast.bench.workers.ray import _connected
+from holdfast.bench.trials.trial import _OneTrial
+from holdfast.bench.workers.ray import _connect, _connected, _results
+from holdfast.bench.workers.runner import Job, _unchanged
 from holdfast.datasets.dataset import table_dataset
 
+COST = {"trials": 1, "seconds": 1.0}
 ROWS = results([row("cold", "cold", 0, 84, 12), row("distill", "distill(lam=0.5)", 0, 85, 7)])
 TRIAL = Trial("d", "fcn-10", "random", 10, 5, 5, 0, "", 0)
 
@@ -52,7 +58,58 @@ def infinite():
     data.ready("numbers", rows, rows)
 
 
+def full_disk():
+    """Write to a disk without room."""
+    import duckdb
+
+    with patch.object(store, "connect") as connect:
+        connect.return_value.__exit__.return_value = False
+        connection = connect.return_value.__enter__.return_value
+        connection.execute.side_effect = duckdb.IOException("no space left")
+        store._write(ROWS, {"a": store.Facts()}, new_folder() / "a.parquet")
+
+
+def without_gpu():
+    """Ask a cluster of processors for a GPU."""
+    cluster = SimpleNamespace(
+        remote=lambda **_: lambda function: function, cluster_resources=lambda: {"CPU": 1}
+    )
+    next(_results(cluster, iter([Job(TRIAL, None, (), "cuda")])))
+
+
+def diverged():
+    """Train a base model whose loss is not finite."""
+    models = SimpleNamespace(fit=lambda *_: [None])
+    _OneTrial._first_base(SimpleNamespace(trial=TRIAL, models=models, initial=None))
+
+
 CASES = {
+    "bench/store.py _facts_of #2": (
+        lambda: store._facts_of(
+            Path("a.parquet"), json.dumps({"protocol": 0, "machines": [], "versions": []} | COST)
+        ),
+        "got 0: its rows do not compare with those of this version; name another folder",
+    ),
+    "bench/store.py _query #1": (
+        lambda: store.read_store([new_file("PAR1 and no more PAR1", "a.parquet")]),
+        "must be a whole Parquet file of a benchmark, got: ",
+    ),
+    "bench/store.py _write #1": (
+        full_disk,
+        "a.parquet: no space left; make room or choose another place; what was finished before",
+    ),
+    "bench/trials/trial.py _OneTrial._first_base #1": (
+        diverged,
+        "must end with a finite loss, got one that is not; look for infinite or very large values",
+    ),
+    "bench/workers/ray.py _connect #1": (
+        lambda: _connect(None, "ray://127.0.0.1:1"),
+        "got ray://127.0.0.1:1 ([Errno 111] Connection refused); start one with: ray start --head",
+    ),
+    "bench/workers/ray.py _results #1": (
+        without_gpu,
+        "--device must be there on the cluster, got cuda and no node with a GPU; leave it out",
+    ),
     "bench/findings/panels.py check_results #1": (
         lambda: check_results(ROWS.drop(columns="run")),
         "must have the column 'run', got dataset",
@@ -169,6 +226,10 @@ CASES = {
     "bench/trials/suites.py suite_of #3": (
         lambda: suite_of("none.csv"),
         "got no file at none.csv; check it",
+    ),
+    "bench/workers/runner.py _unchanged #1": (
+        lambda: _unchanged(Job(TRIAL, SimpleNamespace(name="d"), ()), SimpleNamespace(sha="b")),
+        "d must stay as it is while it is used, got another content; start again",
     ),
     "bench/workers/ray.py _connected #1": (lost, "finished trials are kept"),
 }

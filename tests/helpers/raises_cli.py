@@ -1,6 +1,7 @@
 """Commands and promotions that cannot go on, and what the message must hold."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -20,7 +21,7 @@ from holdfast.cli.training_rows import training_table
 from holdfast.comparison import Policy
 from holdfast.datasets.dataset import Dataset
 from holdfast.gate import promotion
-from holdfast.gate.answering import _agreed
+from holdfast.gate.answering import _agreed, answering_of
 from holdfast.gate.predict import with_known_classes
 from holdfast.models.mlflow.address import ModelAddress
 from holdfast.rules import Threshold
@@ -83,6 +84,8 @@ def unsuitable():
         raise ValueError("no")
 
 
+BY_THRESHOLD = SimpleNamespace(rules=(Threshold(0.5, 1), Threshold(0.5, 1)), positive=1)
+
 CASES = {
     "cli/options.py trusted_by #1": (
         lambda: command("predict", "m.skops", "a.csv", "--out", "p.csv", "--trust-file", "m.pkl"),
@@ -137,6 +140,13 @@ CASES = {
         ),
         "--junit must be given with limits, got none; give --policy, or e.g. --max-churn",
     ),
+    "cli/compare.py compare #2": (
+        lambda: command(
+            *("compare", predictions("a.csv"), predictions("b.csv"), "--policy"),
+            new_file("positive = 1\n[group_limits.recall]\nmin = 0.5\n", "p.toml"),
+        ),
+        "the limit group_limits needs groups, got no --group; name a column of the tables",
+    ),
     "cli/rules.py costs_named #1": (
         lambda: command(
             "compare", predictions("a.csv"), predictions("b.csv"), "--utility", "balanced_accuracy"
@@ -184,6 +194,10 @@ CASES = {
             str(new_file("a,s,target\n1,x,0\n2,y,1\n", "d.csv")), None, [], "s", None
         ),
         "--seen must name a column of true and false, got 's'",
+    ),
+    "gate/answering.py answering_of #1": (
+        lambda: answering_of(SimpleNamespace(classes=None), [len, len], BY_THRESHOLD, None, 0.95),
+        "both models must give probabilities where a rule decides, got answers alone; leave the",
     ),
     "gate/answering.py _agreed #1": (
         lambda: _agreed("the champion", Threshold(0.5, 1), Threshold(0.6, 1)),

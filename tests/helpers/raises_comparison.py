@@ -9,12 +9,14 @@ from tests.helpers.cases import new_file
 from holdfast.comparison import Policy, compare, compare_scores
 from holdfast.comparison.counts import MAX_LABELS, check_size
 from holdfast.comparison.result import Comparison
+from holdfast.comparison.scores import ScoreComparison
 from holdfast.rules import Threshold
 
 PROBA = np.array([[0.4, 0.6], [0.7, 0.3]])
 OTHER = np.array([[0.5, 0.5], [0.7, 0.3]])
 FRAME = pd.DataFrame(PROBA, columns=["a", "b"])
 LABELLED = compare([0, 1, 1], [0, 1, 0], [0, 1, 1])
+SCORED = compare_scores([0.1, 0.9], [0.2, 0.8])
 UNLABELLED = compare([0, 1], [0, 0])
 
 
@@ -31,7 +33,35 @@ def weightless(counts):
     return replace(counts, weights=0 * counts.weights)
 
 
+def within(group_measures=True):
+    """Decide with a limit on measures within groups."""
+    groups = pd.DataFrame({"country": ["DE", "DE", "FR"]})
+    found = compare([0, 1, 1], [0, 1, 0], [0, 1, 1], groups=groups, group_measures=group_measures)
+    return Policy(group_limits={"recall": {"min": 0.5}}, positive=1).decide(found)
+
+
 CASES = {
+    "comparison/group_limits.py _checks_of #1": (
+        within,
+        "needs a group with ten rows of the true class, got 2 groups without; leave the limit out",
+    ),
+    "comparison/group_limits.py group_measure_checks #1": (
+        lambda: within(group_measures=False),
+        "got a comparison without them; give groups and group_measures=True to compare",
+    ),
+    "comparison/result.py comparison_of #1": (
+        lambda: Comparison.from_counts(replace(UNLABELLED.counts, has_truth=True)),
+        "got 2 rows without one; add counts of rows with labels, or leave the truth out",
+        lambda: Comparison.from_counts(
+            replace(UNLABELLED.counts, has_truth=True) + LABELLED.counts
+        ),
+    ),
+    "comparison/scores.py ScoreComparison.from_counts #1": (
+        lambda: ScoreComparison.from_counts(
+            replace(SCORED.counts, weight=0 * SCORED.counts.weight)
+        ),
+        "counts must have rows of positive weight, got none; count some rows",
+    ),
     "comparison/compare.py compare #1": (
         lambda: compare(PROBA, PROBA),
         "got the same object twice; give the new model's predictions",

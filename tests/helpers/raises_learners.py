@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from holdfast import LowChurnClassifier
 from holdfast.learners.estimators import own_columns
@@ -70,7 +72,98 @@ def without_skorch():
 NAMED = pd.DataFrame(X, columns=["a", "b"])
 OTHER = pd.DataFrame(X, columns=["a", "c"])
 
+THREE = np.arange(40) % 3
+
+
+def category(*names):
+    return pd.DataFrame({"a": pd.Categorical([names[0], names[1]] * 20, categories=names)})
+
+
+def join(make, *tables, **options):
+    """Join the trees of a booster for each table."""
+    from holdfast.learners.lookup import _library_of
+
+    models = [make(**options).fit(*table) for table in tables]
+    _library_of(models[-1]).join(models, [0.5, 0.5])
+
+
+def behind_scaling():
+    """Update a network without transformers by one that a pipeline has behind some."""
+    base = make_pipeline(StandardScaler(), network()).fit(X, Y)
+    LowChurnClassifier(network(), base, method="warm", random_state=0).fit(X, Y)
+
+
+def skorch_network(**options):
+    skorch, torch = pytest.importorskip("skorch"), pytest.importorskip("torch")
+    from holdfast.nn import FullyConnected
+
+    given = {"module__n_features": 2, "module__n_classes": 2, "module__width": 2, "max_epochs": 1}
+    given |= {"optimizer": torch.optim.Adam, "criterion": torch.nn.CrossEntropyLoss, "verbose": 0}
+    return skorch.NeuralNetClassifier(FullyConnected, **given, **options)
+
+
+def splitting(parts):
+    pytest.importorskip("skorch")
+    from skorch.dataset import ValidSplit
+
+    return skorch_network(train_split=ValidSplit(parts))
+
+
 CASES = {
+    "learners/boosting/catboost.py CatBoost.join #2": (
+        lambda: join(cat, (X, Y), (X, THREE)),
+        "models must be of one kind for CatBoost to sum them, got: ",
+    ),
+    "learners/boosting/learner.py _check_method #2": (
+        lambda: update(cat(), method=Ensemble(2)),
+        "to be one of 2 members, got CatBoostClassifier without; set one",
+        lambda: update(cat(random_state=0), method=Ensemble(2)),
+    ),
+    "learners/boosting/library.py refuse #1": (
+        lambda: update(xgb(eval_metric="auc", early_stopping_rounds=3)),
+        "'logloss' or 'mlogloss' with early_stopping_rounds to learn soft targets, got 'auc'; ",
+        lambda: update(xgb(eval_metric="auc")),
+    ),
+    "learners/boosting/lightgbm_text.py ModelText.match #1": (
+        lambda: join(lgbm, (NAMED, Y), (OTHER, Y)),
+        "got b in the base model alone; keep them, or use a method that does not start from",
+    ),
+    "learners/boosting/lightgbm_text.py ModelText.match #2": (
+        lambda: join(lgbm, (X, Y), (X, THREE)),
+        "models must have one objective over the same classes to be joined, got the objectives",
+    ),
+    "learners/boosting/lightgbm_text.py ModelText.match #3": (
+        lambda: join(lgbm, (category("a", "b"), Y), (category("b", "a"), Y)),
+        "got others; give both tables the same pandas categories",
+        lambda: join(lgbm, (category("a", "b"), Y), (category("a", "b"), Y)),
+    ),
+    "learners/boosting/xgboost_json.py ModelJson.match #1": (
+        lambda: join(xgb, (NAMED, Y), (OTHER, Y)),
+        "got b in the base model alone; keep them, or use a method that does not start from",
+    ),
+    "learners/boosting/xgboost_json.py ModelJson.match #2": (
+        lambda: join(xgb, (X, Y), (X, THREE)),
+        "one objective to be joined, got binary:logistic and multi:softprob; use a method",
+    ),
+    "learners/boosting/xgboost_json.py ModelJson.match #3": (
+        lambda: join(
+            xgb, (category("a", "b"), Y), (category("b", "a"), Y), enable_categorical=True
+        ),
+        "got others; give both tables the same categories",
+    ),
+    "learners/networks/learner.py _check_methods #3": (
+        behind_scaling,
+        "so that both networks see the same features; give both as pipelines, or transform the",
+    ),
+    "learners/networks/skorch.py _refuse #1": (
+        lambda: update(skorch_network(predict_nonlinearity=None)),
+        "predict_nonlinearity of the skorch classifier must be one that fit_many can follow, got "
+        "None; leave it at 'auto', or use holdfast.nn.NetworkClassifier",
+    ),
+    "learners/networks/skorch.py split_of_skorch.split #1": (
+        lambda: update(splitting(1000)),
+        "train_split of the skorch classifier must suit the rows, got ",
+    ),
     "learners/boosting/catboost.py CatBoost.check #1": (
         lambda: update(cat(loss_function="MultiClassOneVsAll")),
         "got 'MultiClassOneVsAll'; leave `loss_function` out",

@@ -4,6 +4,7 @@ import io
 import pickle
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -145,12 +146,33 @@ class Local:
 
 TRAINED = columns_of(pd.DataFrame({"a": [1.5, 2.5]}))
 
+
+def of_one_name():
+    """Look up a model that a run logged twice."""
+    pytest.importorskip("mlflow")
+    from holdfast.models.mlflow import address
+
+    outputs = [SimpleNamespace(model_id=name) for name in ("m-1", "m-2")]
+    run = SimpleNamespace(outputs=SimpleNamespace(model_outputs=outputs))
+    server = SimpleNamespace(
+        get_run=lambda _: run,
+        get_logged_model=lambda name: SimpleNamespace(model_id=name, name="model"),
+    )
+    with patch.object(address, "client", return_value=server):
+        address.resolve("runs:/r/model")
+
+
 CASES = {
     "models/base.py _raise_names #1": (
         lambda: classes_of_columns(
             pd.DataFrame([[0.5, 0.5]], columns=["p", "q"]), None, None, np.array([1, 2])
         ),
         "named after classes of y (1, 2), got the columns 'p', 'q'; rename them",
+    ),
+    "models/mlflow/address.py _by_run #1": (
+        of_one_name,
+        "runs:/r/model must name one model, got a run that logged 2 models of that name; give one "
+        "of models:/m-1, models:/m-2",
     ),
     "models/base.py classes_of_columns #1": (
         lambda: classes_of_columns(np.ones((1, 3)) / 3, None, None, np.arange(2)),

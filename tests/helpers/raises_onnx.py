@@ -113,7 +113,31 @@ def served_alone():
     AveragedClassifier([], [], TWO, "probability", base, 1.0).predict_proba(X)
 
 
+def failing():
+    """Run a file on values that it does not know."""
+    pytest.importorskip("onnxruntime")
+    from holdfast.models.onnx.model import _Program
+
+    def run(*_):
+        raise RuntimeError("no such category")
+
+    _Program(run, [], [], "p", TWO, is_sigmoid=False).outputs(["p"], {}, 2)
+
+
+def lazy_frame():
+    return pytest.importorskip("polars").LazyFrame({"a": [1.0]})
+
+
 CASES = {
+    "models/onnx/model.py _Program.outputs #1": (
+        failing,
+        "got: no such category; give the columns, shapes and values that it was trained on",
+    ),
+    "models/onnx/rows.py _as_frame #1": (
+        lambda: network(lazy_frame()),
+        "X must be an array or a data frame in memory, got LazyFrame; collect it",
+        lambda: network(pd.DataFrame(X)),
+    ),
     "models/onnx/graph.py read_graph #1": (too_large, "got 4 bytes; export a smaller model"),
     "models/onnx/graph.py read_graph #2": (elsewhere, "export it as one file (PyTorch:"),
     "models/onnx/graph.py read_graph #3": (

@@ -60,6 +60,11 @@ CASES = {
         lambda: scored(columns={"label": ["a", "b"]}),
         "got none for the classes 'a', 'b'; give positive=",
     ),
+    "predictions/exact.py _check_ids #1": (
+        lambda: of_frames(new={"id": [1, None]}),
+        "ids of new must not be missing, got 1 of 2 rows without one, the first in row 1; fill",
+        of_frames,
+    ),
     "predictions/exact.py _check_numbers #1": (
         lambda: of_frames({"w": np.array([1, "2"], dtype=object)}, weight="w"),
         "column 'w' of base must be numbers, got mixed-integer",
@@ -109,8 +114,8 @@ CASES = {
         "column 'prediction' of new must be whole class labels without missing values, got 1 rows",
     ),
     "predictions/faults.py raise_ids #1": (
-        lambda: of_frames({"id": ["1", None]}, {"id": ["1", "2"]}),
-        "ids of base must not be missing, got 1 of 2 rows without one",
+        lambda: of_files("id,prediction\n1,0\n,1\n", "id,prediction\n1,0\n2,1\n", id="id"),
+        "base.csv must not be missing, got 1 of 2 rows without one; fill them or drop the rows",
     ),
     "predictions/faults.py raise_ids #2": (
         lambda: of_frames(new={"id": [2, 2]}),

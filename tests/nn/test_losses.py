@@ -501,7 +501,10 @@ def changed(tensor, row, *values):
     [
         ((Z.long(), Y, G), r"logits must be a tensor of floats .* got shape \(2, 2\) and int64"),
         ((Z.numpy(), Y, G), "logits must be a tensor of floats .* got ndarray"),
-        ((Z[:, :1], Y, G[:, :1]), "with K >= 2, got .*; for two classes give two columns"),
+        (
+            (Z[:, :1], Y, G[:, :1]),
+            "with K >= 2, got .*; give real numbers, two columns for two classes",
+        ),
         ((torch.tensor(1.0), Y, G), r"logits must be .* got shape \(\) and float32"),
         ((Z, Y[:1], G), r"y must be a tensor of shape \(2,\), got shape \(1,\) and int64"),
         ((Z, Y.unsqueeze(1), G), r"y must be a tensor of shape \(2,\), got shape \(2, 1\)"),

@@ -735,3 +735,24 @@ def test_answers_are_given_beside_probabilities_only():
     proba = np.full((4, 2), 0.5)
     with pytest.raises(InvalidInputError, match="new_pred must be given beside probabilities"):
         compare(proba, [0, 0, 1, 1], new_pred=[0, 0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("ids", "dtype"),
+    [
+        ([1, None], None),
+        ([1, None], "Int64"),
+        ([1, None], object),
+        (["a", None], None),
+        (["a", None], "string"),
+        (["a", None], "category"),
+        (["2024-01-01", None], "datetime64[ns]"),
+        ([True, None], "boolean"),
+    ],
+)
+def test_a_missing_id_is_named_whatever_type_it_gives_the_others(ids, dtype):
+    part = pd.DataFrame({"id": pd.Series(ids, dtype=dtype), "prediction": [0, 1]})
+    whole = pd.DataFrame({"id": [1, 2], "prediction": [0, 1]})
+    for base, new, name in ((part, whole, "base"), (whole, part, "new"), (part, part.copy(), "b")):
+        with pytest.raises(InvalidInputError, match=f"ids of {name}.* the first in row 1; fill"):
+            compare_tables(base, new, id="id")

@@ -198,6 +198,31 @@ def test_write_refuses_what_is_no_table(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("suffix", CORE_SUFFIXES)
+def test_rows_in_reverse_are_written_as_they_stand(tmp_path, suffix):
+    frame = pd.DataFrame(
+        {
+            "integer": [1, 2, 3],
+            "narrow": np.array([1, 2, 3], np.int8),
+            "real": [1.5, np.nan, 2.5],
+            "boolean": [True, False, True],
+            "text": ["a", "b", "c"],
+            "string": pd.array(["a", "b", "c"], dtype="string"),
+            "category": pd.Categorical(["x", "y", "x"]),
+            "day": pd.date_range("2024-01-01", periods=3),
+            "whole": pd.array([1, None, 3], dtype="Int64"),
+            "maybe": pd.array([True, None, False], dtype="boolean"),
+            "part": pd.array([0.5, None, 1.5], dtype="Float64"),
+            "mixed": np.array(["a", "b", None], dtype=object),
+        }
+    )
+    write_table(frame.iloc[::-1], tmp_path / f"view{suffix}")
+    write_table(frame.iloc[::-1].copy(), tmp_path / f"copy{suffix}")
+    found, expected = (read_table(tmp_path / f"{name}{suffix}") for name in ("view", "copy"))
+    pd.testing.assert_frame_equal(found, expected)
+    assert found["integer"].tolist() == [3, 2, 1]
+
+
 def test_arrow_without_pyarrow(tmp_path, monkeypatch):
     (tmp_path / "t.arrow").write_bytes(b"ARROW1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -249,7 +249,7 @@ def test_with_budget_is_a_new_fit_without_training():
     assert not hasattr(
         override.with_budget(max_churn=0.1, mixture="average"), "override_threshold_"
     )
-    with pytest.raises(InvalidInputError, match="with_budget takes churn, mixture"):
+    with pytest.raises(InvalidInputError, match="with_budget may change max_churn, min_ac"):
         model.with_budget(max_churn=0.1, lambdas=[0.5])
     with pytest.raises(InvalidInputError, match="max_churn must be in"):
         model.with_budget(max_churn=3)

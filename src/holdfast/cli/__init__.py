@@ -22,6 +22,7 @@ The files that commands share:
 - `learners`: learners by name
 - `features`: the features that a model takes from a table, in the types that it was trained on
 - `output`: prints results, and writes reports
+- `usage`: the usage line of every command
 - `wording`: puts errors into the words of the command line
 - `ending`: runs a command, and turns whatever ends it into an exit code and a message
 """
@@ -46,6 +47,7 @@ from holdfast.cli.plan import plan
 from holdfast.cli.predict import predict
 from holdfast.cli.report import report
 from holdfast.cli.train import train
+from holdfast.cli.usage import PlainCommand
 
 __all__ = ["app", "main"]
 
@@ -61,7 +63,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (demo, compare, train, predict, gate, report, plan, floor):
-    app.command()(command)
+    app.command(cls=PlainCommand)(command)
 
 
 def _show_version(value: bool) -> None:

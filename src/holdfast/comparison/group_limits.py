@@ -36,10 +36,11 @@ class _Group:
     def measure(self, name: str, costs: Any, confidence: float) -> MeasureChange | None:
         """Return a measure of these rows; None where it is not defined."""
         labeled = bool(self.counts.n_labeled)
-        found = measures_of(self.counts, confidence, costs=costs if labeled else None)
+        counts = self.counts if labeled else replace(self.counts, has_truth=False)
+        found = measures_of(counts, confidence, costs=costs if labeled else None)
         if name in found:
             return found[name]
-        return measure_named(name, comparison_of(self.counts, confidence, None), {})
+        return measure_named(name, comparison_of(counts, confidence, None), {})
 
 
 def group_measure_checks(

@@ -194,7 +194,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         )
         if n_out >= len(y):
             raise InvalidInputError(
-                f"X must have rows to train and to validate on, got {len(y)} row; give more rows"
+                f"X must have rows to train on beside the {n_out} to validate on, got {len(y)}; "
+                "give more rows, or patience=None to validate on none"
             )
         rows, held_out = train_test_split(
             everything,

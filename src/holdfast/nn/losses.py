@@ -425,7 +425,7 @@ def _unpack(logits: Tensor, packed: Tensor) -> tuple[Tensor, Tensor]:
     if n_classes > 2 / torch.finfo(packed.dtype).eps:
         raise InvalidInputError(
             f"y must hold the positions of {n_classes} classes exactly, got packed targets of "
-            f"{_name(packed.dtype)}; leave them in float32"
+            f"{_name(packed.dtype)}; leave them in float32, or give y and base apart"
         )
     return packed[..., 0].detach(), packed[..., 1:]
 
@@ -438,7 +438,7 @@ def _check_logits(logits: Tensor, name: str = "logits") -> None:
     if not floats or logits.ndim < 1 or logits.shape[-1] < 2:
         raise InvalidInputError(
             f"{name} must be a tensor of floats of shape (n, K) with K >= 2, got {_kind(logits)}; "
-            "for two classes give two columns"
+            "give real numbers, two columns for two classes"
         )
 
 

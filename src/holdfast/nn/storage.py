@@ -84,8 +84,9 @@ def _described(module: Any) -> tuple[str, dict[str, Any]]:
     if ARCHITECTURES.get(getattr(kind, "__name__", "")) is not kind:
         raise InvalidInputError(
             f"module must be one of {', '.join(ARCHITECTURES)} with its arguments for a "
-            f".safetensors file, as in functools.partial(FullyConnected, 14, 2), got {module!r}; "
-            "write other networks to a .skops file"
+            ".safetensors file, as in functools.partial(FullyConnected, 14, 2), got "
+            f"{module!r:.60}; give a class of your own with its arguments too, and write it to a "
+            ".skops file"
         )
     bound = inspect.signature(kind).bind(*built.args, **built.keywords)
     bound.apply_defaults()

@@ -52,6 +52,8 @@ def exact_frames(
         _check_plain(frame, name, names)
         _check_names(frame, name, names)
     if names.id is not None and new is not base:
+        for frame, name in zip(lazy, table_names, strict=True):
+            _check_ids(frame, name, names.id)
         return _with_comparable_ids(frames, table_names, names.id)
     return frames
 
@@ -155,6 +157,18 @@ def _in_exact_types(frame: Frame, table: str, names: ColumnNames) -> Frame:
         if column in native.columns and (kind := _exact_type(native[column], table))
     }
     return nw.from_native(native.astype(types)).lazy() if types else frame
+
+
+def _check_ids(frame: Frame, table: str, column: str) -> None:
+    """Raise if an id of a frame of pandas is missing, which may give the others another type."""
+    if not frame.implementation.is_pandas() or column not in frame.collect_schema():
+        return
+    unknown = nw.to_native(frame.collect())[column].isna().to_numpy()
+    if unknown.any():
+        raise InvalidInputError(
+            f"ids of {table} must not be missing, got {unknown.sum()} of {len(unknown)} rows "
+            f"without one, the first in row {unknown.argmax()}; fill them or drop the rows"
+        )
 
 
 def _check_numbers(weights: pd.Series[Any], table: str) -> None:

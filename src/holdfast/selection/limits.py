@@ -70,7 +70,7 @@ class Limit:
         if self.column not in groups:
             raise InvalidInputError(
                 f"max_churn must name groups by columns that the fit had for its own budget, "
-                f"got {self.column!r} and not {', '.join(map(repr, groups)) or 'any'}; name "
+                f"got {self.column!r}, and it had {', '.join(map(repr, groups)) or 'none'}; name "
                 "the group in the budget of a new fit"
             )
         column = groups[self.column].astype(str)

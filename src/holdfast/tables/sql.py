@@ -39,13 +39,15 @@ def check_same_columns(path: Path, columns: Mapping[Path, Sequence[str]]) -> Non
     """Raise unless all files of a table have the same columns, in any order."""
     first, *others = columns
     for other in others:
-        different = {*columns[first]} ^ {*columns[other]}
-        if different:
-            column = min(different)
-            has, lacks = (first, other) if column in columns[first] else (other, first)
+        found = [
+            f"{', '.join(map(repr, sorted(alone)))} in {has} but not in {lacks}"
+            for has, lacks in ((first, other), (other, first))
+            if (alone := {*columns[has]} - {*columns[lacks]})
+        ]
+        if found:
             raise InvalidInputError(
-                f"{path} must hold files that have the same columns, got {column!r} in {has} but "
-                f"not in {lacks}; write it in all files, empty where it is unknown, or in none"
+                f"{path} must hold files that have the same columns, got {', and '.join(found)}; "
+                "write each column in all files, empty where it is unknown, or in none"
             )
 
 

@@ -116,7 +116,7 @@ def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
         form = f"FORMAT csv, HEADER, DELIMITER '{delimiter}', COMPRESSION {packing}"
     target = "'" + str(path).replace("'", "''") + "'"
     with connect() as connection:
-        connection.register("frame", frame)
+        _register(connection, frame)
         columns = "*"
         if suffix in CSV_SUFFIXES:
             columns = _escaped_columns(connection, "frame")
@@ -124,6 +124,15 @@ def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
         # The path is a temporary file already; a second one would stay behind after a kill.
         query = f"SELECT {columns} FROM frame"
         connection.execute(f"COPY ({query}) TO {target} ({form}, USE_TMP_FILE false)")
+
+
+def _register(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
+    import duckdb
+
+    try:
+        connection.register("frame", frame)
+    except duckdb.Error:  # for views that run backwards in memory, such as frame.iloc[::-1]
+        connection.register("frame", frame.copy())
 
 
 def _quoting(connection: duckdb.DuckDBPyConnection, name: str) -> str:

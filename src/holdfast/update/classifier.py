@@ -472,8 +472,9 @@ class LowChurnClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "served_")
         unknown = set(params) - set(OF_THE_SELECTION)
         if unknown:
+            *most, last = OF_THE_SELECTION
             raise InvalidInputError(
-                f"with_budget takes {', '.join(OF_THE_SELECTION[:-1])} and {OF_THE_SELECTION[-1]}, "
+                f"with_budget may change max_churn, min_accuracy, {', '.join(most)} and {last}, "
                 f"got {', '.join(sorted(unknown))}; fit a new model to change what is trained"
             )
         update = self._trained("with_budget")

@@ -24,6 +24,7 @@ from holdfast.common.parameters import (
     check_jobs,
     check_seed,
     check_share,
+    first_line,
     on_one_line,
 )
 from holdfast.exceptions import HoldfastError, InvalidInputError
@@ -312,20 +313,27 @@ class LowChurnRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         check_two_objects(model, self.estimator)
 
     def _base_values(self, X: Any, base_pred: Any) -> NDArray[np.float64]:
+        name = "base_pred"
         if base_pred is None:
+            name = "predictions of base_model"
             call = getattr(self.base_model, "predict", self.base_model)
             call = partial(without_changing, call)
             base_pred = _asked("base_model", call, own_columns(self.base_model, X))
+        base, fault = np.empty(0), ""
         try:
             base = np.asarray(base_pred, dtype=np.float64)
-        except (TypeError, ValueError):
-            base = np.empty((0, 0))
-        if base.ndim != 1 or np.isinf(base).any():
+        except (TypeError, ValueError) as error:
+            fault = first_line(error)
+        if base.ndim != 1:
+            fault = f"shape {base.shape}"
+        elif np.isinf(base).any():
+            fault = f"infinite ones in {np.count_nonzero(np.isinf(base))} rows"
+        if fault:
             raise InvalidInputError(
-                f"base_pred must be finite numbers of shape (n,), got shape {np.shape(base_pred)}; "
+                f"{name} must be finite numbers of shape (n,), got {fault}; correct them, where "
                 "NaN marks a row without a prediction"
             )
-        check_same_length(X=range(_num_samples(X)), base_pred=base)
+        check_same_length(**{"X": range(_num_samples(X)), name: base})
         return base
 
     # --- fitting ----------------------------------------------------------------------------------

@@ -109,12 +109,12 @@ class Settings:
             raise InvalidInputError(
                 f"churn must be 'hard' where the base model only answers, got "
                 f"{self.budget.churn!r}, which is a distance from its probabilities; give "
-                "base_proba, or use churn='hard'"
+                "base_proba, or use churn='hard' with method='cold'"
             )
         if self.include_base is True:
             raise InvalidInputError(
                 "include_base must be False or 'auto' where the base model only answers, got True: "
-                "its probabilities cannot be averaged; use mixture='override'"
+                "its probabilities cannot be averaged; use mixture='override' with method='cold'"
             )
 
     def check_base_use(self) -> None:

@@ -193,12 +193,7 @@ def work(job: Job, data: BenchData | None = None) -> Result:
     start = time.perf_counter()
     try:
         contenders = chosen(job.methods, architecture(job.trial.network).changes)
-        data = read(job.source) if data is None else data
-        if data.sha != job.trial.data:
-            raise InvalidInputError(
-                f"{job.source.name} must stay as it is while it is used, got another content; "
-                "start again"
-            )
+        data = _unchanged(job, read(job.source) if data is None else data)
         rows = run_trial(job.trial, data, contenders, device=job.device)
     except HoldfastError as error:
         return Result(job, error=str(error))
@@ -206,3 +201,13 @@ def work(job: Job, data: BenchData | None = None) -> Result:
         return Result(job, error=f"{job.trial} ended with {type(error).__name__}: {error}")
     wanted = rows[rows["method"].isin(job.methods)].reset_index(drop=True)
     return Result(job, wanted, Facts.here(time.perf_counter() - start, job.device))
+
+
+def _unchanged(job: Job, data: BenchData) -> BenchData:
+    """Return the data set, which must be the one that the trial was planned on."""
+    if data.sha != job.trial.data:
+        raise InvalidInputError(
+            f"{job.source.name} must stay as it is while it is used, got another content; "
+            "start again"
+        )
+    return data

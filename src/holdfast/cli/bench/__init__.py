@@ -16,6 +16,7 @@ from holdfast.cli.bench.merge import merge
 from holdfast.cli.bench.plot import plot
 from holdfast.cli.bench.run import run
 from holdfast.cli.bench.table import table
+from holdfast.cli.usage import PlainCommand
 
 __all__ = ["bench"]
 
@@ -26,4 +27,4 @@ bench = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (run, table, plot, merge):
-    bench.command()(command)
+    bench.command(cls=PlainCommand)(command)

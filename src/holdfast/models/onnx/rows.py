@@ -67,8 +67,11 @@ class OnnxInput:
 
 
 def row_count(X: Any) -> int:
-    """Return the number of rows of anything with rows."""
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
+    """Return the number of rows of anything with rows in memory."""
+    if hasattr(X, "shape"):
+        return int(X.shape[0])
+    _as_frame(X)  # raises for a frame that is not in memory, and has no length
+    return len(X)
 
 
 def feeds_of(inputs: list[OnnxInput], X: Any) -> Iterator[tuple[dict[str, NDArray[Any]], int]]:
@@ -108,7 +111,7 @@ def feeds_of(inputs: list[OnnxInput], X: Any) -> Iterator[tuple[dict[str, NDArra
 
 def _as_frame(X: Any) -> Any | None:
     """Return a data frame of any library as one of narwhals, or None for anything else."""
-    if not hasattr(X, "columns"):
+    if not hasattr(type(X), "columns"):  # a lazy frame would warn that these cost something
         return None
     import narwhals as nw
 

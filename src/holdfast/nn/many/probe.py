@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from holdfast.common.parameters import first_line
 from holdfast.exceptions import InvalidInputError, UnsupportedEstimatorError
 from holdfast.nn.many.draws import NetworkRandomness, OwnDraws, RandomnessDetector
 from holdfast.nn.many.fresh import State, distinct_tensors_of
@@ -140,8 +141,8 @@ def _checked_output(module: nn.Module, x: Tensor) -> Tensor:
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         raise InvalidInputError(
             f"X must be what module takes, got rows of shape {tuple(x.shape[1:])} and type "
-            f"{x.dtype}, on which it fails: {str(error).strip().splitlines()[0]}; reshape X, or "
-            "build the module for these rows"
+            f"{x.dtype}, on which it fails: {first_line(error)}; reshape or convert X (e.g. to "
+            "real numbers), or build the module for these rows"
         ) from error
     shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != len(x):

@@ -182,7 +182,7 @@ def check_labels(
     if labels.min() < 0 or labels.max() >= n_classes:
         raise InvalidInputError(
             f"y must be in [0, {n_classes}), the outputs of the module, got {labels.min()} to "
-            f"{labels.max()}; build the module with one output per class"
+            f"{labels.max()}; number the classes from 0, and give the module an output for each"
         )
     return labels.astype(np.int64)
 
