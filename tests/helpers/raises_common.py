@@ -45,10 +45,6 @@ def no_room():
 
 
 CASES = {
-    "tables/writing.py write_table #1": (
-        lambda: write_table(pd.DataFrame({"a": []}), new_folder() / "a.csv"),
-        "frame must have at least one row, got none",
-    ),
     "common/reading.py check_ordinary #1": (
         lambda: read_whole(new_folder(), "policy", limit=9),
         "which is a folder; name an ordinary file",

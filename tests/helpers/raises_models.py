@@ -245,7 +245,7 @@ CASES = {
         words_from_mlflow,
         "or a number for each class, got the columns ['a', 'b']",
     ),
-    "models/mlflow/boosters.py read_numbers #1": (
+    "models/mlflow/boosters.py _raise_unreadable #1": (
         lambda: read_numbers(Path.stat, Path("none.lgb"), "models:/a/1"),
         "models:/a/1 must hold a whole model, got none.lgb, which cannot be read",
     ),

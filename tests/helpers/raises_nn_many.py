@@ -114,7 +114,7 @@ CASES = {
         "got a Module with parameters and no reset_parameters; define it, or give a function",
         lambda: fit(with_own_parameter),
     ),
-    "nn/many/fresh.py new_module #1": (
+    "nn/many/fresh.py _built #1": (
         lambda: fit(lambda: 3),
         "got a function that returned int; give e.g. lambda: torch.nn.Linear(10, 2)",
     ),

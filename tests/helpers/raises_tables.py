@@ -129,11 +129,11 @@ CASES = {
         "got none/here (No such file or directory); choose another place",
     ),
     "tables/reading.py open_table #1": (lambda: csv("a\n"), "at least one row, got none; write"),
-    "tables/reading.py reading #1": (
+    "tables/reading.py reading #2": (
         in_little_memory,
         "allow more, or name a larger disk with temp_dir=",
     ),
-    "tables/reading.py reading #2": (
+    "tables/reading.py reading #3": (
         lambda: csv("a,b\n1\n"),
         "a whole .csv file (UTF-8 text with a header and rows as long as it), got: ",
         lambda: csv("a,b\n1,2\n"),
@@ -170,7 +170,7 @@ CASES = {
         lambda: written(FRAME[:0]),
         "frame must have at least one row, got none; give the rows",
     ),
-    "tables/writing.py write_table #2": (
+    "tables/writing.py write_table #3": (
         lambda: written(pd.DataFrame({"a": [1 + 2j]})),
         "columns that a .parquet file can hold, got: ",
         lambda: written(pd.DataFrame({"a": [1.0], "b": [2.0]})),

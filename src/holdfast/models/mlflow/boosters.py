@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from holdfast.common.parameters import first_line, require
 from holdfast.exceptions import HoldfastError, InvalidInputError
@@ -36,7 +36,7 @@ def is_proved(flavor: str, path: Path, address: str) -> bool:
     except UnprovenError:
         return False
     except (ValueError, AttributeError, LookupError, OverflowError, TypeError) as error:
-        raise _unreadable(path, address, error) from error
+        _raise_unreadable(path, address, error)
     return True
 
 
@@ -47,14 +47,14 @@ def read_numbers(reader: Callable[[Path], Any], path: Path, address: str) -> Any
     except HoldfastError:
         raise
     except Exception as error:  # a damaged file can fail in any way
-        raise _unreadable(path, address, error) from error
+        _raise_unreadable(path, address, error)
 
 
-def _unreadable(path: Path, address: str, error: Exception) -> InvalidInputError:
-    return InvalidInputError(
+def _raise_unreadable(path: Path, address: str, error: Exception) -> NoReturn:
+    raise InvalidInputError(
         f"{address} must hold a whole model, got {path.name}, which cannot be read "
         f"({first_line(error)}); log the model again"
-    )
+    ) from error
 
 
 def _read_lightgbm(path: Path) -> Any:
