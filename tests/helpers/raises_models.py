@@ -135,9 +135,9 @@ TRAINED = columns_of(pd.DataFrame({"a": [1.5, 2.5]}))
 CASES = {
     "models/base.py _raise_names #1": (
         lambda: classes_of_columns(
-            pd.DataFrame([[0.5, 0.5]], columns=["p", "q"]), None, None, np.array([1, 2])
+            pd.DataFrame([[0.5, 0.5]], columns=pd.Index([3, 4])), None, None, np.array([1, 2])
         ),
-        "named after classes of y (1, 2), got the columns 'p', 'q'; rename them",
+        "named after classes of y (1, 2), got the columns 3, 4; rename them",
     ),
     "models/base.py classes_of_columns #1": (
         lambda: classes_of_columns(np.ones((1, 3)) / 3, None, None, np.arange(2)),
