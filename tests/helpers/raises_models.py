@@ -165,9 +165,9 @@ def of_one_name():
 CASES = {
     "models/base.py _raise_names #1": (
         lambda: classes_of_columns(
-            pd.DataFrame([[0.5, 0.5]], columns=["p", "q"]), None, None, np.array([1, 2])
+            pd.DataFrame([[0.5, 0.5]], columns=pd.Index([3, 4])), None, None, np.array([1, 2])
         ),
-        "named after classes of y (1, 2), got the columns 'p', 'q'; rename them",
+        "named after classes of y (1, 2), got the columns 3, 4; rename them",
     ),
     "models/mlflow/address.py _by_run #1": (
         of_one_name,

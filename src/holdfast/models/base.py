@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing, indexable
 
 from holdfast.common.arrays import check_labels, check_same_length
-from holdfast.common.classes import in_class_order, named_columns, some_of
+from holdfast.common.classes import in_class_order, label_kind, named_columns, some_of
 from holdfast.common.parameters import on_one_line
 from holdfast.common.warning import warn
 from holdfast.exceptions import HoldfastError, InvalidInputError
@@ -213,11 +213,15 @@ def classes_of_columns(
 
 
 def _check_names(named: list[Any], model: BaseModel | None, classes: NDArray[Any]) -> None:
-    """Raise unless the columns of a frame are named after classes that are known."""
+    """Raise unless the columns of a frame are named after classes that are known.
+
+    Names of another type than the classes are refused where both are matched.
+    """
     own = None if model is None else getattr(model.model, "classes_", None)
     if own is not None and {*named} != {*np.asarray(own).tolist()}:
         _raise_names(named, np.asarray(own).tolist(), "the classes of base_model")
-    if own is None and not {*named} & {*classes.tolist()}:
+    one_kind = label_kind(np.asarray(named)) == label_kind(classes)
+    if own is None and one_kind and not {*named} & {*classes.tolist()}:
         _raise_names(named, classes.tolist(), "classes of y")
 
 
