@@ -435,12 +435,9 @@ class TestTrainAndPredict:
         assert "that takes about 299 rows" in refused.err
         assert not (tmp_path / "v2.skops").exists()
 
-    def test_trees_must_be_trusted(self, cli: Cli, data: pd.DataFrame) -> None:
+    def test_trees_need_no_trust(self, cli: Cli, data: pd.DataFrame) -> None:
         assert cli(*self.first, "--learner", "trees").code == 0
-        refused = cli("predict", "v1.skops", "all.csv", "--out", "p.parquet")
-        assert refused.code == 2
-        flags = refused.err[refused.err.index("--trust-type") :].rstrip(")\n").split()
-        assert cli("predict", "v1.skops", "all.csv", "--out", "p.parquet", *flags).code == 0
+        assert cli("predict", "v1.skops", "all.csv", "--out", "p.parquet").code == 0
 
     def test_pickle_only_when_trusted(self, cli: Cli, data: pd.DataFrame, tmp_path: Path) -> None:
         model = LogisticRegression().fit(data[["x0", "x1"]], data["outcome"])
