@@ -224,7 +224,9 @@ def test_groups_of_unlabeled_rows():
     with pytest.raises(InvalidInputError, match="by columns of X_unlabeled"):
         update(confidence=0.9, fit={"X_unlabeled": TABLE + 1})
     with pytest.raises(InvalidInputError, match=r"max_negative_flips.*X_unlabeled"):
-        update(max_churn=0.1, max_negative_flips=0.1, confidence=0.9, fit={"X_unlabeled": TABLE + 1})
+        update(
+            max_churn=0.1, max_negative_flips=0.1, confidence=0.9, fit={"X_unlabeled": TABLE + 1}
+        )
 
 
 def test_other_budgets_of_the_same_columns():
