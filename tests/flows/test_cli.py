@@ -419,8 +419,13 @@ class TestTrainAndPredict:
 
     def test_certificate_on_traffic(self, cli: Cli, data: pd.DataFrame, tmp_path: Path) -> None:
         cli(*self.first)
-        write_table(data.drop(columns=["outcome", "key", "old"]), tmp_path / "traffic.parquet")
+        traffic = data.drop(columns=["outcome", "key", "old"])
+        write_table(traffic, tmp_path / "traffic.parquet")
         update = (*self.update, "--confidence", 0.95, "--unlabeled", "traffic.parquet", "--json")
+        refused = cli(*update)
+        assert refused.code == 2
+        assert "--unlabeled must hold rows that are not among the training rows" in refused.err
+        write_table(traffic.assign(x0=traffic["x0"] + 1e-6), tmp_path / "traffic.parquet")
         certificate = cli(*update).json["card"]["certificate"]
         assert (certificate["n"], certificate["unlabeled"]) == (1200, True)
         write_table(data[["x0"]], tmp_path / "traffic.parquet")

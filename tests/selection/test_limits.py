@@ -189,7 +189,8 @@ def test_groups_may_be_features():
 @pytest.mark.parametrize("mixture", ["average", "override"])
 def test_joint_certificates(mixture, weighted):
     weight = np.random.default_rng(1).integers(1, 3, 5000).astype(float) if weighted else None
-    model = update(mixture, max_negative_flips=0.04, confidence=0.9, fit={"sample_weight": weight})
+    fit = {"sample_weight": weight, "max_weight": 2.0 if weighted else None}
+    model = update(mixture, max_negative_flips=0.04, confidence=0.9, fit=fit)
     limits = {one.name: one for one in model.certificate_.limits}
     assert list(limits) == ["churn", "country=DE", "negative flips"]
     for name, limit in (("churn", 0.06), ("country=DE", 0.03), ("negative flips", 0.04)):
@@ -221,9 +222,11 @@ def test_groups_of_unlabeled_rows():
     assert (grouped.name, grouped.n) == ("h=1", int(table["h"][2500:].sum()))
     assert grouped.upper <= 0.05
     with pytest.raises(InvalidInputError, match="by columns of X_unlabeled"):
-        update(confidence=0.9, fit={"X_unlabeled": TABLE})
+        update(confidence=0.9, fit={"X_unlabeled": TABLE + 1})
     with pytest.raises(InvalidInputError, match=r"max_negative_flips.*X_unlabeled"):
-        update(max_churn=0.1, max_negative_flips=0.1, confidence=0.9, fit={"X_unlabeled": TABLE})
+        update(
+            max_churn=0.1, max_negative_flips=0.1, confidence=0.9, fit={"X_unlabeled": TABLE + 1}
+        )
 
 
 def test_other_budgets_of_the_same_columns():
