@@ -123,7 +123,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--policy", "deep.toml"), "must be a TOML file, got deep.toml: maximum recursion depth"),
+        (("--policy", "deep.toml"), "must be a TOML file, got deep.toml: more than 50 levels"),
         (("--weight", "w", "--json"), "column 'w' must have squares that can be summed"),
         (("--weight", "w"), "column 'w' must have squares that can be summed"),
         (("--group", "a*"), "must be one of"),

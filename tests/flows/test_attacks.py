@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -172,14 +173,16 @@ def test_an_array_without_memory_is_an_error(
 ) -> None:
     from holdfast import cli
 
-    def full(app: Any) -> Callable[[], None]:
-        return lambda: np.zeros(2**60, dtype=np.int8)[0]
+    def full(*arguments: Any, **options: Any) -> None:
+        np.zeros(2**60, dtype=np.int8)
 
-    monkeypatch.setattr(cli, "get_command", full)
+    monkeypatch.setattr(cli, "get_command", lambda app: SimpleNamespace(main=full))
     monkeypatch.setattr(sys, "argv", ["holdfast", "predict"])
     with pytest.raises(SystemExit, match="2"):
         cli.main()
-    assert "the memory must suffice, got: Unable to allocate" in capsys.readouterr().err
+    assert (
+        "memory must suffice for this command, got: Unable to allocate" in capsys.readouterr().err
+    )
 
 
 class TestGate:

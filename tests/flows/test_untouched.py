@@ -121,3 +121,12 @@ def test_large_rows_are_not_copied_for_models_that_leave_them(monkeypatch) -> No
 def test_other_rows_are_passed_on() -> None:
     for X in ([[1.0], [2.0]], "text", None):
         assert without_changing(lambda one: one, X) is X
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame])
+def test_a_model_is_asked_about_rows_in_the_same_order_of_memory(order, form) -> None:
+    """Else its sums are rounded otherwise than those of its own answers."""
+    X = form(np.asarray(np.random.default_rng(0).normal(size=(40, 3)), order=order))
+    strides = without_changing(lambda rows: np.asarray(rows).strides, X)
+    assert strides == np.asarray(X).strides

@@ -16,6 +16,7 @@ from holdfast.methods import Average, Distill
 from holdfast.rules import Bands, Threshold, TopShare
 
 X = np.random.default_rng(0).normal(size=(60, 2))
+OTHERS = X + 10.0  # rows that are none of X
 Y = (X[:, 0] > 0).astype(int)
 THREE = np.where(X[:, 1] > 0.5, 2, Y)
 BASE = LogisticRegression().fit(X, Y)
@@ -96,10 +97,10 @@ CASES = {
     ),
     "update/certification.py _Test.of #1": (
         lambda: update(
-            max_churn={"overall": 1.0}, max_negative_flips=0.9, confidence=0.5, X_unlabeled=X
+            max_churn={"overall": 1.0}, max_negative_flips=0.9, confidence=0.5, X_unlabeled=OTHERS
         ),
         "max_negative_flips must be left out with X_unlabeled",
-        lambda: update(max_churn={"overall": 1.0}, confidence=0.5, X_unlabeled=X),
+        lambda: update(max_churn={"overall": 1.0}, confidence=0.5, X_unlabeled=OTHERS),
     ),
     "update/classifier.py LowChurnClassifier._trained #1": (
         lambda: from_file().with_budget(max_churn=1.0),
@@ -137,12 +138,12 @@ CASES = {
         lambda: churn_floor(KNeighborsClassifier(), X, Y, vary="bootstrap", n_models=2),
     ),
     "update/inputs.py RowReader._unlabeled #1": (
-        lambda: without_base(max_churn=1.0, confidence=0.5, X_unlabeled=X),
+        lambda: without_base(max_churn=1.0, confidence=0.5, X_unlabeled=OTHERS),
         "X_unlabeled must be a tuple (X, base_proba) or (X, base_proba, base_pred) when",
-        lambda: without_base(max_churn=1.0, confidence=0.5, X_unlabeled=(X, PROBA)),
+        lambda: without_base(max_churn=1.0, confidence=0.5, X_unlabeled=(OTHERS, PROBA)),
     ),
     "update/inputs.py RowReader._unlabeled #2": (
-        lambda: update(max_churn=1.0, confidence=0.5, X_unlabeled=X[:, :1]),
+        lambda: update(max_churn=1.0, confidence=0.5, X_unlabeled=OTHERS[:, :1]),
         "X_unlabeled must have the columns of X, got other ones: X has 1 features",
     ),
     "update/inputs.py RowReader._validation #1": (
@@ -161,9 +162,9 @@ CASES = {
         lambda: update(validation=(X[THREE < 2], THREE[THREE < 2])),
     ),
     "update/inputs.py check_combinations #1": (
-        lambda: update(max_churn=1.0, X_unlabeled=X),
+        lambda: update(max_churn=1.0, X_unlabeled=OTHERS),
         "give e.g. confidence=0.95, or leave X_unlabeled out",
-        lambda: update(max_churn=1.0, X_unlabeled=X, confidence=0.95),
+        lambda: update(max_churn=1.0, X_unlabeled=OTHERS, confidence=0.95),
     ),
     "update/inputs.py check_combinations #2": (
         lambda: update(y=np.ones(60)),
@@ -198,7 +199,7 @@ CASES = {
         "got dtype bool and 0 such rows; mark the rows that the base model was trained on",
     ),
     "update/rows.py halves #1": (
-        lambda: update(max_churn=1.0, confidence=0.5, validation=(X[:1], Y[:1])),
+        lambda: update(max_churn=1.0, confidence=0.5, validation=(OTHERS[:1], Y[:1])),
         "confidence needs at least two held-out rows, got 1; ",
     ),
     "update/rows.py held_out_rows #1": (

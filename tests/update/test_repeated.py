@@ -45,7 +45,7 @@ def test_types_of_numbers_and_signs_of_zero_do_not_matter():
 def test_training_rows_are_refused_and_copies_count_once():
     X = np.random.default_rng(0).normal(size=(50, 3))
     other = X + 10
-    with pytest.raises(InvalidInputError, match="X_unlabeled must hold .* got 7 of 57 rows"):
+    with pytest.raises(InvalidInputError, match=r"X_unlabeled must hold .* got 7 of 57 rows"):
         distinct_rows(X, np.concatenate([other, X[:7]]), "X_unlabeled")
     with pytest.warns(UserWarning, match="2 of 52 rows of X_unlabeled repeat another"):
         kept = distinct_rows(X, np.concatenate([other[:1], other, other[:1]]), "X_unlabeled")

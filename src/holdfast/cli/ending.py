@@ -89,7 +89,8 @@ def _message(error: BaseException, command: Any, arguments: Sequence[str]) -> st
         said = error.strerror or str(error) or type(error).__name__
         return said if error.filename is None else f"{said} ({error.filename})"
     if isinstance(error, MemoryError):
-        return f"memory must suffice for this command, got too little; give fewer rows, or {REPORT}"
+        reason = str(error) or "too little of it"
+        return f"memory must suffice for this command, got: {reason}; give fewer rows, or {REPORT}"
     if isinstance(error, RecursionError):
         return f"inputs must be nested less deeply than these; write them flat, or {REPORT}"
     from holdfast.common.parameters import on_one_line

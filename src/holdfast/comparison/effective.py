@@ -126,9 +126,12 @@ def share_interval(
     >>> float(low), round(float(high), 4)
     (0.0, 0.0362)
     """
-    error = (1 - confidence) / 2
-    low, high = (share_bound(some, others, largest, error, upper=upper) for upper in (False, True))
-    return low, high
+    ends = [share_counts(some, others, largest, upper=upper) for upper in (False, True)]
+    (below, n_below), (above, n_above) = ends
+    # An upper bound of a share is what a lower bound of the others leaves.
+    shares = np.stack([_share(below, n_below), 1 - _share(above, n_above)])
+    low, rest = lower_bound(shares, np.stack([n_below, n_above]), (1 - confidence) / 2)
+    return low, 1 - rest
 
 
 def share_bound(
@@ -136,5 +139,8 @@ def share_bound(
 ) -> Floats:
     """Return one end of the interval of a share of weighted rows, at a one-sided error."""
     count, n = share_counts(some, others, largest, upper=upper)
-    share = np.divide(count, n, out=np.zeros(np.shape(n)), where=n > 0)
-    return (upper_bound if upper else lower_bound)(share, n, error)
+    return (upper_bound if upper else lower_bound)(_share(count, n), n, error)
+
+
+def _share(count: Floats, n: Floats) -> Floats:
+    return np.divide(count, n, out=np.zeros(np.shape(n)), where=n > 0)

@@ -49,13 +49,16 @@ def weighed_gain_interval(
     confidence : float
         Confidence level of the interval.
     """
-    error, ends = (1 - confidence) / 2, []
-    for unseen in ("down", "up"):
-        up, down, n = moves(gained, lost, still, largest, unseen=unseen)
-        shares = [one / np.maximum(n, SMALLEST) for one in (up, down)]
-        gain, loss = shares if unseen == "down" else shares[::-1]
-        ends.append(_lower(gain, loss, n, error) if error > 0 else np.full(n.shape, -1.0))
-    return ends[0], -ends[1]
+    below, above = (moves(gained, lost, still, largest, unseen=way) for way in ("down", "up"))
+    error, n = (1 - confidence) / 2, np.stack([below.n, above.n])
+    if error <= 0:
+        return np.full(below.n.shape, -1.0), np.full(below.n.shape, 1.0)
+    gain, loss = (  # the upper end is the lower one of the losses
+        np.stack(sides) / np.maximum(n, SMALLEST)
+        for sides in ((below.up, above.down), (below.down, above.up))
+    )
+    low, rest = _lower(gain, loss, n, error)
+    return low, -rest
 
 
 def gain_interval(

@@ -252,8 +252,13 @@ def without_changing(call: Callable[[Any], Any], X: Any) -> Any:
     if not hasattr(X, "copy") or not hasattr(X, "shape"):
         return call(X)  # a list, or a frame that cannot be changed
     if _n_bytes(X) <= COPIED_AT_ONCE or _changes(call, X):
-        return call(X.copy())
+        return call(_copied(X))
     return call(X)
+
+
+def _copied(X: Any) -> Any:
+    """Return a copy in the same order of memory, in which a model rounds its sums alike."""
+    return X.copy(order="K") if isinstance(X, np.ndarray) else X.copy()
 
 
 def _n_bytes(X: Any) -> int:

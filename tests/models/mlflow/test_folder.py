@@ -19,7 +19,7 @@ from holdfast.exceptions import HoldfastError, InvalidInputError, UntrustedModel
 from holdfast.models import files
 from holdfast.models.mlflow import code
 from holdfast.models.mlflow.folder import FILES, load_folder
-from holdfast.models.skops import HARMLESS_TYPES
+from holdfast.models.proofs.kinds import LOADERS
 from holdfast.models.trust import Trust
 
 pytest.importorskip("mlflow")
@@ -120,7 +120,7 @@ def harmless(folder: Path) -> list[Trust]:
     """Trust nothing, types that are called like the files, and hashes of other files."""
     found = [path for path in folder.rglob("*") if path.is_file()]
     names = [path.relative_to(folder).as_posix() for path in found]
-    types = [*HARMLESS_TYPES, TREE, ADDRESS, *names, *(path.name for path in found)]
+    types = [*LOADERS, TREE, ADDRESS, *names, *(path.name for path in found)]
     hashes = [file_hash(path) for path in found]
     swapped = dict(zip(names, ["0" * 64, *hashes][: len(names)], strict=True))
     elsewhere = {f"x/{name}": sha for name, sha in zip(names, hashes, strict=True)}
@@ -162,7 +162,7 @@ def test_no_name_is_exempt_in_any_flavor(tmp_path: Path, flavor: str) -> None:
         settings = dict.fromkeys((FILES.get(flavor, "data"), "model_path", "python_model"), name)
         (folder / "MLmodel").unlink(missing_ok=True)
         (folder / "MLmodel").write_text(yaml.safe_dump({"flavors": {flavor: settings}}))
-        for trust in (Trust(), Trust.of([*HARMLESS_TYPES, TREE, ADDRESS, name, Path(name).name])):
+        for trust in (Trust(), Trust.of([*LOADERS, TREE, ADDRESS, name, Path(name).name])):
             with pytest.raises(HoldfastError, match=f"{ADDRESS}|is not installed"):
                 load_folder(folder, address=ADDRESS, trust=trust)
             assert not mark.exists(), name

@@ -77,7 +77,7 @@ def test_estimators_of_scikit_learn(tmp_path, name, kind):
     model = fitted(name, kind)
     write_skops(model, tmp_path / "m.skops", {})
     if name in REFUSED:
-        with pytest.raises(UntrustedModelError, match=rf"trusted=\[.*{name}'"):
+        with pytest.raises(UntrustedModelError, match=rf"trusted_types=\[.*{name}'"):
             read_skops(tmp_path / "m.skops", ())
     else:
         assert type(read_skops(tmp_path / "m.skops", ()).model) is kind

@@ -110,3 +110,21 @@ def test_equal_fits_in_threads_are_equal():
     for _ in range(3):
         with ThreadPoolExecutor(4) as pool:
             assert all(np.array_equal(found, expected) for found in pool.map(fit, range(12)))
+
+
+def test_a_module_that_seeds_itself_draws_what_follows_its_seed():
+    def draws(*seeds):
+        found = []
+        for seed in seeds:
+            if seed is not None:
+                torch.manual_seed(seed)
+            found.append(torch.rand(3))
+        return torch.cat(found)
+
+    before = torch.get_rng_state()
+    expected = draws(5, None, 7, 5)
+    torch.set_rng_state(before)
+    with OwnDraws(5):
+        found = draws(None, None, 7, 5)
+    assert torch.equal(found, expected)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -87,11 +87,11 @@ def run(
     from holdfast.bench.workers.runner import run_suite
     from holdfast.common.parameters import check_count
 
-    check_store(store, suite)
     check_count("--runs", runs, hint="give e.g. 20")
     chosen = suite_of(suite, target=target).narrowed(
         datasets=dataset or [], networks=network or [], order=order
     )
+    check_store(store, suite)
     chosen = chosen.sized(n_init=n_init, n_val=n_val, n_batch=n_batch, n_test=n_test)
     chosen.check_methods(method or [])
     chosen.check_device(device)

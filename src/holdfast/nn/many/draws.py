@@ -28,7 +28,8 @@ IN_PLACE = {
     aten.randn_like.default: aten.normal_.default,
 }
 ATTENTION = "_scaled_dot_product"
-_SHARED = threading.RLock()  # held while the shared generator stands for a generator of ours
+_SHARED = threading.RLock()  # held while the shared generator is marked
+MARK = 0x2F6E_40BA_D5A1_93C7  # a seed that nobody else gives
 
 
 def _is_random(func: Any) -> bool:
@@ -53,8 +54,8 @@ class OwnDraws(TorchDispatchMode):
     """Draws random numbers on the CPU from a generator of its own, in this thread alone.
 
     The numbers are those that follow ``torch.manual_seed(seed)``. The generator that all threads
-    share neither decides them nor moves on. An operation that takes no generator gets the shared
-    one, which is in our state for as long as the operation runs.
+    share neither decides them nor moves on. Code that calls ``torch.manual_seed`` itself, as a
+    module's constructor may, draws what follows that. One thread at a time draws in this way.
 
     Parameters
     ----------
@@ -65,11 +66,27 @@ class OwnDraws(TorchDispatchMode):
         super().__init__()
         self.generator = torch.Generator().manual_seed(seed)
 
+    def __enter__(self) -> Any:
+        """Mark the shared generator, so that a new seed is noticed."""
+        _SHARED.acquire()
+        self.before = torch.default_generator.get_state()
+        torch.default_generator.manual_seed(MARK)
+        return super().__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
+        """Give the shared generator back as it was."""
+        super().__exit__(*raised)
+        torch.default_generator.set_state(self.before)
+        _SHARED.release()
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation; a random one draws from the generator."""
         kwargs = kwargs or {}
         if not _is_random(func):
             return func(*args, **kwargs)
+        if torch.default_generator.initial_seed() != MARK:
+            self.generator.set_state(torch.default_generator.get_state())
+            torch.default_generator.manual_seed(MARK)
         if any(argument.name == "generator" for argument in func._schema.arguments):
             given = kwargs.get("generator")
             on_cpu = not any(isinstance(a, Tensor) and a.device.type != "cpu" for a in args)
@@ -79,15 +96,14 @@ class OwnDraws(TorchDispatchMode):
         return self._borrowed(func, args, kwargs)
 
     def _borrowed(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run an operation that takes no generator, with the shared one in our state."""
         shared = torch.default_generator
-        with _SHARED:
-            before = shared.get_state()
-            shared.set_state(self.generator.get_state())
-            try:
-                return func(*args, **kwargs)
-            finally:
-                self.generator.set_state(shared.get_state())
-                shared.set_state(before)
+        shared.set_state(self.generator.get_state())
+        try:
+            return func(*args, **kwargs)
+        finally:
+            self.generator.set_state(shared.get_state())
+            shared.manual_seed(MARK)
 
 
 class NetworkRandomness(TorchDispatchMode):
