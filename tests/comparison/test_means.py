@@ -38,8 +38,7 @@ def test_one_possible_value_needs_no_interval():
     assert mean_interval(np.array([2.0]), np.ones(1), np.ones(1), (2.0, 2.0), 0.95) == (2.0, 2.0)
 
 
-@pytest.mark.parametrize("n", [100, 2000])
-@pytest.mark.parametrize("rare", [0.004, 0.05])
+@pytest.mark.parametrize(("n", "rare"), [(100, 0.05), (2000, 0.004)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_each_tail_is_wrong_no_more_often_than_promised(n, rare, weighted):
     """Rare rows cost fifty times as much as others, as missed frauds do, and may weigh more."""
@@ -47,7 +46,7 @@ def test_each_tail_is_wrong_no_more_often_than_promised(n, rare, weighted):
     shares[0] = 1 - shares.sum()
     weight = np.array([1.0, 1.0, 4.0, 4.0]) if weighted else np.ones(4)
     truth = shares * weight @ values / (shares @ weight)
-    drawn = np.random.default_rng(0).multinomial(n, shares, 500)
+    drawn = np.random.default_rng(0).multinomial(n, shares, 300)
     ends = [
         mean_interval(
             values[some], (weight * rows)[some], (weight**2 * rows)[some], (0.0, 50.0), 0.95
