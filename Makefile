@@ -47,6 +47,9 @@ results: .venv/ready
 	.venv/bin/python benchmarks/measure_intervals.py
 	.venv/bin/python benchmarks/score_intervals.py
 	.venv/bin/python benchmarks/verdicts.py
+	.venv/bin/python benchmarks/weighted_rows.py
+	.venv/bin/python benchmarks/crafted_models.py
+	.venv/bin/python benchmarks/promises.py
 	.venv/bin/python benchmarks/fraud.py
 	.venv/bin/python benchmarks/theory_figure.py
 	.venv/bin/python benchmarks/constrained.py

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from marked import write_between
 from measure_intervals import (
     CELLS,
     COSTS,
@@ -47,7 +47,7 @@ from holdfast.comparison.measures import ENOUGH_POSITIVES, balanced_accuracy, me
 from holdfast.comparison.ratios import estimate
 
 ROOT = Path(__file__).parents[1]
-OUT = ROOT / "docs" / "results" / "verdicts.json"
+RESULTS = ROOT / "docs" / "results" / "verdicts.json"
 PAGE = ROOT / "docs" / "certificates.md"
 SIZES = (20, 50, 200, 1_000, 5_000, 50_000)
 SHARES = (0.002, 0.01, 0.05, 0.2)
@@ -55,7 +55,6 @@ GAINS = ((0.02, 0.0), (0.1, 0.0), (0.4, 0.0), (0.02, -0.005), (0.1, -0.005), (0.
 GROUPS = ((1, 30), (20, 18), (1_000, 1), (100, 200), (1_000, 100), (20, 1_000), (5, 10_000))
 LIMIT, CONFIDENCE = 0.005, 0.95
 SLACK = 1e-12  # of rounding
-MARKERS = ("<!-- verdicts -->", "<!-- /verdicts -->")
 
 
 def main() -> None:
@@ -70,13 +69,9 @@ def main() -> None:
         "measures": measures(rng, n),
         "groups": groups(rng, n // 10),
     }
-    write_text(OUT, json.dumps(result, indent=2) + "\n")
-    page = PAGE.read_text(encoding="utf-8")
-    table = "\n".join(table_of(result))
-    start, end = map(re.escape, MARKERS)
-    page = re.sub(f"{start}.*?{end}", f"{MARKERS[0]}\n{table}\n{MARKERS[1]}", page, flags=re.DOTALL)
-    write_text(PAGE, page)
-    print(table)
+    write_text(RESULTS, json.dumps(result, indent=2) + "\n")
+    write_between(PAGE, {"verdicts": table(result)})
+    print(table(result))
 
 
 def shares(rng: np.random.Generator, repetitions: int) -> list[dict[str, Any]]:
@@ -192,7 +187,7 @@ def _floats(values: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def table_of(result: dict[str, Any]) -> list[str]:
+def table(result: dict[str, Any]) -> str:
     """Return the table of the worst figures, as Markdown."""
     lines = ["| limit at the truth | worst wrong PROMOTE | worst wrong REJECT |", "|---|---|---|"]
     kinds = {"a share of rows": result["shares"], "accuracy gain": result["gains"]}
@@ -211,7 +206,7 @@ def table_of(result: dict[str, Any]) -> list[str]:
             f"{row[name]:.1%}" for name in ("at the limit", "at half of it", "power")
         )
         lines.append(f"| {row['groups']:,} × {row['rows']:,} | {rates} |")
-    return lines
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -252,6 +252,8 @@ MARKED: dict[str, tuple[str, str | None, Made]] = {
     "network_updates": ("PAGE", "torch", update_tables),
     "score_intervals": ("PAGE", None, table("coverage")),
     "table_speed": ("PAGE", "duckdb", table("speed")),
+    "verdicts": ("PAGE", None, table("verdicts")),
+    "weighted_rows": ("PAGE", None, lambda made, found: {"weights": made.tables(found)}),
 }
 
 
@@ -266,6 +268,13 @@ def test_tables_between_markers_equal_their_figures(name: str, tmp_path: Path) -
     written = Path(shutil.copy(published, tmp_path))
     made.write_between(written, made_of(made, figures))
     assert written.read_text(encoding="utf-8") == published.read_text(encoding="utf-8")
+
+
+def test_the_figures_of_promises_are_those_of_their_files(tmp_path: Path) -> None:
+    made = script("promises")
+    written = Path(shutil.copy(made.PAGE, tmp_path))
+    made.write_between(written, made.tables())
+    assert written.read_text(encoding="utf-8") == made.PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["adult_budgets", "boosting_methods"])
