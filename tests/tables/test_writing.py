@@ -70,3 +70,21 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch, suffix) -> N
     monkeypatch.setattr("holdfast.tables.delimited._opened", refused)
     with pytest.raises(InvalidInputError, match="must be readable, got: Permission denied; check"):
         read_table(target)
+
+
+@pytest.mark.parametrize("kind", ["object", "string", "category"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv.gz"])
+def test_empty_text_that_will_be_missing_is_named(tmp_path: Path, suffix: str, kind: str) -> None:
+    frame = pd.DataFrame({"note": ["", "a", None, ""], "n": [1, 2, 3, 4]})
+    path = tmp_path / f"t{suffix}"
+    match = "column 'note' has empty text in 2 rows, which is read as missing from a"
+    with pytest.warns(UserWarning, match=match):
+        write_table(frame.astype({"note": kind}), path)
+    assert read_table(path)["note"].isna().tolist() == [True, False, True, True]
+
+
+def test_empty_text_stays_in_parquet(tmp_path: Path) -> None:
+    write_table(pd.DataFrame({"note": ["", "a", None]}), tmp_path / "t.parquet")
+    notes = read_table(tmp_path / "t.parquet")["note"]
+    assert notes[0] == ""
+    assert notes.isna().tolist() == [False, False, True]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.common.files import replace_file
 from holdfast.common.parameters import require
+from holdfast.common.warning import warn
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 from holdfast.tables.paths import ARROW_SUFFIXES, CSV_SUFFIXES, suffix_of
 from holdfast.tables.reading import NEVER_TEXT, check_columns, connect, reason_of, said_by_system
@@ -38,6 +39,11 @@ def write_table(frame: Any, path: str | os.PathLike[str]) -> None:
         `path` has another ending or cannot be written.
     MissingExtraError
         When an Arrow file is written without pyarrow.
+
+    Warns
+    -----
+    UserWarning
+        When a CSV file gets empty text, which is read as a missing value.
 
     Notes
     -----
@@ -121,9 +127,26 @@ def _write(frame: pd.DataFrame, path: Path, suffix: str) -> None:
         if suffix in CSV_SUFFIXES:
             columns = _escaped_columns(connection, "frame")
             form += _quoting(connection, "frame")
+            _warn_of_empty_text(connection, suffix)
         # The path is a temporary file already; a second one would stay behind after a kill.
         query = f"SELECT {columns} FROM frame"
         connection.execute(f"COPY ({query}) TO {target} ({form}, USE_TMP_FILE false)")
+
+
+def _warn_of_empty_text(connection: duckdb.DuckDBPyConnection, suffix: str) -> None:
+    """Warn of empty text, which no reader of such a file can tell from a missing value."""
+    kinds = {row[0]: row[1] for row in rows_of(connection, "DESCRIBE frame")}
+    texts = [name for name, kind in kinds.items() if kind == "VARCHAR" or kind.startswith("ENUM")]
+    if not texts:
+        return
+    counts = ", ".join(f"count(*) FILTER ({quoted(name)} = '')" for name in texts)
+    (found,) = rows_of(connection, f"SELECT {counts} FROM frame")
+    for name, n in zip(texts, found, strict=True):
+        if n:
+            warn(
+                f"column {name!r} has empty text in {n:,} rows, which is read as missing from a "
+                f"{suffix} file; write a .parquet file to keep it"
+            )
 
 
 def _register(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
