@@ -16,6 +16,7 @@ KINDS = (
     "LightGBM",
     "XGBoost",
     "ONNX SVC",
+    "Network Fully",
 )
 
 
