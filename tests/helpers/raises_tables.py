@@ -52,7 +52,7 @@ def in_little_memory():
 def _reading(path):
     from holdfast.tables.reading import reading
 
-    return reading(Path(path))
+    return reading(Path(path), limits=True)
 
 
 def opened(*options):

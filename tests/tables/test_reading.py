@@ -12,7 +12,7 @@ import pytest
 
 from holdfast.exceptions import InvalidInputError, MissingExtraError
 from holdfast.tables import TABLE_SUFFIXES, read_table, write_table
-from holdfast.tables.reading import read_as_text
+from holdfast.tables.reading import connect, read_as_text, reading
 
 CORE_SUFFIXES = [s for s in TABLE_SUFFIXES if s not in (".arrow", ".feather", ".ipc")]
 
@@ -337,3 +337,19 @@ def test_whole_numbers_of_other_files_as_text(tmp_path):
     assert found["small"].tolist() == ["1", "2"]
     assert found["real"].tolist() == [1.5, 2.0]
     assert found["flag"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (True, "^memory_limit must suffice .* allow more, or name a larger disk with temp_dir=$"),
+        (False, "^memory must suffice .* free some memory and disk, or give fewer rows$"),
+    ],
+)
+def test_too_little_memory_names_limits_where_there_are_some(limits, message):
+    with (
+        pytest.raises(InvalidInputError, match=message),
+        connect("1MB") as connection,
+        reading(Path("a.csv"), limits=limits),
+    ):
+        connection.execute("SELECT string_agg(range, '') FROM range(9999999)")

@@ -115,7 +115,7 @@ class Pairs:
 
     def counted(self) -> Counted:
         """Count all rows; raise InvalidInputError for rows that cannot be paired or counted."""
-        with reading(*self.paths):
+        with reading(*self.paths, limits=True):
             counted, failed = count_frame(self._ready())
             wrong = {name: n for name, n in failed.items() if n}
             if wrong:
@@ -191,7 +191,7 @@ class Pairs:
             own = place.over(f"group_{i}", order_by=order) <= most_of_one
             wanted = wanted | (among & own)
         frame = frame.with_columns(wanted=wanted).filter(nw.col("wanted"))
-        with reading(*self.paths):
+        with reading(*self.paths, limits=True):
             rows = collected(frame.sort(*order))
         classes = pairs.base.proba_classes or pairs.new.proba_classes
         return PredictionPair(

@@ -307,7 +307,7 @@ def _pairs_of_files(
     table_names = [str(table.path) for table in tables]
     if same:
         lazy, table_names = lazy * 2, table_names * 2
-    with reading(*(table.path for table in tables)):
+    with reading(*(table.path for table in tables), limits=True):
         lazy = exact_frames(lazy, table_names, names)
         pairing = Pairing(sides_of(lazy, table_names, names), names)
     source = (tuple(table.path for table in tables), connection)
@@ -322,7 +322,7 @@ def _pairs_of_files(
             "to join by with id="
         )
     if not by_position:
-        with reading(*source[0]):
+        with reading(*source[0], limits=True):
             check_order(connection, pairing)
     return Pairs(pairing.in_order(connection), pairing, *source)
 

@@ -212,7 +212,7 @@ def open_table(
 
 
 @contextmanager
-def reading(*paths: Path) -> Iterator[None]:
+def reading(*paths: Path, limits: bool = False) -> Iterator[None]:
     """Re-raise errors of DuckDB as `InvalidInputError` that names the tables.
 
     Without tables, errors pass as they are.
@@ -221,6 +221,8 @@ def reading(*paths: Path) -> Iterator[None]:
     ----------
     *paths : Path
         Paths of the tables that are read.
+    limits : bool
+        Whether the caller can state limits of memory and disk.
     """
     import duckdb
 
@@ -237,9 +239,11 @@ def reading(*paths: Path) -> Iterator[None]:
             ) from error
         full = isinstance(error, duckdb.IOException) and "No space left" in str(error)
         if full or isinstance(error, duckdb.OutOfMemoryException):
+            name, advice = "memory", "free some memory and disk, or give fewer rows"
+            if limits:
+                name, advice = "memory_limit", "allow more, or name a larger disk with temp_dir="
             raise InvalidInputError(
-                f"memory_limit must suffice for {names}, got: {reason_of(error)}; allow more, or "
-                "name a larger disk with temp_dir="
+                f"{name} must suffice for {names}, got: {reason_of(error)}; {advice}"
             ) from error
         suffixes = dict.fromkeys(suffix_of(files_of(path)[0][0]) for path in paths)
         text = any("sv" in suffix for suffix in suffixes)
