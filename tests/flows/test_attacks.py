@@ -87,6 +87,14 @@ def killed_when(process: subprocess.Popen[str], state: Callable[[], bool]) -> No
     process.communicate()
 
 
+def with_old_output(folder: Path, command: str) -> tuple[list[str], Path, set[str]]:
+    """Write the old output of a command; return its words, the output and what is there."""
+    words = OUTPUTS[command].split()
+    out = folder / words[-1]
+    out.write_bytes(OLD)
+    return words, out, {path.name for path in folder.iterdir()}
+
+
 def left_beside(out: Path) -> list[Path]:
     return list(out.parent.glob(f".{out.stem}-*{out.suffix}"))
 
@@ -106,10 +114,7 @@ def check_whole(out: Path) -> None:
 
 @pytest.mark.parametrize("command", OUTPUTS)
 def test_a_kill_leaves_the_old_output_or_the_new_one(folder: Path, command: str) -> None:
-    words = OUTPUTS[command].split()
-    out = folder / words[-1]
-    out.write_bytes(OLD)
-    before = {path.name for path in folder.iterdir()}
+    words, out, before = with_old_output(folder, command)
     killed_when(started(folder, words), lambda: bool(left_beside(out)))
     check_whole(out)
     left = {path.name for path in folder.iterdir()} - before
@@ -118,10 +123,7 @@ def test_a_kill_leaves_the_old_output_or_the_new_one(folder: Path, command: str)
 
 @pytest.mark.parametrize("command", OUTPUTS)
 def test_a_full_disk_leaves_the_old_output(folder: Path, command: str) -> None:
-    words = OUTPUTS[command].split()
-    out = folder / words[-1]
-    out.write_bytes(OLD)
-    before = {path.name for path in folder.iterdir()}
+    words, out, before = with_old_output(folder, command)
 
     def limit() -> None:  # the most bytes of any file
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))

@@ -16,6 +16,7 @@ from holdfast import save_model
 from holdfast.cli import app, main
 from holdfast.tables import read_table, write_table
 
+GATE = ["gate", "--champion", "a", "--candidate", "b", "--policy", "p.toml", "--data", "{input}"]
 # Every option that writes a file, and the arguments of a command whose input is {input}.
 WRITES = {
     "predict --out": ["predict", "model.skops", "{input}"],
@@ -24,28 +25,8 @@ WRITES = {
     "train --out": ["train", "{input}"],
     "train --report": ["train", "data.csv", "--unlabeled", "{input}", "--out", "m.skops"],
     "demo --report": ["demo", "--data", "{input}"],
-    "gate --report": [
-        "gate",
-        "--champion",
-        "a",
-        "--candidate",
-        "b",
-        "--policy",
-        "p.toml",
-        "--data",
-        "{input}",
-    ],
-    "gate --junit": [
-        "gate",
-        "--champion",
-        "a",
-        "--candidate",
-        "b",
-        "--policy",
-        "p.toml",
-        "--data",
-        "{input}",
-    ],
+    "gate --report": GATE,
+    "gate --junit": GATE,
     "report --out": ["report", "{input}"],
     "plan --plot": None,
     "bench merge --out": ["bench", "merge", "{input}"],

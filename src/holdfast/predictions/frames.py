@@ -329,7 +329,7 @@ def _aggregated(
 ) -> Columns:
     """Return one row for each combination of the keys, with the sums of all else over its rows.
 
-    Of the weights, the largest is returned as well.
+    The result holds the largest weight, too.
 
     Measures are weighted; faults and further `sums` are added up as they are.
     """
